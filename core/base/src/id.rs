@@ -1,0 +1,67 @@
+//! Typed identifiers. An index of one kind can't be used where another kind is meant.
+
+use core::fmt;
+
+macro_rules! hex_debug {
+    ($name:ident) => {
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+            }
+        }
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Debug::fmt(self, f)
+            }
+        }
+    };
+}
+
+/// SHA-1 of a torrent's bencoded `info` dictionary: 20 raw bytes (BEP 3).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct InfoHash(pub [u8; 20]);
+hex_debug!(InfoHash);
+
+/// What a client calls itself for one session: 20 raw bytes (BEP 20).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PeerId(pub [u8; 20]);
+hex_debug!(PeerId);
+
+/// Position of a piece in its torrent, counted from 0 (BEP 3).
+///
+/// Not checked against any torrent's piece count: a value from the wire may be out of range.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PieceIndex(pub u32);
+
+/// Position of a file in its torrent's file list, counted from 0, padding files included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FileIndex(pub u32);
+
+/// One block: the unit of request on the peer wire (BEP 3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct BlockId {
+    /// The piece that holds the block.
+    pub piece: PieceIndex,
+    /// Byte offset of the block from the start of its piece.
+    pub offset_bytes: u32,
+    /// Length of the block in bytes, 1 to 16 KiB by custom.
+    pub length_bytes: u32,
+}
+
+/// A torrent in this process. Given out by the hub, never reused while the process lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TorrentId(pub u32);
+
+/// A connection in this process. Given out by the hub or a shard, never reused.
+///
+/// The lowest 8 bits say who gave it out, so that two givers never collide.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ConnId(pub u64);
+
+/// A disk job of one torrent, unique within the process for its giver.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct JobId(pub u64);
+
+/// An HTTP exchange or a DNS query asked of the services.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ExchangeId(pub u64);

@@ -1,0 +1,6 @@
+//! From pieces to files: what to write, hash, sync and remember, and in which order.
+//!
+//! Order on disk (architecture, rule 8): data, then data sync, then have-bit. Machines here
+//! return [`job::DiskJob`]s and take [`job::DiskDone`]s; they touch no file.
+
+pub mod job;
