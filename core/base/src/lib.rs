@@ -4,12 +4,14 @@
 //! `base` depends on nothing and does nothing: no parsing, no state machines, no I/O. A type
 //! belongs here only if at least two crates of the row above must agree on it.
 
+mod bitfield;
 mod buf;
 mod id;
 mod rng;
 mod service;
 mod time;
 
+pub use bitfield::Bitfield;
 pub use buf::{BLOCK_BYTES, BufPool, BufRef};
 pub use id::{
     BlockId, ConnId, ExchangeId, FileIndex, InfoHash, JobId, PeerId, PieceIndex, TorrentId,

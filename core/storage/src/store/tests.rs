@@ -1,0 +1,215 @@
+//! Behaviours of a store, driven by hand.
+
+use base::BLOCK_BYTES;
+use keys::sha1;
+
+use super::*;
+use crate::layout::FileEntry;
+
+const NOW: Instant = Instant::START;
+
+struct Rig {
+    store: Store,
+    pool: BufPool,
+    data: Vec<u8>,
+}
+
+/// Pieces of one block each.
+fn rig(pieces: u32, recheck: bool) -> Rig {
+    let data: Vec<u8> = (0..pieces * BLOCK_BYTES).map(|i| u8::try_from(i % 251).unwrap()).collect();
+    let digests = data.chunks(BLOCK_BYTES as usize).flat_map(sha1).collect();
+    let file = FileEntry { path: "f".into(), length_bytes: data.len() as u64, padding: false };
+    let spec = Spec {
+        torrent: TorrentId(0),
+        info_hash: InfoHash([1; 20]),
+        root: "/r".into(),
+        layout: Layout::new(vec![file], BLOCK_BYTES),
+        digests,
+        writable: true,
+        recheck,
+    };
+    Rig { store: Store::new(spec, Config::default()), pool: BufPool::new(8), data }
+}
+
+impl Rig {
+    fn job(&mut self) -> DiskJob {
+        match self.store.poll_output() {
+            Some(Output::Job(job)) => job,
+            other => panic!("expected a job, got {other:?}"),
+        }
+    }
+
+    fn answer(&mut self, id: JobId, kind: DoneKind) {
+        let done = DiskDone { torrent: TorrentId(0), id, kind };
+        self.store.on_done(done, NOW, &mut self.pool);
+    }
+
+    fn open(&mut self, stamps: Vec<FileStamp>, resume: Option<ResumeRecord>) {
+        let id = self.job().id;
+        self.answer(id, DoneKind::Opened { stamps: Ok(stamps), resume: resume.map(Box::new) });
+    }
+
+    fn block(&mut self, piece: u32) {
+        let mut buf = self.pool.take();
+        let at = (piece * BLOCK_BYTES) as usize;
+        buf.copy_from_slice(&self.data[at..at + BLOCK_BYTES as usize]);
+        let block = BlockId { piece: PieceIndex(piece), offset_bytes: 0, length_bytes: BLOCK_BYTES };
+        self.store.on_block(block, buf, NOW, &mut self.pool);
+    }
+
+    /// Carries out a write; returns nothing but leaves the answer in the store.
+    fn write(&mut self) {
+        let job = self.job();
+        let JobKind::Write { blocks, hash, .. } = job.kind else { panic!("expected a write") };
+        let mut hash = hash;
+        for (buf, length) in &blocks {
+            hash.as_mut().unwrap().update(&buf[..*length as usize]);
+        }
+        self.answer(job.id, DoneKind::Written { blocks, hash, result: Ok(()) });
+    }
+}
+
+fn stamp(modified_ns: i64, pieces: u32) -> FileStamp {
+    let length_bytes = u64::from(pieces * BLOCK_BYTES);
+    FileStamp { file: FileIndex(0), length_bytes, modified_ns }
+}
+
+fn record(have: u8, modified_ns: i64, writing: bool) -> ResumeRecord {
+    ResumeRecord {
+        info_hash: InfoHash([1; 20]),
+        root: "/r".into(),
+        have: vec![have],
+        stamps: vec![stamp(modified_ns, 3)],
+        writing,
+        checked_to: 3,
+        downloaded_bytes: 5,
+        uploaded_bytes: 7,
+    }
+}
+
+/// What is believed (`h`), compared (`?`) and known missing (`.`) of three pieces.
+fn judged(now: &[FileStamp], record: Option<&ResumeRecord>) -> String {
+    let layout = &rig(3, false).store.spec.layout;
+    let (trusted, unknown) = judge_files(layout, now, record);
+    let symbol = |piece| match (trusted.has(piece), unknown.contains(&piece)) {
+        (true, _) => 'h',
+        (false, true) => '?',
+        (false, false) => '.',
+    };
+    (0..3).map(PieceIndex).map(symbol).collect()
+}
+
+#[test]
+fn a_record_is_believed_only_for_a_file_that_looks_as_it_did() {
+    let here = [stamp(100, 3)];
+    for (case, now, record, expected) in [
+        ("no record", &here[..], None, "???"),
+        ("same", &here[..], Some(record(0b1100_0000, 100, false)), "hh."),
+        ("touched since", &here[..], Some(record(0b1100_0000, 99, false)), "???"),
+        ("killed while writing", &here[..], Some(record(0b1100_0000, 99, true)), "hh?"),
+        ("older than recorded", &here[..], Some(record(0b1100_0000, 101, true)), "???"),
+        ("file gone", &[], Some(record(0b1100_0000, 100, false)), "..."),
+        ("file short", &[stamp(100, 2)][..], Some(record(0b1100_0000, 100, false)), "..."),
+        ("spare bits set", &here[..], Some(record(0b1101_0000, 100, false)), "..."),
+    ] {
+        assert_eq!(judged(now, record.as_ref()), expected, "{case}");
+    }
+}
+
+#[test]
+fn have_bits_are_committed_only_after_the_sync_of_their_data() {
+    let mut rig = rig(2, false);
+    rig.open(Vec::new(), None);
+    assert!(matches!(rig.store.poll_output(), Some(Output::Ready(_))));
+    let first = rig.job();
+    assert!(matches!(&first.kind, JobKind::Commit { record } if record.have == [0]));
+    rig.answer(first.id, DoneKind::Committed { result: Ok(()) });
+
+    rig.block(1);
+    rig.write();
+    assert!(matches!(rig.store.poll_output(), Some(Output::PieceDone(PieceIndex(1)))));
+    assert!(rig.store.poll_output().is_none(), "no commit before a sync");
+
+    rig.store.settle(NOW);
+    let sync = rig.job();
+    assert!(matches!(&sync.kind, JobKind::Sync { files } if files == &[FileIndex(0)]));
+    assert!(rig.store.poll_output().is_none(), "no commit before the sync is done");
+    rig.answer(sync.id, DoneKind::Synced { result: Ok(vec![stamp(9, 2)]) });
+    let commit = rig.job();
+    assert!(matches!(&commit.kind, JobKind::Commit { record } if record.have == [0b0100_0000]));
+    rig.answer(commit.id, DoneKind::Committed { result: Ok(()) });
+    assert!(matches!(rig.store.poll_output(), Some(Output::Settled)));
+    assert_eq!(rig.pool.outstanding(), 0);
+}
+
+#[test]
+fn corrupt_piece_is_wanted_again_and_never_had() {
+    let mut rig = rig(1, false);
+    rig.open(Vec::new(), None);
+    rig.store.poll_output();
+    rig.store.poll_output();
+    rig.data[0] ^= 1;
+    rig.block(0);
+    rig.write();
+    assert!(matches!(rig.store.poll_output(), Some(Output::PieceFailed(PieceIndex(0)))));
+    assert!(!rig.store.have().has(PieceIndex(0)));
+    assert_eq!(rig.pool.outstanding(), 0);
+}
+
+#[test]
+fn full_disk_is_said_once_and_the_write_is_tried_again() {
+    let mut rig = rig(2, false);
+    rig.open(Vec::new(), None);
+    rig.store.poll_output();
+    rig.store.poll_output();
+    for _ in 0..2 {
+        if rig.pool.outstanding() == 0 {
+            rig.block(0);
+        }
+        let job = rig.job();
+        let JobKind::Write { blocks, hash, .. } = job.kind else { panic!("a write") };
+        let error = DiskError {
+            operation: "write",
+            path: "/r/f".into(),
+            kind: DiskErrorKind::Full,
+            message: "no space left on device".into(),
+        };
+        rig.answer(job.id, DoneKind::Written { blocks, hash, result: Err(error) });
+        if let Some(output) = rig.store.poll_output() {
+            assert!(matches!(output, Output::Trouble(_)));
+        }
+        assert!(rig.store.poll_output().is_none(), "said once, and not hammered");
+        let at = rig.store.deadline().unwrap();
+        rig.store.on_deadline(at, &mut rig.pool);
+    }
+    rig.write();
+    assert!(matches!(rig.store.poll_output(), Some(Output::Recovered)));
+    assert!(matches!(rig.store.poll_output(), Some(Output::PieceDone(PieceIndex(0)))));
+}
+
+#[test]
+fn stop_gives_back_every_buffer_and_waits_for_jobs_under_way() {
+    let mut rig = rig(2, false);
+    rig.open(Vec::new(), None);
+    rig.store.poll_output();
+    let commit = rig.job();
+    rig.answer(commit.id, DoneKind::Committed { result: Ok(()) });
+    rig.block(0);
+    let write = rig.job();
+    rig.store.stop(NOW, &mut rig.pool);
+    assert!(rig.store.poll_output().is_none(), "the write is still out");
+    let JobKind::Write { blocks, hash, .. } = write.kind else { panic!("a write") };
+    rig.answer(write.id, DoneKind::Written { blocks, hash, result: Ok(()) });
+    let look = rig.job();
+    assert!(matches!(&look.kind, JobKind::Sync { .. }), "times after the last write");
+    rig.answer(look.id, DoneKind::Synced { result: Ok(vec![stamp(42, 2)]) });
+    let commit = rig.job();
+    let JobKind::Commit { record } = &commit.kind else { panic!("a commit") };
+    assert!(!record.writing && record.stamps == [stamp(42, 2)]);
+    rig.answer(commit.id, DoneKind::Committed { result: Ok(()) });
+    let close = rig.job();
+    assert!(matches!(close.kind, JobKind::Close));
+    rig.answer(close.id, DoneKind::Closed);
+    assert!(matches!(rig.store.poll_output(), Some(Output::Closed)));
+    assert_eq!(rig.pool.outstanding(), 0);
+}
