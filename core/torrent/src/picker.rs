@@ -1,0 +1,400 @@
+//! Which block to ask for next.
+//!
+//! Source: BEP 3 (rarest first, random first piece, strict piece order within a piece, endgame).
+//! Partial pieces come before new ones, so that little memory is bound and pieces can be passed
+//! on soon; several peers may fill one piece.
+//!
+//! Invariants: a piece is in exactly one [`Piece`] state; `order` holds the `Missing` pieces and
+//! no other, sorted by availability, with `bounds[a]` the position of the first one that at
+//! least `a` peers have; a block is `Free`, `Requested` by n ≥ 1 peers, or `Received`.
+
+use std::collections::BTreeMap;
+
+use base::{BLOCK_BYTES, Bitfield, BlockId, ConnId, PieceIndex, Rng};
+
+/// A new download takes its first pieces at random, so that it soon has something to offer that
+/// others want; after these it goes for the rarest.
+const RANDOM_FIRST_PIECES: u32 = 4;
+
+/// At most this many peers are asked for one block in the endgame.
+const ENDGAME_COPIES_MAX: u8 = 3;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Piece {
+    /// At this position of `order`.
+    Missing(u32),
+    /// In `partials`.
+    Partial,
+    /// Every block is here; storage is verifying.
+    Verifying,
+    Have,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Block {
+    Free,
+    Requested(u8),
+    Received,
+}
+
+#[derive(Debug)]
+struct Partial {
+    blocks: Vec<Block>,
+    free: u32,
+    missing: u32,
+    /// Who sent blocks of it, to name a culprit. One entry a block at most.
+    senders: Vec<ConnId>,
+}
+
+/// What a received block is.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Accepted {
+    /// Wanted; others that were asked for it too need not send it.
+    Wanted {
+        /// Whether anybody else was asked.
+        asked_others: bool,
+    },
+    /// Already here.
+    Duplicate,
+}
+
+/// See the [module documentation](self).
+#[derive(Debug)]
+pub struct Picker {
+    piece_bytes: u32,
+    last_piece_bytes: u32,
+    pieces: Vec<Piece>,
+    availability: Vec<u32>,
+    order: Vec<u32>,
+    bounds: Vec<u32>,
+    partials: BTreeMap<PieceIndex, Partial>,
+    verifying: BTreeMap<PieceIndex, Vec<ConnId>>,
+    have_count: u32,
+}
+
+impl Picker {
+    /// A picker for a torrent of which `have` is there.
+    pub fn new(have: &Bitfield, piece_bytes: u32, total_bytes: u64, rng: &mut Rng) -> Self {
+        let count = have.len();
+        let before_last = u64::from(piece_bytes) * u64::from(count.saturating_sub(1));
+        let last_piece_bytes = u32::try_from(total_bytes - before_last).expect("at most a piece");
+        let mut order: Vec<u32> = (0..count).filter(|&p| !have.has(PieceIndex(p))).collect();
+        for i in (1..order.len()).rev() {
+            order.swap(i, rng.below(u32::try_from(i + 1).expect("piece count fits u32")) as usize);
+        }
+        let mut pieces = vec![Piece::Have; count as usize];
+        for (position, &piece) in (0..).zip(&order) {
+            pieces[piece as usize] = Piece::Missing(position);
+        }
+        Self {
+            piece_bytes,
+            last_piece_bytes,
+            pieces,
+            availability: vec![0; count as usize],
+            bounds: vec![0],
+            order,
+            partials: BTreeMap::new(),
+            verifying: BTreeMap::new(),
+            have_count: have.count(),
+        }
+    }
+
+    /// Whether every piece is verified.
+    pub fn is_complete(&self) -> bool {
+        self.have_count as usize == self.pieces.len()
+    }
+
+    /// Whether `piece` is verified.
+    pub fn has(&self, piece: PieceIndex) -> bool {
+        self.pieces[piece.0 as usize] == Piece::Have
+    }
+
+    /// Length of `piece` in bytes.
+    pub fn piece_bytes(&self, piece: PieceIndex) -> u32 {
+        if piece.0 as usize + 1 == self.pieces.len() { self.last_piece_bytes } else { self.piece_bytes }
+    }
+
+    fn block_id(&self, piece: PieceIndex, block: u32) -> BlockId {
+        let offset_bytes = block * BLOCK_BYTES;
+        let length_bytes = BLOCK_BYTES.min(self.piece_bytes(piece) - offset_bytes);
+        BlockId { piece, offset_bytes, length_bytes }
+    }
+
+    /// A peer has one more piece.
+    pub fn on_peer_has(&mut self, piece: PieceIndex) {
+        let available = self.availability[piece.0 as usize];
+        if let Piece::Missing(position) = self.pieces[piece.0 as usize] {
+            self.promote(position, available);
+        }
+        self.availability[piece.0 as usize] = available + 1;
+    }
+
+    /// A peer that had `piece` is gone.
+    pub fn on_peer_lost(&mut self, piece: PieceIndex) {
+        let available = self.availability[piece.0 as usize];
+        assert!(available > 0, "{piece:?} was had by nobody");
+        if let Piece::Missing(position) = self.pieces[piece.0 as usize] {
+            self.demote(position, available);
+        }
+        self.availability[piece.0 as usize] = available - 1;
+    }
+
+    /// Moves the piece at `position` from bucket `available` to the next one.
+    fn promote(&mut self, position: u32, available: u32) {
+        let next = available as usize + 1;
+        if self.bounds.len() <= next {
+            self.bounds.push(u32::try_from(self.order.len()).expect("piece count fits u32"));
+        }
+        self.bounds[next] -= 1;
+        self.swap(position, self.bounds[next]);
+    }
+
+    /// Moves the piece at `position` from bucket `available` to the one before.
+    fn demote(&mut self, position: u32, available: u32) {
+        self.swap(position, self.bounds[available as usize]);
+        self.bounds[available as usize] += 1;
+    }
+
+    fn swap(&mut self, a: u32, b: u32) {
+        self.order.swap(a as usize, b as usize);
+        for position in [a, b] {
+            let piece = self.order[position as usize];
+            self.pieces[piece as usize] = Piece::Missing(position);
+        }
+    }
+
+    /// Takes a missing piece out of `order`, through the buckets above its own.
+    fn take_out(&mut self, piece: PieceIndex) {
+        let Piece::Missing(mut position) = self.pieces[piece.0 as usize] else {
+            unreachable!("only missing pieces are in the order");
+        };
+        for bucket in self.availability[piece.0 as usize] as usize + 1..self.bounds.len() {
+            self.bounds[bucket] -= 1;
+            self.swap(position, self.bounds[bucket]);
+            position = self.bounds[bucket];
+        }
+        let last = u32::try_from(self.order.len() - 1).expect("piece count fits u32");
+        self.swap(position, last);
+        self.order.pop();
+    }
+
+    /// Puts a piece into `order`, at the end of its bucket.
+    fn put_in(&mut self, piece: PieceIndex) {
+        let mut position = u32::try_from(self.order.len()).expect("piece count fits u32");
+        self.order.push(piece.0);
+        self.pieces[piece.0 as usize] = Piece::Missing(position);
+        let available = self.availability[piece.0 as usize] as usize;
+        while self.bounds.len() <= available {
+            self.bounds.push(position);
+        }
+        for bucket in (available + 1..self.bounds.len()).rev() {
+            self.swap(position, self.bounds[bucket]);
+            position = self.bounds[bucket];
+            self.bounds[bucket] += 1;
+        }
+    }
+
+    /// Picks up to `count` blocks that the peer has and nobody was asked for, and marks them as
+    /// requested. `last` is the piece this peer was asked for last: it goes on there.
+    pub fn pick(
+        &mut self,
+        peer: &Bitfield,
+        last: Option<PieceIndex>,
+        count: usize,
+        rng: &mut Rng,
+        out: &mut Vec<BlockId>,
+    ) {
+        let end = out.len() + count;
+        if let Some(piece) = last {
+            self.pick_from(piece, end, out);
+        }
+        if out.len() < end {
+            let open = self.partials.iter().filter(|(piece, partial)| partial.free > 0 && peer.has(**piece));
+            let open: Vec<PieceIndex> = open.map(|(&piece, _)| piece).collect();
+            for piece in open {
+                if out.len() < end {
+                    self.pick_from(piece, end, out);
+                }
+            }
+        }
+        while out.len() < end {
+            let Some(piece) = self.next_missing(peer, rng) else { return };
+            self.begin(piece);
+            self.pick_from(piece, end, out);
+        }
+    }
+
+    /// Picks up to `count` free blocks of one piece, beginning it if need be: for a piece that a
+    /// choking peer allows (BEP 6).
+    pub fn pick_allowed(&mut self, piece: PieceIndex, count: usize, out: &mut Vec<BlockId>) {
+        if count > 0 && matches!(self.pieces[piece.0 as usize], Piece::Missing(_)) {
+            self.begin(piece);
+        }
+        self.pick_from(piece, out.len() + count, out);
+    }
+
+    fn next_missing(&self, peer: &Bitfield, rng: &mut Rng) -> Option<PieceIndex> {
+        let length = u32::try_from(self.order.len()).expect("piece count fits u32");
+        if length == 0 {
+            return None;
+        }
+        let started = self.partials.len() + self.verifying.len() + self.have_count as usize;
+        let start = if started < RANDOM_FIRST_PIECES as usize { rng.below(length) as usize } else { 0 };
+        let (before, after) = self.order.split_at(start);
+        after.iter().chain(before).copied().map(PieceIndex).find(|&piece| peer.has(piece))
+    }
+
+    fn begin(&mut self, piece: PieceIndex) {
+        self.take_out(piece);
+        self.pieces[piece.0 as usize] = Piece::Partial;
+        let count = self.piece_bytes(piece).div_ceil(BLOCK_BYTES);
+        let blocks = vec![Block::Free; count as usize];
+        let partial = Partial { blocks, free: count, missing: count, senders: Vec::new() };
+        self.partials.insert(piece, partial);
+    }
+
+    fn pick_from(&mut self, piece: PieceIndex, end: usize, out: &mut Vec<BlockId>) {
+        let Some(partial) = self.partials.get_mut(&piece) else { return };
+        if partial.free == 0 {
+            return;
+        }
+        let mut picked = Vec::new();
+        for (index, block) in (0..).zip(&mut partial.blocks) {
+            if out.len() + picked.len() == end {
+                break;
+            }
+            if *block == Block::Free {
+                *block = Block::Requested(1);
+                partial.free -= 1;
+                picked.push(index);
+            }
+        }
+        out.extend(picked.into_iter().map(|index| self.block_id(piece, index)));
+    }
+
+    /// Endgame: blocks that others were asked for, when nothing else is left for this peer.
+    pub fn pick_again(
+        &mut self,
+        peer: &Bitfield,
+        asked: impl Fn(BlockId) -> bool,
+        count: usize,
+        out: &mut Vec<BlockId>,
+    ) {
+        let start = out.len();
+        let end = start + count;
+        for copies in 1..ENDGAME_COPIES_MAX {
+            for (&piece, partial) in &mut self.partials {
+                if !peer.has(piece) {
+                    continue;
+                }
+                let piece_bytes = if piece.0 as usize + 1 == self.pieces.len() {
+                    self.last_piece_bytes
+                } else {
+                    self.piece_bytes
+                };
+                for (index, block) in (0..).zip(&mut partial.blocks) {
+                    let offset_bytes = index * BLOCK_BYTES;
+                    let length_bytes = BLOCK_BYTES.min(piece_bytes - offset_bytes);
+                    let id = BlockId { piece, offset_bytes, length_bytes };
+                    let new = !asked(id) && !out[start..].contains(&id);
+                    if *block == Block::Requested(copies) && new {
+                        if out.len() == end {
+                            return;
+                        }
+                        *block = Block::Requested(copies + 1);
+                        out.push(id);
+                    }
+                }
+            }
+        }
+    }
+
+    /// A block will not come from the peer that was asked for it.
+    pub fn give_back(&mut self, block: BlockId) {
+        let Some(partial) = self.partials.get_mut(&block.piece) else { return };
+        let state = &mut partial.blocks[(block.offset_bytes / BLOCK_BYTES) as usize];
+        match *state {
+            Block::Requested(1) => {
+                *state = Block::Free;
+                partial.free += 1;
+            }
+            Block::Requested(copies) => *state = Block::Requested(copies - 1),
+            Block::Free | Block::Received => {}
+        }
+        // A piece nobody works on and nothing arrived of is missing again, at its rarity.
+        if partial.free as usize == partial.blocks.len() {
+            self.partials.remove(&block.piece);
+            self.put_in(block.piece);
+        }
+    }
+
+    /// A block arrived from `sender`, asked for earlier (perhaps long ago).
+    pub fn on_block(&mut self, block: BlockId, sender: ConnId) -> Accepted {
+        match self.pieces[block.piece.0 as usize] {
+            // Asked for, given up, and here after all: take it.
+            Piece::Missing(_) => self.begin(block.piece),
+            Piece::Partial => {}
+            Piece::Verifying | Piece::Have => return Accepted::Duplicate,
+        }
+        let partial = self.partials.get_mut(&block.piece).expect("it is partial");
+        let state = &mut partial.blocks[(block.offset_bytes / BLOCK_BYTES) as usize];
+        let asked_others = match *state {
+            Block::Received => return Accepted::Duplicate,
+            Block::Free => {
+                partial.free -= 1;
+                false
+            }
+            Block::Requested(copies) => copies > 1,
+        };
+        *state = Block::Received;
+        partial.missing -= 1;
+        if !partial.senders.contains(&sender) {
+            partial.senders.push(sender);
+        }
+        if partial.missing == 0 {
+            let partial = self.partials.remove(&block.piece).expect("it is partial");
+            self.verifying.insert(block.piece, partial.senders);
+            self.pieces[block.piece.0 as usize] = Piece::Verifying;
+        }
+        Accepted::Wanted { asked_others }
+    }
+
+    /// The piece is verified. Returns who sent it.
+    pub fn on_piece_done(&mut self, piece: PieceIndex) -> Vec<ConnId> {
+        let senders = self.verifying.remove(&piece).expect("it was being verified");
+        self.pieces[piece.0 as usize] = Piece::Have;
+        self.have_count += 1;
+        senders
+    }
+
+    /// The piece is wrong: all of it is wanted again. Returns who sent it.
+    pub fn on_piece_failed(&mut self, piece: PieceIndex) -> Vec<ConnId> {
+        let senders = self.verifying.remove(&piece).expect("it was being verified");
+        self.put_in(piece);
+        senders
+    }
+
+    /// Whether nothing is left that nobody was asked for.
+    pub fn is_endgame(&self) -> bool {
+        self.order.is_empty() && self.partials.values().all(|partial| partial.free == 0)
+    }
+
+    #[cfg(test)]
+    fn assert_invariants(&self) {
+        for (position, &piece) in (0..).zip(&self.order) {
+            assert_eq!(self.pieces[piece as usize], Piece::Missing(position));
+            let available = self.availability[piece as usize] as usize;
+            assert!(self.bounds[available] <= position, "bucket begins after its piece");
+            assert!(self.bounds.get(available + 1).is_none_or(|&bound| position < bound));
+        }
+        let missing = self.pieces.iter().filter(|piece| matches!(piece, Piece::Missing(_))).count();
+        assert_eq!(missing, self.order.len());
+        for partial in self.partials.values() {
+            let free = partial.blocks.iter().filter(|block| **block == Block::Free).count();
+            assert_eq!(free, partial.free as usize);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

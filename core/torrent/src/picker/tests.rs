@@ -1,0 +1,218 @@
+//! Table tests in a small notation, and the picker against a naive model.
+
+use base::Rng;
+use proptest::prelude::{prop_assert_eq, proptest};
+
+use super::*;
+
+/// `"1*21"`: how many peers have each piece; `*` for one that we have. Pieces of `blocks` blocks.
+fn picker(notation: &str, blocks: u32) -> Picker {
+    let count = u32::try_from(notation.len()).unwrap();
+    let mut have = Bitfield::empty(count);
+    for (piece, symbol) in (0..).map(PieceIndex).zip(notation.chars()) {
+        if symbol == '*' {
+            have.set(piece);
+        }
+    }
+    let piece_bytes = blocks * BLOCK_BYTES;
+    let total = u64::from(piece_bytes) * u64::from(count);
+    let mut picker = Picker::new(&have, piece_bytes, total, &mut Rng::from_seed(1));
+    for (piece, symbol) in (0..).map(PieceIndex).zip(notation.chars()) {
+        for _ in 0..symbol.to_digit(10).unwrap_or(0) {
+            picker.on_peer_has(piece);
+        }
+    }
+    picker.assert_invariants();
+    picker
+}
+
+/// `"x.xx"`: the pieces that a peer has.
+fn peer(notation: &str) -> Bitfield {
+    let mut bits = Bitfield::empty(u32::try_from(notation.len()).unwrap());
+    for (piece, symbol) in (0..).map(PieceIndex).zip(notation.chars()) {
+        if symbol == 'x' {
+            bits.set(piece);
+        }
+    }
+    bits
+}
+
+/// `"0.0 0.1 3.0"`: piece and block of each pick.
+fn picked(picker: &mut Picker, peer_has: &str, last: Option<u32>, count: usize) -> String {
+    let mut out = Vec::new();
+    picker.pick(&peer(peer_has), last.map(PieceIndex), count, &mut Rng::from_seed(5), &mut out);
+    picker.assert_invariants();
+    shown(&out)
+}
+
+fn shown(blocks: &[BlockId]) -> String {
+    let word = |b: &BlockId| format!("{}.{}", b.piece.0, b.offset_bytes / BLOCK_BYTES);
+    blocks.iter().map(word).collect::<Vec<_>>().join(" ")
+}
+
+fn block(piece: u32, index: u32) -> BlockId {
+    let offset_bytes = index * BLOCK_BYTES;
+    BlockId { piece: PieceIndex(piece), offset_bytes, length_bytes: BLOCK_BYTES }
+}
+
+#[test]
+fn rarest_piece_that_the_peer_has_comes_first() {
+    for (availability, peer_has, expected) in [
+        ("****31245", "xxxxxxxxx", "5.0 6.0 4.0 7.0 8.0"),
+        ("****31245", "....x.x.x", "6.0 4.0 8.0"),
+        ("****3", "xxxx.", ""),
+        ("*****", "xxxxx", ""),
+    ] {
+        let mut picker = picker(availability, 1);
+        assert_eq!(picked(&mut picker, peer_has, None, 9), expected, "{availability} {peer_has}");
+    }
+}
+
+#[test]
+fn partial_pieces_come_before_new_ones_and_the_own_piece_before_all() {
+    let mut picker = picker("****111", 3);
+    let first = picked(&mut picker, "xxxxx..", None, 1);
+    assert_eq!(first, "4.0");
+    assert_eq!(picked(&mut picker, "xxxx.x.", None, 1), "5.0");
+    assert_eq!(picked(&mut picker, "xxxxxxx", Some(5), 5), "5.1 5.2 4.1 4.2 6.0");
+}
+
+#[test]
+fn the_first_pieces_of_a_download_are_random() {
+    let firsts: std::collections::BTreeSet<String> = (0..40)
+        .map(|seed| {
+            let mut picker = picker("1234567", 1);
+            let mut out = Vec::new();
+            picker.pick(&peer("xxxxxxx"), None, 1, &mut Rng::from_seed(seed), &mut out);
+            shown(&out)
+        })
+        .collect();
+    assert!(firsts.len() > 3, "{firsts:?}");
+}
+
+#[test]
+fn a_given_back_block_is_picked_again_and_an_untouched_piece_is_missing_again() {
+    let mut picker = picker("****12", 2);
+    assert_eq!(picked(&mut picker, "xxxxxx", None, 2), "4.0 4.1");
+    picker.give_back(block(4, 0));
+    assert_eq!(picked(&mut picker, "xxxxxx", None, 1), "4.0");
+    picker.give_back(block(4, 0));
+    picker.give_back(block(4, 1));
+    picker.assert_invariants();
+    assert!(picker.partials.is_empty());
+}
+
+#[test]
+fn endgame_asks_others_for_what_is_under_way_but_not_the_same_peer() {
+    let mut picker = picker("****1", 2);
+    assert_eq!(picked(&mut picker, "xxxxx", None, 5), "4.0 4.1");
+    assert!(picker.is_endgame());
+    let mut out = Vec::new();
+    picker.pick_again(&peer("xxxxx"), |id| id == block(4, 0), 5, &mut out);
+    assert_eq!(shown(&out), "4.1");
+    let accepted = picker.on_block(block(4, 1), ConnId(1));
+    assert_eq!(accepted, Accepted::Wanted { asked_others: true });
+    assert_eq!(picker.on_block(block(4, 1), ConnId(2)), Accepted::Duplicate);
+}
+
+#[test]
+fn a_failed_piece_names_its_senders_and_is_wanted_again() {
+    let mut picker = picker("****1", 2);
+    picked(&mut picker, "xxxxx", None, 5);
+    picker.on_block(block(4, 0), ConnId(7));
+    picker.on_block(block(4, 1), ConnId(8));
+    assert!(picker.pick_is_empty());
+    assert_eq!(picker.on_piece_failed(PieceIndex(4)), [ConnId(7), ConnId(8)]);
+    assert_eq!(picked(&mut picker, "xxxxx", None, 5), "4.0 4.1");
+}
+
+#[test]
+fn the_last_block_is_as_long_as_the_torrent_says() {
+    let total = u64::from(3 * BLOCK_BYTES) + 5;
+    let mut picker = Picker::new(&Bitfield::empty(2), 2 * BLOCK_BYTES, total, &mut Rng::from_seed(0));
+    let mut out = Vec::new();
+    picker.pick(&Bitfield::full(2), None, 9, &mut Rng::from_seed(0), &mut out);
+    let lengths: u64 = out.iter().map(|block| u64::from(block.length_bytes)).sum();
+    assert_eq!((out.len(), lengths), (4, total));
+}
+
+impl Picker {
+    fn pick_is_empty(&mut self) -> bool {
+        let mut out = Vec::new();
+        let all = Bitfield::full(u32::try_from(self.pieces.len()).unwrap());
+        self.pick(&all, None, 1, &mut Rng::from_seed(0), &mut out);
+        out.is_empty()
+    }
+}
+
+proptest! {
+    /// Random peers come, announce, deliver, fail and go: the invariants hold at each step, each
+    /// pick is rarest by a naive count, and in the end everything is had.
+    #[test]
+    fn random_life_keeps_invariants_and_finishes(seed: u64, pieces in 1_u32..30, blocks in 1_u32..4) {
+        let mut rng = Rng::from_seed(seed);
+        let total = u64::from(pieces * blocks * BLOCK_BYTES) - u64::from(rng.below(BLOCK_BYTES));
+        let mut picker = Picker::new(&Bitfield::empty(pieces), blocks * BLOCK_BYTES, total, &mut rng);
+        let mut peers: Vec<(Bitfield, Vec<BlockId>)> = Vec::new();
+        for turn in 0_u64..4_000 {
+            if picker.is_complete() {
+                break;
+            }
+            if peers.len() < 4 || rng.chance(1, 50) {
+                peers.push((Bitfield::empty(pieces), Vec::new()));
+            }
+            let index = rng.below(u32::try_from(peers.len()).unwrap()) as usize;
+            let (has, asked) = &mut peers[index];
+            match rng.below(6) {
+                0 | 1 => {
+                    let piece = PieceIndex(rng.below(pieces));
+                    if has.set(piece) {
+                        picker.on_peer_has(piece);
+                    }
+                }
+                2 => {
+                    let from = asked.len();
+                    let naive = naive_rarest(&picker, has);
+                    picker.pick(has, None, 1 + rng.below(3) as usize, &mut rng, asked);
+                    if let Some(first) = asked.get(from)
+                        && let Some(naive) = naive
+                    {
+                        let available = |p: PieceIndex| picker.availability[p.0 as usize];
+                        prop_assert_eq!(available(first.piece), available(naive), "turn {}", turn);
+                    }
+                }
+                3 if picker.is_endgame() => {
+                    let before = asked.clone();
+                    picker.pick_again(has, |id| before.contains(&id), 2, asked);
+                }
+                3 | 4 => {
+                    while let Some(block) = asked.pop() {
+                        picker.on_block(block, ConnId(index as u64));
+                        let at = block.piece;
+                        if picker.verifying.contains_key(&at) {
+                            if rng.chance(1, 8) { picker.on_piece_failed(at); } else { picker.on_piece_done(at); }
+                        }
+                    }
+                }
+                _ if rng.chance(1, 10) => {
+                    let (has, asked) = peers.swap_remove(index);
+                    asked.into_iter().for_each(|block| picker.give_back(block));
+                    has.ones().for_each(|piece| picker.on_peer_lost(piece));
+                }
+                _ => {}
+            }
+            picker.assert_invariants();
+        }
+    }
+}
+
+/// The rarest missing piece that the peer has, when no partial or random rule comes before.
+fn naive_rarest(picker: &Picker, has: &Bitfield) -> Option<PieceIndex> {
+    let started = picker.partials.len() + picker.verifying.len() + picker.have_count as usize;
+    let open = picker.partials.iter().any(|(piece, partial)| partial.free > 0 && has.has(*piece));
+    if open || started < RANDOM_FIRST_PIECES as usize {
+        return None;
+    }
+    let missing = |piece: &PieceIndex| matches!(picker.pieces[piece.0 as usize], Piece::Missing(_));
+    has.ones().filter(missing).min_by_key(|piece| picker.availability[piece.0 as usize])
+}

@@ -1,0 +1,190 @@
+//! One peer of one torrent: what each side said and owes.
+//!
+//! Source: BEP 3 (choke, interest, requests), BEP 6 (fast extension), BEP 10 (extensions),
+//! BEP 21 (upload only). The swarm decides; this only keeps the state and writes messages.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+
+use base::{Bitfield, BlockId, Instant, PeerId, PieceIndex};
+use wire::peer::{self, Message};
+
+use crate::pipeline::Pipeline;
+use crate::receive::Receiver;
+
+/// Requests that we queue for one peer, told as `reqq`: 32 MiB of blocks.
+pub const REQUESTS_QUEUED_MAX: usize = 2_000;
+
+/// Pieces remembered that a choking peer allows; more are ignored (BEP 6 suggests 10).
+pub const ALLOWED_FAST_MAX: usize = 32;
+
+/// A rate in bytes per second, smoothed over a few seconds.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Rate {
+    total: u64,
+    at_last_tick: u64,
+    per_second: u64,
+}
+
+impl Rate {
+    /// Counts bytes.
+    pub fn add(&mut self, bytes: u64) {
+        self.total += bytes;
+    }
+
+    /// Once a second.
+    pub fn tick(&mut self) {
+        let new = self.total - self.at_last_tick;
+        self.at_last_tick = self.total;
+        self.per_second = (self.per_second * 6 + new * 4) / 10;
+    }
+
+    /// All bytes counted.
+    pub fn total(self) -> u64 {
+        self.total
+    }
+
+    /// Bytes per second.
+    pub fn per_second(self) -> u64 {
+        self.per_second
+    }
+}
+
+/// See the [module documentation](self).
+#[derive(Debug)]
+pub struct Session {
+    /// Where it is.
+    pub addr: SocketAddr,
+    /// We dialled it.
+    pub outgoing: bool,
+    /// Its name, once its handshake came.
+    pub peer_id: Option<PeerId>,
+    /// Both sides speak BEP 6.
+    pub fast: bool,
+    /// What its program calls itself (BEP 10), fit to be shown.
+    pub client: Option<String>,
+    /// It wants to download nothing (BEP 21).
+    pub upload_only: bool,
+    /// We answer no requests of it.
+    pub am_choking: bool,
+    /// We told it that we want something.
+    pub am_interested: bool,
+    /// It answers no requests of ours.
+    pub peer_choking: bool,
+    /// It wants something of ours.
+    pub peer_interested: bool,
+    /// What it has.
+    pub have: Bitfield,
+    /// How many of the pieces it has we lack.
+    pub useful: u32,
+    /// The incoming stream.
+    pub receiver: Receiver,
+    /// Messages to be sent.
+    pub out: Vec<u8>,
+    /// What we asked for, oldest first.
+    pub requests: VecDeque<BlockId>,
+    /// What we asked for long ago and gave up; welcome all the same.
+    pub late: Vec<BlockId>,
+    /// How much to ask for.
+    pub pipeline: Pipeline,
+    /// A request sent when nothing else was open, and when: measures the round trip.
+    pub probe: Option<(BlockId, Instant)>,
+    /// The piece we asked for last.
+    pub last_piece: Option<PieceIndex>,
+    /// Pieces we may ask for while choked (BEP 6).
+    pub allowed: Vec<PieceIndex>,
+    /// Pieces it may ask for while choked (BEP 6).
+    pub allows: Vec<PieceIndex>,
+    /// It owes us blocks and is silent.
+    pub snubbed: bool,
+    /// What it asked for and is not yet being fetched from the disk.
+    pub asked: VecDeque<BlockId>,
+    /// Bytes asked for that are on their way from the disk or in the socket's queue.
+    pub unsent_bytes: u64,
+    /// Payload received.
+    pub down: Rate,
+    /// Payload sent.
+    pub up: Rate,
+    /// When it last sent anything.
+    pub heard_at: Instant,
+    /// When it last sent a block, or when we began to wait for one.
+    pub block_at: Instant,
+    /// When we last sent anything.
+    pub said_at: Instant,
+}
+
+impl Session {
+    /// A connection that has just been made. `receiver` knows whether a handshake is to come.
+    pub fn new(addr: SocketAddr, outgoing: bool, pieces: u32, receiver: Receiver, now: Instant) -> Self {
+        Self {
+            addr,
+            outgoing,
+            peer_id: None,
+            fast: false,
+            client: None,
+            upload_only: false,
+            am_choking: true,
+            am_interested: false,
+            peer_choking: true,
+            peer_interested: false,
+            have: Bitfield::empty(pieces),
+            useful: 0,
+            receiver,
+            out: Vec::new(),
+            requests: VecDeque::new(),
+            late: Vec::new(),
+            pipeline: Pipeline::default(),
+            probe: None,
+            last_piece: None,
+            allowed: Vec::new(),
+            allows: Vec::new(),
+            snubbed: false,
+            asked: VecDeque::new(),
+            unsent_bytes: 0,
+            down: Rate::default(),
+            up: Rate::default(),
+            heard_at: now,
+            block_at: now,
+            said_at: now,
+        }
+    }
+
+    /// Queues a message.
+    pub fn say(&mut self, message: Message<'_>) {
+        peer::encode(message, &mut self.out);
+    }
+
+    /// Whether a block was asked of this peer.
+    pub fn expects(&self, block: BlockId) -> bool {
+        self.requests.front() == Some(&block)
+            || self.requests.contains(&block)
+            || self.late.contains(&block)
+    }
+
+    /// Takes a block off the open requests; false if it was not there.
+    pub fn forget_request(&mut self, block: BlockId) -> bool {
+        match self.requests.iter().position(|&open| open == block) {
+            Some(0) => self.requests.pop_front().is_some(),
+            Some(at) => self.requests.remove(at).is_some(),
+            None => {
+                let late = self.late.len();
+                self.late.retain(|&open| open != block);
+                self.late.len() < late
+            }
+        }
+    }
+
+    /// Writes requests for `blocks` and keeps them as open.
+    pub fn request(&mut self, blocks: &[BlockId], now: Instant) {
+        let Some(&last) = blocks.last() else { return };
+        if self.requests.is_empty() {
+            self.probe = Some((blocks[0], now));
+            self.block_at = now;
+        }
+        for &block in blocks {
+            self.say(Message::Request(block));
+            self.requests.push_back(block);
+        }
+        self.last_piece = Some(last.piece);
+    }
+}

@@ -1,0 +1,615 @@
+//! One torrent's swarm: all its peers, what is asked of them and given to them.
+//!
+//! Source: BEP 3, 6, 10, 20, 21. Files are storage's business: blocks go out as
+//! [`Output::Block`], verdicts come in by [`Swarm::on_piece_done`] and
+//! [`Swarm::on_piece_failed`]. Sockets are the driver's: it asks for a plan, reads, and reports.
+//!
+//! Invariants: a block counted as requested in the picker is in the `requests` of exactly so
+//! many sessions; `useful` of a session is the number of pieces it has and we lack.
+
+mod messages;
+mod upkeep;
+mod uploads;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::SocketAddr;
+
+use base::{Bitfield, BlockId, BufPool, BufRef, ConnId, InfoHash, Instant, PeerId, PieceIndex, Rng};
+use wire::extended::ExtendedHandshake;
+use wire::peer::{Extensions, Handshake, Message};
+
+use crate::peers::{Peers, Source};
+use crate::picker::Picker;
+use crate::receive::{Received, Receiver, RecvPlan, StreamError};
+use crate::session::{Rate, REQUESTS_QUEUED_MAX, Session};
+
+/// Settings of one swarm.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Our name in this session (BEP 20).
+    pub peer_id: PeerId,
+    /// What we call our program (BEP 10).
+    pub client: String,
+    /// Where we listen, told to peers (BEP 10).
+    pub listen_port: Option<u16>,
+    /// Most connections, both directions.
+    pub connections_max: usize,
+    /// Most dials under way: home routers drop bursts.
+    pub dials_max: usize,
+    /// Peers unchoked at once.
+    pub unchoke_slots: usize,
+}
+
+impl Config {
+    /// Defaults for a client named `client` with `peer_id`.
+    pub fn new(peer_id: PeerId, client: String) -> Self {
+        Self { peer_id, client, listen_port: None, connections_max: 80, dials_max: 16, unchoke_slots: 8 }
+    }
+}
+
+/// What a swarm needs to know of its torrent.
+#[derive(Clone, Copy, Debug)]
+pub struct Shape {
+    /// The torrent.
+    pub info_hash: InfoHash,
+    /// Length of all pieces but the last, in bytes.
+    pub piece_bytes: u32,
+    /// Length of everything, in bytes.
+    pub total_bytes: u64,
+    /// Number of pieces.
+    pub pieces: u32,
+}
+
+/// Why we close a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CloseReason {
+    /// It broke the protocol.
+    #[error("it broke the protocol: {0}")]
+    Stream(#[from] StreamError),
+    /// It speaks of a piece or range that does not exist.
+    #[error("it spoke of something that does not exist")]
+    OutOfRange,
+    /// Its handshake names another torrent.
+    #[error("it serves another torrent")]
+    WrongTorrent,
+    /// It is ourselves.
+    #[error("it is ourselves")]
+    Ourselves,
+    /// There is another connection to the same peer.
+    #[error("it is connected twice")]
+    Twice,
+    /// It sent bytes that do not match the torrent.
+    #[error("it sent corrupt data")]
+    Corrupt,
+    /// Neither side can give the other anything.
+    #[error("both sides are complete")]
+    NothingToGive,
+    /// It said nothing for too long.
+    #[error("it said nothing for too long")]
+    Silent,
+    /// We have connections enough.
+    #[error("too many connections")]
+    Full,
+    /// What it asked for cannot be read.
+    #[error("our copy cannot be read")]
+    Unreadable,
+    /// The torrent is stopped.
+    #[error("the torrent is stopped")]
+    Stopped,
+}
+
+/// What to do.
+#[derive(Debug)]
+pub enum Output {
+    /// Dial this address; answer by [`Swarm::on_connected`] or [`Swarm::on_dial_failed`].
+    Dial(SocketAddr),
+    /// Close this connection; [`Swarm::on_closed`] is not called for it.
+    Close(ConnId, CloseReason),
+    /// Send these bytes.
+    Send(ConnId, Vec<u8>),
+    /// Send a block that is resident: its header and its bytes.
+    SendBlock(ConnId, BlockId),
+    /// Make a range of a piece resident; answer by [`Swarm::on_resident`].
+    MakeResident {
+        /// To be given back.
+        key: u64,
+        /// The range; all of it lies in one piece.
+        range: BlockId,
+    },
+    /// A block for storage.
+    Block(BlockId, BufRef),
+    /// More addresses would help.
+    WantPeers,
+}
+
+/// How a swarm does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Payload bytes received.
+    pub downloaded_bytes: u64,
+    /// Payload bytes sent.
+    pub uploaded_bytes: u64,
+    /// Received payload that was of no use: duplicates and corrupt pieces.
+    pub wasted_bytes: u64,
+    /// Payload bytes per second, received.
+    pub down_rate: u64,
+    /// Payload bytes per second, sent.
+    pub up_rate: u64,
+    /// Connections with a handshake.
+    pub peers: u32,
+    /// Those of them that have everything.
+    pub seeds: u32,
+}
+
+/// See the [module documentation](self).
+#[derive(Debug)]
+pub struct Swarm {
+    shape: Shape,
+    config: Config,
+    rng: Rng,
+    picker: Picker,
+    have: Bitfield,
+    /// False until storage said what is there: until then nothing is asked or given.
+    ready: bool,
+    stopped: bool,
+    peers: Peers,
+    dialing: BTreeSet<SocketAddr>,
+    sessions: BTreeMap<ConnId, Session>,
+    /// Sessions with something to be sent.
+    unflushed: Vec<ConnId>,
+    residents: BTreeMap<u64, uploads::Run>,
+    next_resident: u64,
+    down: Rate,
+    up: Rate,
+    wasted_bytes: u64,
+    tick_at: Option<Instant>,
+    ticks: u64,
+    optimistic: Option<ConnId>,
+    /// Closed connections whose buffers and addresses are still to be given back.
+    graveyard: Vec<(Receiver, Option<SocketAddr>)>,
+    /// Strikes for having taken part in corrupt pieces.
+    strikes: BTreeMap<ConnId, u32>,
+    outputs: VecDeque<Output>,
+}
+
+impl Swarm {
+    /// A swarm that waits for [`Swarm::on_ready`].
+    pub fn new(shape: Shape, config: Config, mut rng: Rng) -> Self {
+        let have = Bitfield::empty(shape.pieces);
+        Self {
+            picker: Picker::new(&have, shape.piece_bytes, shape.total_bytes, &mut rng),
+            shape,
+            config,
+            rng,
+            have,
+            ready: false,
+            stopped: false,
+            peers: Peers::default(),
+            dialing: BTreeSet::new(),
+            sessions: BTreeMap::new(),
+            unflushed: Vec::new(),
+            residents: BTreeMap::new(),
+            next_resident: 0,
+            down: Rate::default(),
+            up: Rate::default(),
+            wasted_bytes: 0,
+            tick_at: None,
+            ticks: 0,
+            optimistic: None,
+            graveyard: Vec::new(),
+            strikes: BTreeMap::new(),
+            outputs: VecDeque::new(),
+        }
+    }
+
+    /// Storage looked: these pieces are there.
+    pub fn on_ready(&mut self, have: Bitfield, now: Instant) {
+        assert!(!self.ready, "storage gets ready once");
+        self.ready = true;
+        self.picker = Picker::new(&have, self.shape.piece_bytes, self.shape.total_bytes, &mut self.rng);
+        self.have = have;
+        let conns: Vec<ConnId> = self.sessions.keys().copied().collect();
+        for conn in conns {
+            let Some(session) = self.sessions.get_mut(&conn) else { continue };
+            for piece in session.have.ones() {
+                self.picker.on_peer_has(piece);
+                session.useful += u32::from(!self.have.has(piece));
+            }
+            // A peer that came while we were checking was told nothing: tell piece by piece.
+            let have: Vec<PieceIndex> = self.have.ones().collect();
+            if session.peer_id.is_some() {
+                have.into_iter().for_each(|piece| session.say(Message::Have(piece)));
+            }
+            self.touch(conn);
+            self.update_interest(conn);
+            self.on_interest_changed(conn);
+            self.fill(conn, now);
+        }
+        self.dial_more(now);
+    }
+
+    /// Addresses to try.
+    pub fn add_peers(&mut self, addrs: &[SocketAddr], source: Source, now: Instant) {
+        for &addr in addrs {
+            self.peers.add(addr, source, now);
+        }
+        self.dial_more(now);
+    }
+
+    /// A dial succeeded.
+    pub fn on_connected(&mut self, conn: ConnId, addr: SocketAddr, now: Instant) {
+        self.dialing.remove(&addr);
+        if self.stopped {
+            self.outputs.push_back(Output::Close(conn, CloseReason::Stopped));
+            return;
+        }
+        let mut session = Session::new(addr, true, self.shape.pieces, Receiver::new(true), now);
+        session.out.extend_from_slice(&self.handshake().encode());
+        self.sessions.insert(conn, session);
+        self.touch(conn);
+        self.start_ticking(now);
+    }
+
+    /// A dial failed.
+    pub fn on_dial_failed(&mut self, addr: SocketAddr, now: Instant) {
+        self.dialing.remove(&addr);
+        self.peers.on_gone(addr, now, &mut self.rng);
+        self.dial_more(now);
+    }
+
+    /// Somebody dialled us and named this torrent.
+    pub fn on_incoming(&mut self, conn: ConnId, addr: SocketAddr, handshake: &Handshake, now: Instant) {
+        let reason = if self.stopped {
+            Some(CloseReason::Stopped)
+        } else if self.sessions.len() >= self.config.connections_max {
+            Some(CloseReason::Full)
+        } else if self.peers.is_banned(addr.ip()) {
+            Some(CloseReason::Corrupt)
+        } else {
+            None
+        };
+        if let Some(reason) = reason {
+            self.outputs.push_back(Output::Close(conn, reason));
+            return;
+        }
+        let mut session = Session::new(addr, false, self.shape.pieces, Receiver::new(false), now);
+        session.out.extend_from_slice(&self.handshake().encode());
+        self.sessions.insert(conn, session);
+        self.start_ticking(now);
+        self.on_handshake(conn, handshake);
+    }
+
+    fn handshake(&self) -> Handshake {
+        let extensions = Extensions { fast: true, extended: true, dht: false };
+        Handshake::new(extensions, self.shape.info_hash, self.config.peer_id)
+    }
+
+    /// The other side's handshake: judge it, then introduce ourselves.
+    fn on_handshake(&mut self, conn: ConnId, handshake: &Handshake) {
+        if handshake.info_hash != self.shape.info_hash {
+            return self.close(conn, CloseReason::WrongTorrent);
+        }
+        if handshake.peer_id == self.config.peer_id {
+            let addr = self.sessions[&conn].addr;
+            self.close(conn, CloseReason::Ourselves);
+            return self.peers.forget(addr);
+        }
+        if let Some(twin) = self.twin(conn, handshake.peer_id) {
+            // Both sides keep the connection that the higher name dialled, so that two which
+            // dial each other at once don't hang up on each other.
+            let ours_wins = self.config.peer_id > handshake.peer_id;
+            let keep_new = self.sessions[&conn].outgoing != self.sessions[&twin].outgoing
+                && self.sessions[&conn].outgoing == ours_wins;
+            self.close(if keep_new { twin } else { conn }, CloseReason::Twice);
+            if !keep_new {
+                return;
+            }
+        }
+        let theirs = handshake.extensions();
+        let Some(session) = self.sessions.get_mut(&conn) else { return };
+        session.peer_id = Some(handshake.peer_id);
+        session.fast = theirs.fast;
+        self.peers.on_connected(session.addr);
+        if theirs.extended {
+            let hello = ExtendedHandshake {
+                version: Some(self.config.client.clone()),
+                port: self.config.listen_port,
+                reqq: Some(u32::try_from(REQUESTS_QUEUED_MAX).expect("a small constant")),
+                upload_only: self.have.is_full() && self.ready,
+                your_ip: Some(session.addr.ip()),
+                ..ExtendedHandshake::default()
+            };
+            session.say(Message::Extended { id: wire::extended::HANDSHAKE_ID, payload: &hello.encode() });
+        }
+        match (session.fast, self.have.count()) {
+            (true, 0) => session.say(Message::HaveNone),
+            (true, count) if count == self.have.len() => session.say(Message::HaveAll),
+            (false, 0) => {}
+            (true | false, _) => session.say(Message::Bitfield(self.have.as_bytes())),
+        }
+        self.allow_fast(conn);
+        self.touch(conn);
+    }
+
+    fn twin(&self, conn: ConnId, peer_id: PeerId) -> Option<ConnId> {
+        let same = |(other, session): (&ConnId, &Session)| {
+            (*other != conn && session.peer_id == Some(peer_id)).then_some(*other)
+        };
+        self.sessions.iter().find_map(same)
+    }
+
+    /// Where the next bytes from `conn` should go. `None`: nothing can be taken now.
+    pub fn recv_plan(&mut self, conn: ConnId, bytes_max: usize, pool: &mut BufPool) -> Option<RecvPlan> {
+        let session = self.sessions.get_mut(&conn)?;
+        session.receiver.plan(session.requests.iter(), bytes_max, pool)
+    }
+
+    /// A read according to `plan` gave `read_bytes` bytes.
+    pub fn on_received(
+        &mut self,
+        conn: ConnId,
+        plan: RecvPlan,
+        read_bytes: usize,
+        now: Instant,
+        pool: &mut BufPool,
+    ) {
+        let Some(session) = self.sessions.get_mut(&conn) else {
+            // Closed between plan and report: only the buffers matter.
+            let mut receiver = Receiver::new(false);
+            receiver.on_received(plan, 0, pool);
+            receiver.release(pool);
+            return;
+        };
+        if read_bytes > 0 {
+            session.heard_at = now;
+        }
+        let mut receiver = core::mem::replace(&mut session.receiver, Receiver::new(false));
+        receiver.on_received(plan, read_bytes, pool);
+        while let Some(session) = self.sessions.get(&conn) {
+            match receiver.next(|block| session.expects(block), pool) {
+                Ok(None) => break,
+                Ok(Some(Received::Handshake(handshake))) => self.on_handshake(conn, &handshake),
+                Ok(Some(Received::Block(block, buf))) => self.on_block(conn, block, buf, now, pool),
+                Ok(Some(Received::Unexpected(block))) => {
+                    self.wasted_bytes += u64::from(block.length_bytes);
+                }
+                Ok(Some(Received::Message(message))) => self.on_message(conn, message, now),
+                Err(error) => self.close(conn, CloseReason::Stream(error)),
+            }
+        }
+        match self.sessions.get_mut(&conn) {
+            Some(session) => session.receiver = receiver,
+            None => receiver.release(pool),
+        }
+        self.fill(conn, now);
+        self.bury(now, pool);
+    }
+
+    fn on_block(&mut self, conn: ConnId, block: BlockId, buf: BufRef, now: Instant, pool: &mut BufPool) {
+        let session = self.sessions.get_mut(&conn).expect("the caller holds it");
+        session.down.add(u64::from(block.length_bytes));
+        self.down.add(u64::from(block.length_bytes));
+        session.snubbed = false;
+        session.block_at = now;
+        session.pipeline.on_block(block.length_bytes, now);
+        if let Some((probe, asked_at)) = session.probe.filter(|&(probe, _)| probe == block) {
+            session.pipeline.on_round_trip(now.saturating_since(asked_at));
+            debug_assert_eq!(probe, block);
+            session.probe = None;
+        }
+        session.forget_request(block);
+        match self.picker.on_block(block, conn) {
+            crate::picker::Accepted::Duplicate => {
+                self.wasted_bytes += u64::from(block.length_bytes);
+                pool.give_back(buf);
+            }
+            crate::picker::Accepted::Wanted { asked_others } => {
+                if asked_others {
+                    self.cancel_elsewhere(conn, block);
+                }
+                self.outputs.push_back(Output::Block(block, buf));
+            }
+        }
+    }
+
+    fn cancel_elsewhere(&mut self, conn: ConnId, block: BlockId) {
+        let mut cancelled = Vec::new();
+        for (&other, session) in &mut self.sessions {
+            if other != conn && session.forget_request(block) {
+                // It may be on its way already: then it is welcome to be dropped quietly.
+                session.late.push(block);
+                session.say(Message::Cancel(block));
+                cancelled.push(other);
+            }
+        }
+        cancelled.into_iter().for_each(|other| self.touch(other));
+    }
+
+    /// Storage verified a piece and it can be read.
+    pub fn on_piece_done(&mut self, piece: PieceIndex) {
+        for conn in self.picker.on_piece_done(piece) {
+            self.strikes.remove(&conn);
+        }
+        self.have.set(piece);
+        let conns: Vec<ConnId> = self.sessions.keys().copied().collect();
+        for conn in conns {
+            let session = self.sessions.get_mut(&conn).expect("just listed");
+            if session.have.has(piece) {
+                session.useful -= 1;
+                self.update_interest(conn);
+            } else if session.peer_id.is_some() {
+                session.say(Message::Have(piece));
+                self.touch(conn);
+            }
+        }
+        if self.have.is_full() {
+            self.close_other_seeds();
+        }
+    }
+
+    /// Storage found a piece wrong. A single sender is to blame for certain; of several, each
+    /// gets a strike, and a good piece in between wipes it out.
+    pub fn on_piece_failed(&mut self, piece: PieceIndex, now: Instant) {
+        let senders = self.picker.on_piece_failed(piece);
+        self.wasted_bytes += u64::from(self.picker.piece_bytes(piece));
+        for &conn in &senders {
+            let strikes = self.strikes.entry(conn).or_insert(0);
+            *strikes += if senders.len() == 1 { upkeep::STRIKES_MAX } else { 1 };
+            if *strikes >= upkeep::STRIKES_MAX
+                && let Some(session) = self.sessions.get(&conn)
+            {
+                self.peers.ban(session.addr.ip());
+                self.close(conn, CloseReason::Corrupt);
+            }
+        }
+        self.fill_all(now);
+    }
+
+    /// Asks for as much as the pipeline allows.
+    fn fill(&mut self, conn: ConnId, now: Instant) {
+        let Some(session) = self.sessions.get_mut(&conn) else { return };
+        if !self.ready || self.stopped || !session.am_interested || session.peer_id.is_none() {
+            return;
+        }
+        let depth = session.pipeline.depth() as usize;
+        let open = session.requests.len();
+        // In batches, so that one send carries many requests.
+        if open * 4 > depth * 3 {
+            return;
+        }
+        let want = depth - open;
+        let mut blocks = Vec::new();
+        if session.peer_choking {
+            for &piece in &session.allowed {
+                if session.have.has(piece) && blocks.len() < want {
+                    self.picker.pick_allowed(piece, want - blocks.len(), &mut blocks);
+                }
+            }
+        } else {
+            self.picker.pick(&session.have, session.last_piece, want, &mut self.rng, &mut blocks);
+            if blocks.is_empty() && open == 0 && self.picker.is_endgame() {
+                // A fast peer may take over a few blocks at a time from slow ones.
+                let few = want.min(4);
+                self.picker.pick_again(&session.have, |b| session.expects(b), few, &mut blocks);
+            }
+        }
+        if !blocks.is_empty() {
+            session.request(&blocks, now);
+            self.touch(conn);
+        }
+    }
+
+    fn fill_all(&mut self, now: Instant) {
+        let conns: Vec<ConnId> = self.sessions.keys().copied().collect();
+        for conn in conns {
+            self.fill(conn, now);
+        }
+    }
+
+    fn touch(&mut self, conn: ConnId) {
+        if self.sessions.get(&conn).is_some_and(|session| !session.out.is_empty()) {
+            self.unflushed.push(conn);
+        }
+    }
+
+    /// The connection ended by itself.
+    pub fn on_closed(&mut self, conn: ConnId, now: Instant, pool: &mut BufPool) {
+        if let Some(mut session) = self.sessions.remove(&conn) {
+            session.receiver.release(pool);
+            self.forget_session(conn, &mut session);
+            if session.outgoing {
+                self.peers.on_gone(session.addr, now, &mut self.rng);
+            }
+            self.dial_more(now);
+            self.fill_all(now);
+        }
+    }
+
+    fn close(&mut self, conn: ConnId, reason: CloseReason) {
+        if let Some(mut session) = self.sessions.remove(&conn) {
+            self.forget_session(conn, &mut session);
+            self.outputs.push_back(Output::Close(conn, reason));
+            let again = match reason {
+                CloseReason::Stream(_) | CloseReason::OutOfRange | CloseReason::Silent => true,
+                CloseReason::Full | CloseReason::Unreadable => true,
+                CloseReason::WrongTorrent | CloseReason::Ourselves | CloseReason::Twice => false,
+                CloseReason::Corrupt | CloseReason::NothingToGive | CloseReason::Stopped => false,
+            };
+            if session.outgoing && !again {
+                self.peers.forget(session.addr);
+            }
+            let retry = (session.outgoing && again).then_some(session.addr);
+            self.graveyard.push((session.receiver, retry));
+        }
+    }
+
+    /// Gives back what closed connections held.
+    fn bury(&mut self, now: Instant, pool: &mut BufPool) {
+        for (mut receiver, retry) in self.graveyard.drain(..) {
+            receiver.release(pool);
+            if let Some(addr) = retry {
+                self.peers.on_gone(addr, now, &mut self.rng);
+            }
+        }
+    }
+
+    fn forget_session(&mut self, conn: ConnId, session: &mut Session) {
+        for block in session.requests.drain(..) {
+            self.picker.give_back(block);
+        }
+        if self.ready {
+            session.have.ones().for_each(|piece| self.picker.on_peer_lost(piece));
+        }
+        self.residents.retain(|_, run| run.conn != conn);
+        self.strikes.remove(&conn);
+        if self.optimistic == Some(conn) {
+            self.optimistic = None;
+        }
+    }
+
+    /// Ends: closes every connection.
+    pub fn stop(&mut self, now: Instant, pool: &mut BufPool) {
+        self.stopped = true;
+        let conns: Vec<ConnId> = self.sessions.keys().copied().collect();
+        conns.into_iter().for_each(|conn| self.close(conn, CloseReason::Stopped));
+        self.bury(now, pool);
+    }
+
+    /// The next thing to do.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        if let Some(output) = self.outputs.pop_front() {
+            return Some(output);
+        }
+        while let Some(conn) = self.unflushed.pop() {
+            if let Some(session) = self.sessions.get_mut(&conn)
+                && !session.out.is_empty()
+            {
+                return Some(Output::Send(conn, core::mem::take(&mut session.out)));
+            }
+        }
+        None
+    }
+
+    /// What we have, by storage's word.
+    pub fn have(&self) -> &Bitfield {
+        &self.have
+    }
+
+    /// How we do.
+    pub fn stats(&self) -> Stats {
+        let live = self.sessions.values().filter(|session| session.peer_id.is_some());
+        let count = |n: usize| u32::try_from(n).expect("bounded by connections_max");
+        Stats {
+            downloaded_bytes: self.down.total(),
+            uploaded_bytes: self.up.total(),
+            wasted_bytes: self.wasted_bytes,
+            down_rate: self.down.per_second(),
+            up_rate: self.up.per_second(),
+            peers: count(live.clone().count()),
+            seeds: count(live.filter(|session| session.have.is_full()).count()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

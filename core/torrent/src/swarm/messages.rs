@@ -1,0 +1,186 @@
+//! What a peer says, and what follows from it.
+//!
+//! Source: BEP 3 ("peer messages"), BEP 6, BEP 10, BEP 21.
+
+use base::{BLOCK_BYTES, Bitfield, BlockId, ConnId, Instant, PieceIndex};
+use wire::extended::{self, ExtendedHandshake};
+use wire::peer::Message;
+
+use super::{CloseReason, Swarm};
+use crate::session::{ALLOWED_FAST_MAX, REQUESTS_QUEUED_MAX};
+
+impl Swarm {
+    pub(super) fn on_message(&mut self, conn: ConnId, message: Message<'_>, now: Instant) {
+        match message {
+            Message::KeepAlive | Message::Port(_) | Message::Suggest(_) | Message::Unknown(_) => {}
+            Message::Choke => self.on_choke(conn),
+            Message::Unchoke => {
+                self.session(conn).peer_choking = false;
+            }
+            Message::Interested | Message::NotInterested => {
+                self.session(conn).peer_interested = matches!(message, Message::Interested);
+                self.on_interest_changed(conn);
+            }
+            Message::Have(piece) => self.on_have(conn, piece),
+            Message::Bitfield(bytes) => match Bitfield::from_bytes(bytes, self.shape.pieces) {
+                Some(bits) => self.set_have(conn, bits),
+                None => self.close(conn, CloseReason::OutOfRange),
+            },
+            Message::HaveAll => self.set_have(conn, Bitfield::full(self.shape.pieces)),
+            Message::HaveNone => self.set_have(conn, Bitfield::empty(self.shape.pieces)),
+            Message::Request(block) => self.on_request(conn, block),
+            Message::Cancel(block) => self.on_cancel(conn, block),
+            Message::Reject(block) => self.on_reject(conn, block, now),
+            Message::AllowedFast(piece) => {
+                let session = self.session(conn);
+                if piece.0 < session.have.len() && session.allowed.len() < ALLOWED_FAST_MAX {
+                    session.allowed.push(piece);
+                }
+            }
+            Message::Extended { id: extended::HANDSHAKE_ID, payload } => self.on_hello(conn, payload),
+            Message::Extended { .. } => {}
+            // The receiver hands blocks over before they become messages.
+            Message::Piece { .. } => unreachable!("blocks are no messages"),
+        }
+    }
+
+    pub(super) fn session(&mut self, conn: ConnId) -> &mut crate::session::Session {
+        self.sessions.get_mut(&conn).expect("the caller saw it alive")
+    }
+
+    /// Without BEP 6 a choke discards all requests; with it, each is rejected by name.
+    fn on_choke(&mut self, conn: ConnId) {
+        let session = self.session(conn);
+        session.peer_choking = true;
+        session.pipeline.on_choked();
+        session.probe = None;
+        if !session.fast {
+            let given_up: Vec<BlockId> = session.requests.drain(..).collect();
+            // What was on its way when the choke was sent still comes.
+            session.late = given_up.clone();
+            given_up.into_iter().for_each(|block| self.picker.give_back(block));
+        }
+    }
+
+    fn on_have(&mut self, conn: ConnId, piece: PieceIndex) {
+        if piece.0 >= self.shape.pieces {
+            return self.close(conn, CloseReason::OutOfRange);
+        }
+        if self.session(conn).have.set(piece) && self.ready {
+            self.picker.on_peer_has(piece);
+            let lacking = !self.have.has(piece);
+            let session = self.session(conn);
+            session.useful += u32::from(lacking);
+            self.update_interest(conn);
+        }
+    }
+
+    fn set_have(&mut self, conn: ConnId, bits: Bitfield) {
+        let session = self.sessions.get_mut(&conn).expect("the caller saw it alive");
+        let before = core::mem::replace(&mut session.have, bits);
+        if !self.ready {
+            return;
+        }
+        before.ones().for_each(|piece| self.picker.on_peer_lost(piece));
+        session.useful = 0;
+        for piece in session.have.ones() {
+            self.picker.on_peer_has(piece);
+            session.useful += u32::from(!self.have.has(piece));
+        }
+        self.update_interest(conn);
+        self.close_if_useless(conn);
+    }
+
+    /// Tells the peer whether we want something, when that changed.
+    pub(super) fn update_interest(&mut self, conn: ConnId) {
+        let session = self.session(conn);
+        let wants = session.useful > 0;
+        if wants != session.am_interested && session.peer_id.is_some() {
+            session.am_interested = wants;
+            session.say(if wants { Message::Interested } else { Message::NotInterested });
+            self.touch(conn);
+        }
+    }
+
+    /// Two that are complete only cost each other a connection.
+    pub(super) fn close_if_useless(&mut self, conn: ConnId) {
+        let complete = self.ready && self.have.is_full();
+        if let Some(session) = self.sessions.get(&conn)
+            && complete
+            && (session.have.is_full() || session.upload_only)
+            && session.unsent_bytes == 0
+        {
+            self.close(conn, CloseReason::NothingToGive);
+        }
+    }
+
+    pub(super) fn close_other_seeds(&mut self) {
+        let conns: Vec<ConnId> = self.sessions.keys().copied().collect();
+        conns.into_iter().for_each(|conn| self.close_if_useless(conn));
+    }
+
+    fn on_request(&mut self, conn: ConnId, block: BlockId) {
+        let in_range = block.piece.0 < self.shape.pieces
+            && block.length_bytes > 0
+            && block
+                .offset_bytes
+                .checked_add(block.length_bytes)
+                .is_some_and(|end| end <= self.picker.piece_bytes(block.piece));
+        if !in_range {
+            return self.close(conn, CloseReason::OutOfRange);
+        }
+        let has = self.have.has(block.piece);
+        let session = self.session(conn);
+        let allowed = !session.am_choking || session.allows.contains(&block.piece);
+        // Longer blocks than everybody's are allowed by BEP 3 and refused by everybody.
+        let served = allowed
+            && has
+            && block.length_bytes <= BLOCK_BYTES
+            && session.asked.len() < REQUESTS_QUEUED_MAX;
+        if served {
+            session.asked.push_back(block);
+            self.pump_uploads(conn);
+        } else if session.fast {
+            session.say(Message::Reject(block));
+            self.touch(conn);
+        }
+    }
+
+    fn on_cancel(&mut self, conn: ConnId, block: BlockId) {
+        let session = self.session(conn);
+        let before = session.asked.len();
+        session.asked.retain(|&asked| asked != block);
+        if session.asked.len() < before && session.fast {
+            session.say(Message::Reject(block));
+            self.touch(conn);
+        }
+    }
+
+    fn on_reject(&mut self, conn: ConnId, block: BlockId, now: Instant) {
+        let session = self.session(conn);
+        if session.probe.is_some_and(|(probe, _)| probe == block) {
+            session.probe = None;
+        }
+        if session.requests.contains(&block) {
+            session.forget_request(block);
+            // A peer that refuses in the middle of a transfer would be asked again at once.
+            session.allowed.retain(|&piece| piece != block.piece);
+            self.picker.give_back(block);
+            if !self.session(conn).peer_choking {
+                self.session(conn).block_at = now;
+            }
+        }
+    }
+
+    fn on_hello(&mut self, conn: ConnId, payload: &[u8]) {
+        // A hello we can't read is no reason to hang up: the peer still speaks BEP 3.
+        let Ok(hello) = ExtendedHandshake::decode(payload) else { return };
+        let session = self.session(conn);
+        if let Some(reqq) = hello.reqq {
+            session.pipeline.on_reqq(reqq);
+        }
+        session.client = hello.version;
+        session.upload_only = hello.upload_only;
+        self.close_if_useless(conn);
+    }
+}

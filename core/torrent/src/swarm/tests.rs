@@ -1,0 +1,1 @@
+//! Behaviours of a swarm, spoken to as a peer would.
