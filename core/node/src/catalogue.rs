@@ -1,0 +1,120 @@
+//! The torrents of the node and the journal of what changed.
+//!
+//! Source: architecture rule 4: the view is a journal of changes by revision, so that asking
+//! what is new costs as much as is new. Invariant: `journal` holds each torrent once, at the
+//! revision of its last change.
+
+use std::collections::BTreeMap;
+
+use base::{InfoHash, Instant, TorrentId};
+
+use crate::message::TorrentStatus;
+use crate::spec::SeedGoal;
+
+/// What the hub knows of a torrent.
+#[derive(Debug)]
+pub(crate) struct Item {
+    pub(crate) info_hash: InfoHash,
+    pub(crate) shard: usize,
+    pub(crate) status: TorrentStatus,
+    pub(crate) goal: SeedGoal,
+    /// When everything was durable and complete.
+    pub(crate) settled_at: Option<Instant>,
+    pub(crate) removal: Option<Removal>,
+    revision: u64,
+}
+
+/// What a removal still waits for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Removal {
+    pub(crate) shard: bool,
+    pub(crate) trackers: bool,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Catalogue {
+    items: BTreeMap<TorrentId, Item>,
+    by_hash: BTreeMap<InfoHash, TorrentId>,
+    journal: BTreeMap<u64, TorrentId>,
+    revision: u64,
+    next_id: u32,
+}
+
+impl Catalogue {
+    pub(crate) fn by_hash(&self, info_hash: InfoHash) -> Option<TorrentId> {
+        self.by_hash.get(&info_hash).copied()
+    }
+
+    pub(crate) fn add(&mut self, info_hash: InfoHash, shards: usize, goal: SeedGoal) -> TorrentId {
+        let torrent = TorrentId(self.next_id);
+        self.next_id += 1;
+        let item = Item {
+            info_hash,
+            shard: torrent.0 as usize % shards,
+            status: TorrentStatus::default(),
+            goal,
+            settled_at: None,
+            removal: None,
+            revision: 0,
+        };
+        self.items.insert(torrent, item);
+        self.by_hash.insert(info_hash, torrent);
+        self.on_changed(torrent);
+        torrent
+    }
+
+    pub(crate) fn get(&self, torrent: TorrentId) -> Option<&Item> {
+        self.items.get(&torrent)
+    }
+
+    pub(crate) fn get_mut(&mut self, torrent: TorrentId) -> Option<&mut Item> {
+        self.items.get_mut(&torrent)
+    }
+
+    pub(crate) fn remove(&mut self, torrent: TorrentId) {
+        if let Some(item) = self.items.remove(&torrent) {
+            self.journal.remove(&item.revision);
+            self.by_hash.remove(&item.info_hash);
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.items.len()
+    }
+
+    pub(crate) fn on_changed(&mut self, torrent: TorrentId) {
+        if let Some(item) = self.items.get_mut(&torrent) {
+            self.journal.remove(&item.revision);
+            self.revision += 1;
+            item.revision = self.revision;
+            self.journal.insert(self.revision, torrent);
+        }
+    }
+
+    /// The revision now, and all torrents that changed after `since`.
+    pub(crate) fn changes(&self, since: u64) -> (u64, impl Iterator<Item = (TorrentId, &Item)>) {
+        let changed = self.journal.range(since + 1..);
+        (self.revision, changed.filter_map(|(_, id)| self.items.get(id).map(|item| (*id, item))))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_journal_tells_each_changed_torrent_once() {
+        let mut catalogue = Catalogue::default();
+        let ids: Vec<TorrentId> = (0..3)
+            .map(|n| catalogue.add(InfoHash([n; 20]), 2, SeedGoal::Forever))
+            .collect();
+        let (seen, all) = catalogue.changes(0);
+        assert_eq!(all.count(), 3);
+        catalogue.on_changed(ids[1]);
+        catalogue.on_changed(ids[1]);
+        let changed: Vec<TorrentId> = catalogue.changes(seen).1.map(|(id, _)| id).collect();
+        assert_eq!(changed, [ids[1]]);
+        catalogue.remove(ids[1]);
+        assert_eq!(catalogue.changes(seen).1.count(), 0);
+    }
+}

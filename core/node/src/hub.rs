@@ -1,0 +1,446 @@
+//! The hub: everything that torrents share.
+//!
+//! Source: architecture rule 3. It knows which shard has which torrent, hands incoming
+//! connections over once their handshake names one, announces to trackers, leases the global
+//! limits, and says when a torrent has reached its goal.
+//!
+//! Drive it like a shard. Messages for shards are outputs; the driver delivers them.
+
+use core::time::Duration;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::{IpAddr, SocketAddr};
+
+use base::{ConnId, ExchangeId, HttpError, HttpReply, HttpRequest, Instant, PeerId, ResolveRequest, Resolved, Rng, TorrentId};
+use discovery::tracker_client::{self, AnnounceSpec, Families, Progress, TrackerClient, TrackerReport};
+use torrent::peers::Source;
+use wire::peer::{HANDSHAKE_BYTES, Handshake};
+
+use crate::catalogue::{Catalogue, Removal};
+use crate::fetch::{Fetch, Step};
+use crate::limit::{Bucket, Direction};
+use crate::message::{Phase, ToHub, ToShard, TorrentStatus};
+use crate::spec::{SeedGoal, TorrentSpec};
+
+/// Incoming connections that have not shown a handshake yet; more are closed at once.
+const PENDING_MAX: usize = 128;
+
+/// A handshake that takes longer never comes.
+const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
+
+/// First number of our own HTTP exchanges; the tracker client's have another top byte.
+const FETCH_EXCHANGES: u64 = (b'F' as u64) << 56;
+
+/// Settings of a hub.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// How many shards there are.
+    pub shards: usize,
+    /// Our name (BEP 20).
+    pub peer_id: PeerId,
+    /// Where we accept peers.
+    pub listen_port: u16,
+    /// Address families that we announce over.
+    pub families: Families,
+    /// Whether trackers are told and asked at all.
+    pub announce: bool,
+    /// Global limits in bytes per second.
+    pub down_limit: Option<u64>,
+    /// Global limits in bytes per second.
+    pub up_limit: Option<u64>,
+}
+
+/// What to do.
+#[derive(Debug)]
+pub enum Output {
+    /// Deliver this. For [`ToShard::Incoming`], the socket goes with it.
+    ToShard(usize, ToShard),
+    /// Close an incoming connection.
+    Close(ConnId),
+    /// Run an exchange; answer by [`Hub::on_http`].
+    Http(HttpRequest),
+    /// The end of this exchange is of no interest any more.
+    CancelHttp(ExchangeId),
+    /// Resolve a name; answer by [`Hub::on_resolved`].
+    Resolve(ResolveRequest),
+    /// Send from the UDP port.
+    Datagram(SocketAddr, Vec<u8>),
+    /// News for the user.
+    Event(Event),
+}
+
+/// News for the user.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// Complete, verified, durable.
+    Settled(TorrentId),
+    /// It cannot go on.
+    Failed(TorrentId, String),
+    /// The disk makes trouble, or no longer.
+    Trouble(TorrentId, Option<String>),
+    /// Its goal is reached; it is being removed.
+    GoalReached(TorrentId),
+    /// It is gone: files closed, trackers told.
+    Removed(TorrentId),
+    /// A tracker's news.
+    Tracker(TorrentId, String, TrackerReport),
+    /// A torrent file fetched by URL, or why not.
+    Fetched(Result<Vec<u8>, String>),
+}
+
+/// See the [module documentation](self).
+#[derive(Debug)]
+pub struct Hub {
+    config: Config,
+    catalogue: Catalogue,
+    trackers: TrackerClient,
+    /// Torrents to be announced once it is known what is missing of them.
+    announces_waiting: BTreeMap<TorrentId, AnnounceSpec>,
+    /// Torrents that the tracker client knows.
+    announced: BTreeSet<TorrentId>,
+    external_addr: Option<IpAddr>,
+    /// Connections without a handshake, and when they must have shown one.
+    pending: BTreeMap<ConnId, Instant>,
+    next_conn: u64,
+    down: Option<Bucket>,
+    up: Option<Bucket>,
+    fetch: Option<Fetch>,
+    fetches: u64,
+    /// When torrents that seed for a time have done so.
+    goals: BTreeSet<(Instant, TorrentId)>,
+    outputs: VecDeque<Output>,
+}
+
+impl Hub {
+    /// A hub without torrents.
+    pub fn new(config: Config, mut rng: Rng, now: Instant) -> Self {
+        let trackers = tracker_client::Config {
+            listen_port: config.listen_port,
+            key: u32::try_from(rng.next_u64() >> 32).expect("32 bits"),
+            families: config.families,
+            ..tracker_client::Config::default()
+        };
+        Self {
+            catalogue: Catalogue::default(),
+            trackers: TrackerClient::new(trackers, rng.fork()),
+            announces_waiting: BTreeMap::new(),
+            announced: BTreeSet::new(),
+            external_addr: None,
+            pending: BTreeMap::new(),
+            next_conn: 0,
+            down: config.down_limit.map(|rate| Bucket::new(rate, now)),
+            up: config.up_limit.map(|rate| Bucket::new(rate, now)),
+            fetch: None,
+            fetches: 0,
+            goals: BTreeSet::new(),
+            outputs: VecDeque::new(),
+            config,
+        }
+    }
+
+    /// Takes a torrent. `None`: it is here already.
+    pub fn add(&mut self, spec: TorrentSpec) -> Option<TorrentId> {
+        if self.catalogue.by_hash(spec.info_hash).is_some() {
+            return None;
+        }
+        let torrent = self.catalogue.add(spec.info_hash, self.config.shards, spec.goal);
+        if self.config.announce && !spec.trackers.is_empty() {
+            let announce = AnnounceSpec {
+                info_hash: spec.info_hash,
+                peer_id: self.config.peer_id,
+                tiers: spec.trackers.clone(),
+                private: spec.private,
+                progress: Progress { left_bytes: Some(spec.total_bytes), ..Progress::default() },
+            };
+            self.announces_waiting.insert(torrent, announce);
+        }
+        let shard = self.catalogue.get(torrent).expect("just added").shard;
+        self.outputs.push_back(Output::ToShard(shard, ToShard::Add(torrent, Box::new(spec))));
+        self.forward();
+        Some(torrent)
+    }
+
+    /// Stops a torrent; [`Event::Removed`] comes when nothing of it is left.
+    pub fn remove(&mut self, torrent: TorrentId, now: Instant) {
+        let announced = self.announced.contains(&torrent);
+        let Some(item) = self.catalogue.get_mut(torrent).filter(|item| item.removal.is_none()) else {
+            return;
+        };
+        item.removal = Some(Removal { shard: true, trackers: announced });
+        self.outputs.push_back(Output::ToShard(item.shard, ToShard::Remove(torrent)));
+        self.announces_waiting.remove(&torrent);
+        if announced {
+            self.trackers.remove(torrent, now);
+        }
+        self.forward();
+    }
+
+    /// How many torrents there are.
+    pub fn torrents(&self) -> usize {
+        self.catalogue.len()
+    }
+
+    /// The revision now, and how all torrents do that changed after `since`.
+    pub fn changes(&self, since: u64) -> (u64, Vec<(TorrentId, TorrentStatus)>) {
+        let (revision, changed) = self.catalogue.changes(since);
+        (revision, changed.map(|(torrent, item)| (torrent, item.status.clone())).collect())
+    }
+
+    /// Fetches a torrent file; one at a time. [`Event::Fetched`] tells the end.
+    pub fn fetch(&mut self, url: String) {
+        self.fetches += 1;
+        let (fetch, step) = Fetch::new(url, ExchangeId(FETCH_EXCHANGES | (self.fetches << 8)));
+        self.fetch = Some(fetch);
+        self.on_fetch_step(step);
+    }
+
+    fn on_fetch_step(&mut self, step: Step) {
+        let result = match step {
+            Step::Http(request) => return self.outputs.push_back(Output::Http(request)),
+            Step::Done(bytes) => Ok(bytes),
+            Step::Failed(why) => Err(why),
+        };
+        self.fetch = None;
+        self.outputs.push_back(Output::Event(Event::Fetched(result)));
+    }
+
+    /// Somebody dialled us. `None`: close it at once, too many wait.
+    pub fn on_accepted(&mut self, now: Instant) -> Option<ConnId> {
+        if self.pending.len() >= PENDING_MAX {
+            return None;
+        }
+        let conn = ConnId(self.next_conn << 8);
+        self.next_conn += 1;
+        self.pending.insert(conn, now.after(HANDSHAKE_MAX));
+        Some(conn)
+    }
+
+    /// An accepted connection showed its first bytes.
+    pub fn on_handshake(&mut self, conn: ConnId, addr: SocketAddr, bytes: &[u8; HANDSHAKE_BYTES]) {
+        if self.pending.remove(&conn).is_none() {
+            return;
+        }
+        let torrent = Handshake::decode(bytes).ok().and_then(|handshake| {
+            let torrent = self.catalogue.by_hash(handshake.info_hash)?;
+            self.catalogue.get(torrent).map(|item| (handshake, torrent, item))
+        });
+        match torrent.filter(|(_, _, item)| item.removal.is_none()) {
+            Some((handshake, torrent, item)) => {
+                let message = ToShard::Incoming { torrent, conn, addr, handshake };
+                self.outputs.push_back(Output::ToShard(item.shard, message));
+            }
+            None => self.outputs.push_back(Output::Close(conn)),
+        }
+    }
+
+    /// An accepted connection ended before its handshake.
+    pub fn on_closed(&mut self, conn: ConnId) {
+        self.pending.remove(&conn);
+    }
+
+    /// A shard's message.
+    pub fn on_message(&mut self, shard: usize, message: ToHub, now: Instant) {
+        match message {
+            ToHub::Status(torrent, status) => self.on_status(torrent, *status, now),
+            ToHub::WantPeers(torrent) => {
+                if self.announced.contains(&torrent) {
+                    self.trackers.want_peers(torrent, now);
+                }
+            }
+            ToHub::Settled(torrent) => self.on_settled(torrent, now),
+            ToHub::Failed(torrent, why) => self.event(Event::Failed(torrent, why)),
+            ToHub::Trouble(torrent, why) => self.event(Event::Trouble(torrent, why)),
+            ToHub::Removed(torrent) => {
+                if let Some(removal) =
+                    self.catalogue.get_mut(torrent).and_then(|item| item.removal.as_mut())
+                {
+                    removal.shard = false;
+                }
+                self.finish_removal(torrent);
+            }
+            ToHub::LeaseWanted(direction) => {
+                let bucket = match direction {
+                    Direction::Down => &mut self.down,
+                    Direction::Up => &mut self.up,
+                };
+                if let Some(bucket) = bucket {
+                    bucket.on_wanted(shard);
+                }
+                self.lease(now);
+            }
+        }
+        self.forward();
+    }
+
+    fn on_status(&mut self, torrent: TorrentId, status: TorrentStatus, now: Instant) {
+        let Some(item) = self.catalogue.get_mut(torrent) else { return };
+        let (phase, left) = (status.phase, status.total_bytes - status.have_bytes);
+        let progress = Progress {
+            uploaded_bytes: status.stats.uploaded_bytes,
+            downloaded_bytes: status.stats.downloaded_bytes,
+            left_bytes: Some(left),
+        };
+        item.status = status;
+        let open = matches!(phase, Phase::Downloading | Phase::Seeding);
+        if open && let Some(mut announce) = self.announces_waiting.remove(&torrent) {
+            // Only now is it known what is left, and whether `completed` may ever be sent.
+            announce.progress = progress;
+            self.trackers.add(torrent, announce, now);
+            self.announced.insert(torrent);
+        } else if self.announced.contains(&torrent) {
+            self.trackers.set_progress(torrent, progress);
+        }
+        self.catalogue.on_changed(torrent);
+        self.judge_goal(torrent, now);
+    }
+
+    fn on_settled(&mut self, torrent: TorrentId, now: Instant) {
+        let Some(item) = self.catalogue.get_mut(torrent) else { return };
+        if item.settled_at.replace(now).is_some() {
+            return;
+        }
+        if let SeedGoal::Time(time) = item.goal {
+            self.goals.insert((now.after(time), torrent));
+        }
+        if self.announced.contains(&torrent) {
+            self.trackers.on_completed(torrent, now);
+        }
+        self.event(Event::Settled(torrent));
+        self.judge_goal(torrent, now);
+    }
+
+    fn judge_goal(&mut self, torrent: TorrentId, now: Instant) {
+        let Some(item) = self.catalogue.get(torrent) else { return };
+        let Some(settled_at) = item.settled_at.filter(|_| item.removal.is_none()) else { return };
+        let reached = match item.goal {
+            SeedGoal::None => true,
+            SeedGoal::Ratio { per_mille } => {
+                let wanted = u128::from(item.status.total_bytes) * u128::from(per_mille);
+                u128::from(item.status.uploaded_ever_bytes) * 1000 >= wanted
+            }
+            SeedGoal::Time(time) => settled_at.after(time) <= now,
+            SeedGoal::Forever => false,
+        };
+        if reached {
+            self.event(Event::GoalReached(torrent));
+            self.remove(torrent, now);
+        }
+    }
+
+    fn finish_removal(&mut self, torrent: TorrentId) {
+        let removal = self.catalogue.get(torrent).and_then(|item| item.removal);
+        if removal.is_some_and(|removal| !removal.shard && !removal.trackers) {
+            self.catalogue.remove(torrent);
+            self.announced.remove(&torrent);
+            self.event(Event::Removed(torrent));
+        }
+    }
+
+    fn event(&mut self, event: Event) {
+        self.outputs.push_back(Output::Event(event));
+    }
+
+    /// An exchange ended.
+    pub fn on_http(&mut self, id: ExchangeId, result: Result<HttpReply, HttpError>, now: Instant) {
+        if TrackerClient::owns(id) {
+            self.trackers.on_http(id, result, now);
+        } else if let Some(fetch) = &mut self.fetch {
+            let step = fetch.on_http(result);
+            self.on_fetch_step(step);
+        }
+        self.forward();
+    }
+
+    /// A name was resolved.
+    pub fn on_resolved(&mut self, resolved: Resolved, now: Instant) {
+        self.trackers.on_resolved(resolved, now);
+        self.forward();
+    }
+
+    /// A datagram came to the UDP port.
+    pub fn on_datagram(&mut self, from: SocketAddr, bytes: &[u8], now: Instant) {
+        self.trackers.on_datagram(from, bytes, now);
+        self.forward();
+    }
+
+    /// When to call [`Self::on_deadline`].
+    pub fn deadline(&self) -> Option<Instant> {
+        let pending = self.pending.values().next().copied();
+        let goal = self.goals.first().map(|&(at, _)| at);
+        let down = self.down.as_ref().and_then(Bucket::deadline);
+        let up = self.up.as_ref().and_then(Bucket::deadline);
+        [pending, goal, down, up, self.trackers.deadline()].into_iter().flatten().min()
+    }
+
+    /// The deadline passed.
+    pub fn on_deadline(&mut self, now: Instant) {
+        // Names are given in order of time, so the first is the oldest.
+        while let Some((&conn, &until)) = self.pending.first_key_value() {
+            if until > now {
+                break;
+            }
+            self.pending.remove(&conn);
+            self.outputs.push_back(Output::Close(conn));
+        }
+        while let Some(&(at, torrent)) = self.goals.first() {
+            if at > now {
+                break;
+            }
+            self.goals.remove(&(at, torrent));
+            self.judge_goal(torrent, now);
+        }
+        self.lease(now);
+        self.trackers.on_deadline(now);
+        self.forward();
+    }
+
+    fn lease(&mut self, now: Instant) {
+        for (direction, bucket) in [(Direction::Down, &mut self.down), (Direction::Up, &mut self.up)] {
+            for (shard, bytes) in bucket.iter_mut().flat_map(|bucket| bucket.share(now)) {
+                self.outputs.push_back(Output::ToShard(shard, ToShard::Lease(direction, bytes)));
+            }
+        }
+    }
+
+    /// Passes on what the tracker client wants.
+    fn forward(&mut self) {
+        while let Some(output) = self.trackers.poll_output() {
+            let output = match output {
+                tracker_client::Output::Http(request) => Output::Http(request),
+                tracker_client::Output::CancelHttp(id) => Output::CancelHttp(id),
+                tracker_client::Output::Resolve(request) => Output::Resolve(request),
+                tracker_client::Output::Datagram { to, bytes } => Output::Datagram(to, bytes),
+                tracker_client::Output::Peers { torrent, addrs, tracker: _ } => {
+                    let Some(item) = self.catalogue.get(torrent) else { continue };
+                    Output::ToShard(item.shard, ToShard::Peers(torrent, addrs, Source::Tracker))
+                }
+                tracker_client::Output::Report { torrent, tracker, report } => {
+                    Output::Event(Event::Tracker(torrent, tracker, report))
+                }
+                tracker_client::Output::ExternalAddr(addr) => {
+                    self.external_addr = Some(addr);
+                    continue;
+                }
+                tracker_client::Output::StoppedAll { torrent } => {
+                    if let Some(removal) =
+                        self.catalogue.get_mut(torrent).and_then(|item| item.removal.as_mut())
+                    {
+                        removal.trackers = false;
+                    }
+                    self.finish_removal(torrent);
+                    continue;
+                }
+            };
+            self.outputs.push_back(output);
+        }
+    }
+
+    /// Our address as a tracker sees it (BEP 24).
+    pub fn external_addr(&self) -> Option<IpAddr> {
+        self.external_addr
+    }
+
+    /// The next thing to do.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+}

@@ -1,0 +1,101 @@
+//! What hub and shards tell each other, and what both tell the user.
+//!
+//! Messages may be delayed, and those of different shards reordered; those of one pair arrive
+//! in order. The driver bounds the queues and holds the sender's outputs back when one is full.
+
+use std::net::SocketAddr;
+
+use base::{ConnId, TorrentId};
+use torrent::peers::Source;
+use torrent::swarm::Stats;
+use wire::peer::Handshake;
+
+use crate::limit::Direction;
+use crate::spec::TorrentSpec;
+
+/// From the hub to a shard.
+#[derive(Debug)]
+pub enum ToShard {
+    /// Take this torrent.
+    Add(TorrentId, Box<TorrentSpec>),
+    /// Addresses to try.
+    Peers(TorrentId, Vec<SocketAddr>, Source),
+    /// A connection that was dialled to us; its socket goes with this message.
+    Incoming {
+        /// Whose.
+        torrent: TorrentId,
+        /// Its name.
+        conn: ConnId,
+        /// Where it is.
+        addr: SocketAddr,
+        /// What it said.
+        handshake: Handshake,
+    },
+    /// Stop this torrent; answered by [`ToHub::Removed`].
+    Remove(TorrentId),
+    /// Bytes that may be moved.
+    Lease(Direction, u64),
+}
+
+/// From a shard to the hub.
+#[derive(Debug)]
+pub enum ToHub {
+    /// How a torrent does. At most four a second for each.
+    Status(TorrentId, Box<TorrentStatus>),
+    /// A swarm is short of addresses.
+    WantPeers(TorrentId),
+    /// Everything that the torrent has is durable and recorded, and it has everything.
+    Settled(TorrentId),
+    /// The torrent cannot go on.
+    Failed(TorrentId, String),
+    /// The disk makes trouble; the torrent waits and tries again. `None`: no longer.
+    Trouble(TorrentId, Option<String>),
+    /// The torrent is stopped and its files are closed.
+    Removed(TorrentId),
+    /// The lease is used up.
+    LeaseWanted(Direction),
+}
+
+/// Where a torrent stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Phase {
+    /// Its files are being looked at.
+    #[default]
+    Opening,
+    /// What is on disk is compared with its digests.
+    Checking {
+        /// Pieces compared.
+        done: u32,
+        /// Pieces to compare.
+        total: u32,
+    },
+    /// Something is missing.
+    Downloading,
+    /// Nothing is missing.
+    Seeding,
+    /// It is being stopped.
+    Stopping,
+    /// It cannot go on.
+    Failed,
+}
+
+/// How a torrent does.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TorrentStatus {
+    /// Where it stands.
+    pub phase: Phase,
+    /// Pieces verified.
+    pub pieces_have: u32,
+    /// Pieces in all.
+    pub pieces: u32,
+    /// Bytes of the verified pieces.
+    pub have_bytes: u64,
+    /// Bytes in all.
+    pub total_bytes: u64,
+    /// Traffic of this run.
+    pub stats: Stats,
+    /// Payload bytes of all runs.
+    pub downloaded_ever_bytes: u64,
+    /// Payload bytes of all runs.
+    pub uploaded_ever_bytes: u64,
+}

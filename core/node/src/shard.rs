@@ -1,0 +1,604 @@
+//! A shard: its torrents, their peers, their files.
+//!
+//! Source: architecture rules 3 to 7. For each torrent a [`Swarm`] and a [`Store`] that know
+//! nothing of each other; this routes between them, leases bandwidth, and shares the buffers.
+//!
+//! Drive it: feed an event, then call [`Shard::poll_output`] until `None`, then sleep until
+//! [`Shard::deadline`]. To read from a socket, ask [`Shard::recv_plan`], read, report by
+//! [`Shard::on_received`]; a `None` means to leave the socket alone until [`Output::ReadAgain`].
+//!
+//! Invariants: a connection is in `conns` exactly while the driver holds its socket or dials it;
+//! at most one timer per torrent is valid (`armed`).
+
+use core::cmp::Reverse;
+use core::time::Duration;
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
+use std::net::SocketAddr;
+
+use base::{Bitfield, BlockId, BufPool, ConnId, Instant, PeerId, PieceIndex, Rng, TorrentId};
+use storage::job::{DiskDone, DiskJob, DoneKind, HashPart};
+use storage::layout::Layout;
+use storage::store::{self, Store};
+use torrent::receive::RecvPlan;
+use torrent::swarm::{self, CloseReason, Shape, Swarm};
+use wire::peer::{PIECE_HEADER_BYTES, piece_header};
+
+use crate::limit::{Direction, Lease};
+use crate::message::{Phase, ToHub, ToShard, TorrentStatus};
+use crate::spec::TorrentSpec;
+
+/// A dial that takes longer is given up; the system's own patience is minutes.
+const DIAL_MAX: Duration = Duration::from_secs(10);
+
+/// How often a changing torrent tells how it does.
+const STATUS_EVERY: Duration = Duration::from_millis(250);
+
+/// Settings of a shard.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Its number, from 0.
+    pub index: u8,
+    /// Our name (BEP 20).
+    pub peer_id: PeerId,
+    /// What our program is called (BEP 10).
+    pub client: String,
+    /// Where the node listens.
+    pub listen_port: Option<u16>,
+    /// Payload buffers of 16 KiB. What the download may hold in memory, all torrents together.
+    pub buffers: usize,
+    /// Most connections of this shard.
+    pub connections_max: usize,
+    /// Whether there are global limits, (down, up).
+    pub limited: (bool, bool),
+    /// Settings of every store.
+    pub store: store::Config,
+}
+
+/// What to do.
+#[derive(Debug)]
+pub enum Output {
+    /// Tell the hub.
+    ToHub(ToHub),
+    /// Dial; answer by [`Shard::on_dialed`].
+    Dial(ConnId, SocketAddr),
+    /// Close, whatever is still to be sent.
+    Close(ConnId, CloseReason),
+    /// Send these bytes.
+    Send(ConnId, Vec<u8>),
+    /// Send a block; answer by [`Shard::on_sent`] when all of it is in the kernel's hands.
+    SendBlock(BlockOut),
+    /// Give this to the disk pools; answer by [`Shard::on_disk`].
+    Disk(DiskJob),
+    /// Sockets that were left alone may be tried again.
+    ReadAgain,
+}
+
+/// A block to be sent: header first, then the parts, straight from the page cache.
+#[derive(Debug)]
+pub struct BlockOut {
+    /// To whom.
+    pub conn: ConnId,
+    /// Of which torrent.
+    pub torrent: TorrentId,
+    /// Which block.
+    pub block: BlockId,
+    /// What precedes it.
+    pub header: [u8; PIECE_HEADER_BYTES],
+    /// Where its bytes lie.
+    pub parts: Vec<HashPart>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    swarm: Swarm,
+    store: Store,
+    total_bytes: u64,
+    phase: Phase,
+    removing: bool,
+    /// The time in the newest timer of this torrent; older timers are stale.
+    armed: Option<Instant>,
+    changed: bool,
+    status_at: Option<Instant>,
+    have_bytes: u64,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Conn {
+    torrent: TorrentId,
+    addr: SocketAddr,
+    /// While it is dialled: when that is given up.
+    dial_until: Option<Instant>,
+}
+
+/// See the [module documentation](self).
+#[derive(Debug)]
+pub struct Shard {
+    config: Config,
+    rng: Rng,
+    torrents: BTreeMap<TorrentId, Entry>,
+    conns: BTreeMap<ConnId, Conn>,
+    next_conn: u64,
+    dials_waiting: VecDeque<(TorrentId, SocketAddr)>,
+    /// Dials under way, by when they are given up.
+    dials: BTreeSet<(Instant, ConnId)>,
+    pool: BufPool,
+    /// Torrents that may hold blocks in memory.
+    assembling: BTreeSet<TorrentId>,
+    down: Lease,
+    up: Lease,
+    blocks_waiting: VecDeque<BlockOut>,
+    /// A socket was left alone for want of buffers or lease.
+    starved: bool,
+    timers: BinaryHeap<Reverse<(Instant, TorrentId)>>,
+    outputs: VecDeque<Output>,
+    /// How often a torrent was looked at: the cost of events, for tests.
+    visits: u64,
+}
+
+impl Shard {
+    /// A shard without torrents.
+    pub fn new(config: Config, rng: Rng) -> Self {
+        Self {
+            rng,
+            torrents: BTreeMap::new(),
+            conns: BTreeMap::new(),
+            next_conn: 0,
+            dials_waiting: VecDeque::new(),
+            dials: BTreeSet::new(),
+            pool: BufPool::new(config.buffers),
+            assembling: BTreeSet::new(),
+            down: Lease::new(config.limited.0),
+            up: Lease::new(config.limited.1),
+            blocks_waiting: VecDeque::new(),
+            starved: false,
+            timers: BinaryHeap::new(),
+            outputs: VecDeque::new(),
+            visits: 0,
+            config,
+        }
+    }
+
+    /// A message of the hub.
+    pub fn on_message(&mut self, message: ToShard, now: Instant) {
+        match message {
+            ToShard::Add(torrent, spec) => self.add(torrent, *spec, now),
+            ToShard::Peers(torrent, addrs, source) => {
+                if let Some(entry) = self.torrents.get_mut(&torrent) {
+                    entry.swarm.add_peers(&addrs, source, now);
+                    self.settle(torrent, now);
+                }
+            }
+            ToShard::Incoming { torrent, conn, addr, handshake } => {
+                let room = self.conns.len() < self.config.connections_max;
+                let Some(entry) = self.torrents.get_mut(&torrent).filter(|_| room) else {
+                    self.outputs.push_back(Output::Close(conn, CloseReason::Full));
+                    return;
+                };
+                self.conns.insert(conn, Conn { torrent, addr, dial_until: None });
+                entry.swarm.on_incoming(conn, addr, &handshake, now);
+                self.settle(torrent, now);
+            }
+            ToShard::Remove(torrent) => self.remove(torrent, now),
+            ToShard::Lease(Direction::Down, bytes) => {
+                self.down.grant(bytes);
+                self.feed();
+            }
+            ToShard::Lease(Direction::Up, bytes) => {
+                self.up.grant(bytes);
+                self.release_blocks();
+            }
+        }
+    }
+
+    fn add(&mut self, torrent: TorrentId, spec: TorrentSpec, now: Instant) {
+        let shape = Shape {
+            info_hash: spec.info_hash,
+            piece_bytes: spec.piece_bytes,
+            total_bytes: spec.total_bytes,
+            pieces: spec.pieces(),
+        };
+        let mut config = swarm::Config::new(self.config.peer_id, self.config.client.clone());
+        config.listen_port = self.config.listen_port;
+        let mut swarm = Swarm::new(shape, config, self.rng.fork());
+        swarm.add_peers(&spec.peers, torrent::peers::Source::User, now);
+        let files = store::Spec {
+            torrent,
+            info_hash: spec.info_hash,
+            root: spec.root,
+            layout: Layout::new(spec.files, spec.piece_bytes),
+            digests: spec.digests,
+            writable: spec.writable,
+            recheck: spec.recheck,
+        };
+        let entry = Entry {
+            swarm,
+            store: Store::new(files, self.config.store),
+            total_bytes: spec.total_bytes,
+            phase: Phase::Opening,
+            removing: false,
+            armed: None,
+            changed: true,
+            status_at: None,
+            have_bytes: 0,
+        };
+        let before = self.torrents.insert(torrent, entry);
+        assert!(before.is_none(), "the hub gives every torrent a name of its own");
+        self.settle(torrent, now);
+    }
+
+    fn remove(&mut self, torrent: TorrentId, now: Instant) {
+        let Some(entry) = self.torrents.get_mut(&torrent) else { return };
+        entry.removing = true;
+        entry.swarm.stop(now, &mut self.pool);
+        if entry.phase == Phase::Failed {
+            // Its files were never opened, or nothing about them can be believed.
+            return self.forget(torrent, now);
+        }
+        entry.phase = Phase::Stopping;
+        entry.store.stop(now, &mut self.pool);
+        self.dials_waiting.retain(|&(other, _)| other != torrent);
+        self.settle(torrent, now);
+    }
+
+    fn forget(&mut self, torrent: TorrentId, now: Instant) {
+        self.settle(torrent, now);
+        self.torrents.remove(&torrent);
+        self.assembling.remove(&torrent);
+        self.blocks_waiting.retain(|block| block.torrent != torrent);
+        self.outputs.push_back(Output::ToHub(ToHub::Removed(torrent)));
+    }
+
+    /// A dial ended.
+    pub fn on_dialed(&mut self, conn: ConnId, connected: bool, now: Instant) {
+        let Some(entry) = self.conns.get_mut(&conn) else { return };
+        let Conn { torrent, addr, .. } = *entry;
+        if let Some(until) = entry.dial_until.take() {
+            self.dials.remove(&(until, conn));
+        }
+        if !connected {
+            self.conns.remove(&conn);
+        }
+        if let Some(entry) = self.torrents.get_mut(&torrent) {
+            if connected {
+                entry.swarm.on_connected(conn, addr, now);
+            } else {
+                entry.swarm.on_dial_failed(addr, now);
+            }
+            self.settle(torrent, now);
+        }
+        self.dial_waiting(now);
+    }
+
+    /// Where bytes from `conn` should go, or `None` to leave it alone for now.
+    pub fn recv_plan(&mut self, conn: ConnId, now: Instant) -> Option<RecvPlan> {
+        let torrent = self.conns.get(&conn)?.torrent;
+        let entry = self.torrents.get_mut(&torrent)?;
+        let plan = entry.swarm.recv_plan(conn, self.down.available(), &mut self.pool);
+        if plan.is_none() {
+            self.starved = true;
+            if self.down.must_ask() {
+                self.outputs.push_back(Output::ToHub(ToHub::LeaseWanted(Direction::Down)));
+            }
+            if self.pool.available() == 0 {
+                self.relieve(now);
+            }
+        }
+        plan
+    }
+
+    /// A read gave `bytes` bytes into `plan`; zero if there was nothing to read.
+    pub fn on_received(&mut self, conn: ConnId, plan: RecvPlan, bytes: usize, now: Instant) {
+        let torrent = self.conns[&conn].torrent;
+        self.down.spend(bytes as u64);
+        let entry = self.torrents.get_mut(&torrent).expect("its connections end before it does");
+        entry.swarm.on_received(conn, plan, bytes, now, &mut self.pool);
+        self.settle(torrent, now);
+        if self.pool.available() < self.config.buffers / 4 {
+            self.relieve(now);
+        }
+    }
+
+    /// A block is in the kernel's hands.
+    pub fn on_sent(&mut self, conn: ConnId, torrent: TorrentId, block: BlockId, now: Instant) {
+        if let Some(entry) = self.torrents.get_mut(&torrent) {
+            entry.swarm.on_sent(conn, block, now);
+            self.settle(torrent, now);
+        }
+    }
+
+    /// The connection ended by itself.
+    pub fn on_closed(&mut self, conn: ConnId, now: Instant) {
+        let Some(Conn { torrent, .. }) = self.conns.remove(&conn) else { return };
+        if let Some(entry) = self.torrents.get_mut(&torrent) {
+            entry.swarm.on_closed(conn, now, &mut self.pool);
+            self.settle(torrent, now);
+        }
+        self.dial_waiting(now);
+    }
+
+    /// A disk job came home.
+    pub fn on_disk(&mut self, done: DiskDone, now: Instant) {
+        let torrent = done.torrent;
+        match self.torrents.get_mut(&torrent) {
+            Some(entry) => entry.store.on_done(done, now, &mut self.pool),
+            // A failed torrent was forgotten before its last jobs came home.
+            None => {
+                if let DoneKind::Written { blocks, .. } = done.kind {
+                    blocks.into_iter().for_each(|(buf, _)| self.pool.give_back(buf));
+                }
+            }
+        }
+        self.settle(torrent, now);
+        self.feed();
+    }
+
+    /// When to call [`Self::on_deadline`].
+    pub fn deadline(&self) -> Option<Instant> {
+        let timer = self.timers.peek().map(|&Reverse((at, _))| at);
+        let dial = self.dials.first().map(|&(at, _)| at);
+        [timer, dial].into_iter().flatten().min()
+    }
+
+    /// The deadline passed.
+    pub fn on_deadline(&mut self, now: Instant) {
+        while let Some(&(until, conn)) = self.dials.first() {
+            if until > now {
+                break;
+            }
+            self.outputs.push_back(Output::Close(conn, CloseReason::Silent));
+            self.on_dialed(conn, false, now);
+        }
+        while let Some(&Reverse((at, torrent))) = self.timers.peek() {
+            if at > now {
+                return;
+            }
+            self.timers.pop();
+            let Some(entry) = self.torrents.get_mut(&torrent) else { continue };
+            if entry.armed != Some(at) {
+                continue;
+            }
+            entry.armed = None;
+            entry.swarm.on_deadline(now, &mut self.pool);
+            entry.store.on_deadline(now, &mut self.pool);
+            self.settle(torrent, now);
+        }
+    }
+
+    /// The next thing to do.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// Buffers that are out, for tests and for shrinking.
+    pub fn buffers_out(&self) -> usize {
+        self.pool.outstanding()
+    }
+
+    /// How often any torrent was looked at so far. The cost of an event in these units does not
+    /// depend on how many torrents there are.
+    pub fn visits(&self) -> u64 {
+        self.visits
+    }
+
+    /// What a torrent has, by its store's word.
+    pub fn have(&self, torrent: TorrentId) -> Option<&Bitfield> {
+        self.torrents.get(&torrent).map(|entry| entry.store.have())
+    }
+
+    /// Carries messages between swarm and store until both are silent, then sets the timer.
+    fn settle(&mut self, torrent: TorrentId, now: Instant) {
+        self.visits += 1;
+        loop {
+            let Some(entry) = self.torrents.get_mut(&torrent) else { return };
+            entry.changed = true;
+            if let Some(output) = entry.swarm.poll_output() {
+                self.on_swarm(torrent, output, now);
+            } else if let Some(output) = entry.store.poll_output() {
+                self.on_store(torrent, output, now);
+            } else {
+                break;
+            }
+        }
+        self.tell_status(torrent, now);
+        self.arm(torrent);
+    }
+
+    fn arm(&mut self, torrent: TorrentId) {
+        let Some(entry) = self.torrents.get_mut(&torrent) else { return };
+        let status = entry.changed.then_some(entry.status_at).flatten();
+        let deadlines = [entry.swarm.deadline(), entry.store.deadline(), status];
+        let next = deadlines.into_iter().flatten().min();
+        if let Some(at) = next
+            && entry.armed.is_none_or(|armed| at < armed)
+        {
+            entry.armed = Some(at);
+            self.timers.push(Reverse((at, torrent)));
+        }
+    }
+
+    fn on_swarm(&mut self, torrent: TorrentId, output: swarm::Output, now: Instant) {
+        let Some(entry) = self.torrents.get_mut(&torrent) else { return };
+        match output {
+            swarm::Output::Dial(addr) => {
+                self.dials_waiting.push_back((torrent, addr));
+                self.dial_waiting(now);
+            }
+            swarm::Output::Close(conn, reason) => {
+                self.conns.remove(&conn);
+                self.outputs.push_back(Output::Close(conn, reason));
+                self.dial_waiting(now);
+            }
+            swarm::Output::Send(conn, bytes) => self.outputs.push_back(Output::Send(conn, bytes)),
+            swarm::Output::SendBlock(conn, block) => {
+                let (header, parts) = (piece_header(block), entry.store.layout().parts(block));
+                self.blocks_waiting.push_back(BlockOut { conn, torrent, block, header, parts });
+                self.release_blocks();
+            }
+            swarm::Output::MakeResident { key, range } => entry.store.make_resident(key, range),
+            swarm::Output::Block(block, buf) => {
+                entry.store.on_block(block, buf, now, &mut self.pool);
+                self.assembling.insert(torrent);
+            }
+            swarm::Output::WantPeers => {
+                self.outputs.push_back(Output::ToHub(ToHub::WantPeers(torrent)));
+            }
+        }
+    }
+
+    fn on_store(&mut self, torrent: TorrentId, output: store::Output, now: Instant) {
+        let Some(entry) = self.torrents.get_mut(&torrent) else { return };
+        match output {
+            store::Output::Job(job) => self.outputs.push_back(Output::Disk(job)),
+            store::Output::Failed(error) => {
+                entry.phase = Phase::Failed;
+                entry.swarm.stop(now, &mut self.pool);
+                let text = error.to_string();
+                self.outputs.push_back(Output::ToHub(ToHub::Failed(torrent, text)));
+                if entry.removing {
+                    self.torrents.remove(&torrent);
+                    self.outputs.push_back(Output::ToHub(ToHub::Removed(torrent)));
+                }
+            }
+            store::Output::Ready(have) => {
+                entry.have_bytes = bytes_of(&have, &entry.store);
+                let complete = have.is_full();
+                entry.swarm.on_ready(have, now);
+                self.on_progress(torrent, complete, now);
+            }
+            store::Output::PieceDone(piece) => {
+                entry.have_bytes += u64::from(entry.store.layout().piece_bytes(piece));
+                entry.swarm.on_piece_done(piece);
+                let complete = entry.store.have().is_full();
+                self.on_progress(torrent, complete, now);
+            }
+            store::Output::PieceFailed(piece) => entry.swarm.on_piece_failed(piece, now),
+            store::Output::Resident { key, result } => {
+                entry.swarm.on_resident(key, result.is_ok());
+                if let Err(error) = result {
+                    let text = Some(error.to_string());
+                    self.outputs.push_back(Output::ToHub(ToHub::Trouble(torrent, text)));
+                }
+            }
+            store::Output::Trouble(error) => {
+                let text = Some(error.to_string());
+                self.outputs.push_back(Output::ToHub(ToHub::Trouble(torrent, text)));
+            }
+            store::Output::Recovered => {
+                self.outputs.push_back(Output::ToHub(ToHub::Trouble(torrent, None)));
+            }
+            store::Output::Settled => {
+                if entry.store.have().is_full() {
+                    self.say_status_now(torrent, now);
+                    self.outputs.push_back(Output::ToHub(ToHub::Settled(torrent)));
+                }
+            }
+            store::Output::Closed => {
+                self.say_status_now(torrent, now);
+                self.forget(torrent, now);
+            }
+        }
+    }
+
+    fn on_progress(&mut self, torrent: TorrentId, complete: bool, now: Instant) {
+        let Some(entry) = self.torrents.get_mut(&torrent) else { return };
+        if entry.removing {
+            return;
+        }
+        entry.phase = if complete { Phase::Seeding } else { Phase::Downloading };
+        if complete {
+            self.assembling.remove(&torrent);
+            entry.store.settle(now);
+        }
+    }
+
+    /// Frees memory: everything that lies around goes to disk, then readers may go on.
+    fn relieve(&mut self, now: Instant) {
+        for torrent in core::mem::take(&mut self.assembling) {
+            if let Some(entry) = self.torrents.get_mut(&torrent) {
+                entry.store.relieve(now, &mut self.pool);
+                self.settle(torrent, now);
+            }
+        }
+    }
+
+    fn feed(&mut self) {
+        if self.starved && self.pool.available() > 0 && self.down.available() > 0 {
+            self.starved = false;
+            self.outputs.push_back(Output::ReadAgain);
+        }
+    }
+
+    fn release_blocks(&mut self) {
+        while self.up.available() > 0 {
+            let Some(block) = self.blocks_waiting.pop_front() else { return };
+            if self.conns.contains_key(&block.conn) {
+                self.up.spend(u64::from(block.block.length_bytes));
+                self.outputs.push_back(Output::SendBlock(block));
+            }
+        }
+        if !self.blocks_waiting.is_empty() && self.up.must_ask() {
+            self.outputs.push_back(Output::ToHub(ToHub::LeaseWanted(Direction::Up)));
+        }
+    }
+
+    fn dial_waiting(&mut self, now: Instant) {
+        while self.conns.len() < self.config.connections_max {
+            let Some((torrent, addr)) = self.dials_waiting.pop_front() else { return };
+            let conn = ConnId((self.next_conn << 8) | (u64::from(self.config.index) + 1));
+            self.next_conn += 1;
+            let until = now.after(DIAL_MAX);
+            self.dials.insert((until, conn));
+            self.conns.insert(conn, Conn { torrent, addr, dial_until: Some(until) });
+            self.outputs.push_back(Output::Dial(conn, addr));
+        }
+    }
+
+    fn say_status_now(&mut self, torrent: TorrentId, now: Instant) {
+        if let Some(entry) = self.torrents.get_mut(&torrent) {
+            entry.changed = true;
+            entry.status_at = None;
+            self.tell_status(torrent, now);
+        }
+    }
+
+    fn tell_status(&mut self, torrent: TorrentId, now: Instant) {
+        let Some(entry) = self.torrents.get_mut(&torrent) else { return };
+        if !entry.changed || entry.status_at.is_some_and(|at| at > now) {
+            return;
+        }
+        entry.changed = false;
+        entry.status_at = Some(now.after(STATUS_EVERY));
+        let stats = entry.swarm.stats();
+        entry.store.set_totals(stats.downloaded_bytes, stats.uploaded_bytes);
+        let (downloaded_ever_bytes, uploaded_ever_bytes) = entry.store.totals();
+        let small = |n: usize| u32::try_from(n).expect("bounded by the pieces");
+        let phase = match entry.store.check_progress() {
+            Some((done, total)) => Phase::Checking { done: small(done), total: small(total) },
+            None => entry.phase,
+        };
+        let have = entry.store.have();
+        let status = TorrentStatus {
+            phase,
+            pieces_have: have.count(),
+            pieces: have.len(),
+            have_bytes: if matches!(phase, Phase::Checking { .. }) {
+                bytes_of(have, &entry.store)
+            } else {
+                entry.have_bytes
+            },
+            total_bytes: entry.total_bytes,
+            stats,
+            downloaded_ever_bytes,
+            uploaded_ever_bytes,
+        };
+        self.outputs.push_back(Output::ToHub(ToHub::Status(torrent, Box::new(status))));
+    }
+}
+
+fn bytes_of(have: &Bitfield, store: &Store) -> u64 {
+    let length = store.layout().total_bytes();
+    let Some(last) = have.len().checked_sub(1).map(PieceIndex) else { return 0 };
+    let piece = u64::from(store.layout().piece_bytes(PieceIndex(0)));
+    let missing_of_last = piece - (length - piece * u64::from(last.0));
+    u64::from(have.count()) * piece - if have.has(last) { missing_of_last } else { 0 }
+}

@@ -1,0 +1,252 @@
+//! The threads, their queues, and the handle that a shard submits through.
+//!
+//! Every queue is bounded by `queue_jobs_max`: a full one gives the job back. Each job that was
+//! taken is answered exactly once, on the thread that did it.
+
+use std::fmt;
+use std::fs::File;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+
+use base::{FileIndex, TorrentId};
+use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
+use storage::job::{DiskDone, DiskJob, DoneKind, JobKind};
+
+use crate::beneath::Guard;
+use crate::execute::{Executor, Scratch};
+use crate::files::FileTable;
+use crate::resume_db::{ResumeDb, StartError};
+
+/// Most records committed in one transaction: one sync of the database serves them all, and the
+/// last waits no longer than the writing of so many.
+const COMMIT_BATCH_MAX: usize = 64;
+
+/// How a pool is made.
+#[derive(Clone, Debug)]
+pub struct DiskConfig {
+    /// How many threads write, read and hash, at least 1.
+    pub workers: usize,
+    /// How many jobs may wait in each of the three queues (work, sync, commit), at least 1.
+    pub queue_jobs_max: usize,
+    /// How many descriptors are kept open, root folders included, at least 1.
+    pub open_files_max: usize,
+    /// The database of resume records. Without it they are kept in memory and die with the pool.
+    pub state_db: Option<PathBuf>,
+}
+
+/// Called with each answer on the thread that did the job. It must not block for long: it pushes
+/// into the shard's queue and wakes the shard.
+pub type Completion = Box<dyn Fn(DiskDone) + Send + Sync>;
+
+enum Message {
+    Job(DiskJob, Arc<Completion>),
+    Stop,
+}
+
+struct Shared {
+    executor: Arc<Executor>,
+    work: Sender<Message>,
+    sync: Sender<Message>,
+    commit: Sender<Message>,
+    stopping: AtomicBool,
+}
+
+impl Shared {
+    fn queue(&self, kind: &JobKind) -> &Sender<Message> {
+        match kind {
+            JobKind::Open { .. }
+            | JobKind::Write { .. }
+            | JobKind::Hash { .. }
+            | JobKind::MakeResident { .. }
+            | JobKind::Close => &self.work,
+            JobKind::Sync { .. } => &self.sync,
+            JobKind::Commit { .. } => &self.commit,
+        }
+    }
+}
+
+/// The disk threads. Dropping it finishes the jobs that wait and joins the threads.
+pub struct DiskPool {
+    shared: Arc<Shared>,
+    workers: usize,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl fmt::Debug for DiskPool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DiskPool").field("workers", &self.workers).finish_non_exhaustive()
+    }
+}
+
+impl DiskPool {
+    /// Opens the database and starts the threads.
+    ///
+    /// # Errors
+    /// The database can't be used, or there are no threads to be had.
+    pub fn start(config: DiskConfig) -> Result<Self, StartError> {
+        Self::start_with(config, Guard::detect())
+    }
+
+    pub(crate) fn start_with(config: DiskConfig, guard: Guard) -> Result<Self, StartError> {
+        let DiskConfig { workers, queue_jobs_max, open_files_max, state_db } = config;
+        let workers = workers.max(1);
+        let db = ResumeDb::open(state_db.as_deref())?;
+        let executor = Arc::new(Executor { table: FileTable::new(open_files_max, guard), db });
+        let (work, work_jobs) = bounded(queue_jobs_max.max(1));
+        let (sync, sync_jobs) = bounded(queue_jobs_max.max(1));
+        let (commit, commit_jobs) = bounded(queue_jobs_max.max(1));
+        let shared = Shared {
+            executor: Arc::clone(&executor),
+            work,
+            sync,
+            commit,
+            stopping: AtomicBool::new(false),
+        };
+        // From here on `Drop` stops the threads that did start.
+        let mut pool = Self { shared: Arc::new(shared), workers, threads: Vec::new() };
+        for number in 0..workers {
+            pool.spawn(format!("disk-{number}"), work_jobs.clone(), perform)?;
+        }
+        pool.spawn("disk-sync".to_owned(), sync_jobs, perform)?;
+        pool.spawn("disk-commit".to_owned(), commit_jobs, perform_commits)?;
+        Ok(pool)
+    }
+
+    fn spawn(
+        &mut self,
+        name: String,
+        jobs: Receiver<Message>,
+        body: fn(&Executor, &Receiver<Message>),
+    ) -> Result<(), StartError> {
+        let executor = Arc::clone(&self.shared.executor);
+        let thread = std::thread::Builder::new()
+            .name(name)
+            .spawn(move || body(&executor, &jobs))
+            .map_err(StartError::Thread)?;
+        self.threads.push(thread);
+        Ok(())
+    }
+
+    /// A way to submit jobs, whose answers go to `completion`. One for each shard.
+    pub fn handle(&self, completion: Completion) -> DiskHandle {
+        DiskHandle { shared: Arc::clone(&self.shared), completion: Arc::new(completion) }
+    }
+
+    /// Takes no more jobs, finishes and answers those that wait, and joins the threads. A job
+    /// submitted on another thread at this very moment may be dropped unanswered.
+    pub fn shutdown(self) {
+        drop(self);
+    }
+
+    #[cfg(test)]
+    pub(crate) fn table(&self) -> &FileTable {
+        &self.shared.executor.table
+    }
+}
+
+impl Drop for DiskPool {
+    fn drop(&mut self) {
+        self.shared.stopping.store(true, Ordering::SeqCst);
+        // Fails only if all threads of the queue are gone (or never came), and then it is done.
+        for _ in 0..self.workers {
+            self.shared.work.send(Message::Stop).ok();
+        }
+        self.shared.sync.send(Message::Stop).ok();
+        self.shared.commit.send(Message::Stop).ok();
+        for thread in self.threads.drain(..) {
+            // A panic there was reported when it happened.
+            thread.join().ok();
+        }
+    }
+}
+
+/// Submits jobs to the pool. Cheap to clone.
+#[derive(Clone)]
+pub struct DiskHandle {
+    shared: Arc<Shared>,
+    completion: Arc<Completion>,
+}
+
+impl fmt::Debug for DiskHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DiskHandle").finish_non_exhaustive()
+    }
+}
+
+impl DiskHandle {
+    /// Takes a job, without waiting.
+    ///
+    /// # Errors
+    /// The job itself, untouched: the queue is full (try again after some completion), or the
+    /// pool is shutting down.
+    #[expect(clippy::result_large_err, reason = "the job must come back to its owner by value")]
+    pub fn submit(&self, job: DiskJob) -> Result<(), DiskJob> {
+        if self.shared.stopping.load(Ordering::SeqCst) {
+            return Err(job);
+        }
+        let queue = self.shared.queue(&job.kind);
+        match queue.try_send(Message::Job(job, Arc::clone(&self.completion))) {
+            Ok(()) => Ok(()),
+            Err(TrySendError::Full(message) | TrySendError::Disconnected(message)) => match message
+            {
+                Message::Job(job, _) => Err(job),
+                Message::Stop => unreachable!("we sent a job"),
+            },
+        }
+    }
+
+    /// A descriptor of a file, good for reading, for `sendfile`. None if the torrent is not open
+    /// or the file can't be opened.
+    ///
+    /// Mostly a look-up: the file was open when its range was made resident. Else it is opened
+    /// here and now.
+    pub fn file_for_send(&self, torrent: TorrentId, file: FileIndex) -> Option<Arc<File>> {
+        let table = &self.shared.executor.table;
+        let torrent = table.torrent("read", torrent).ok()?;
+        table.for_read(&torrent, file).ok()
+    }
+}
+
+/// A worker, and the sync thread.
+fn perform(executor: &Executor, jobs: &Receiver<Message>) {
+    let mut scratch = Scratch::default();
+    while let Ok(Message::Job(job, completion)) = jobs.recv() {
+        completion(executor.execute(job, &mut scratch));
+    }
+}
+
+/// The commit thread: what waits goes into one transaction.
+fn perform_commits(executor: &Executor, jobs: &Receiver<Message>) {
+    let mut stop = false;
+    while !stop {
+        let mut batch = Vec::new();
+        let mut next = jobs.recv().ok();
+        loop {
+            match next {
+                Some(Message::Job(job, completion)) => {
+                    if let JobKind::Commit { record } = job.kind {
+                        batch.push((job.torrent, job.id, record, completion));
+                    }
+                }
+                Some(Message::Stop) => stop = true,
+                None => break,
+            }
+            if stop || batch.len() >= COMMIT_BATCH_MAX {
+                break;
+            }
+            next = jobs.try_recv().ok();
+        }
+        if batch.is_empty() {
+            // Stopped, or nobody can send any more.
+            return;
+        }
+        let records: Vec<_> = batch.iter().map(|(_, _, record, _)| &**record).collect();
+        let result = executor.commit(&records);
+        for (torrent, id, _, completion) in batch {
+            let kind = DoneKind::Committed { result: result.clone() };
+            completion(DiskDone { torrent, id, kind });
+        }
+    }
+}

@@ -1,0 +1,329 @@
+//! The event loop of the hub: listeners, handshakes, the UDP port, services, letters; one thread.
+
+use std::collections::{HashMap, VecDeque};
+use std::io::{self, Read as _};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use base::{ConnId, Instant, Purpose, TorrentId};
+use crossbeam_channel::Sender;
+use mio::net::{TcpListener, TcpStream, UdpSocket};
+use mio::{Events, Interest, Poll, Token};
+use node::hub::{Event, Hub, Output};
+use node::message::{ToHub, ToShard, TorrentStatus};
+use node::spec::TorrentSpec;
+use wire::peer::{HANDSHAKE_BYTES, may_be_handshake};
+
+use crate::clock::Clock;
+use crate::factory::SocketFactory;
+use crate::mail::{Inbox, Post};
+use crate::services::{ServiceDone, Services};
+use crate::shard_loop::{ShardMail, WAKER};
+
+/// Events taken from the system at once.
+const EVENTS: usize = 128;
+/// Connections accepted in one turn; more wait in the kernel's backlog.
+const ACCEPTS_MAX: usize = 64;
+/// Longest datagram of a tracker that we take: 2,000 peers.
+const DATAGRAM_BYTES_MAX: usize = 64 * 1024;
+/// How long accepting pauses when there are no descriptors left.
+const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
+/// Tokens from here on are UDP sockets, below are listeners; connections have the top bit set.
+const UDP_TOKENS: usize = 1 << 16;
+const CONN_TOKENS: usize = 1 << 62;
+
+/// A letter to the hub.
+pub(crate) enum HubMail {
+    Shard(usize, ToHub),
+    Service(ServiceDone),
+    Command(Command),
+}
+
+/// What the program asks of the hub.
+pub(crate) enum Command {
+    Add(Box<TorrentSpec>, Sender<Option<TorrentId>>),
+    Remove(TorrentId),
+    Changes(u64, Sender<(u64, Vec<(TorrentId, TorrentStatus)>)>),
+    Fetch(String),
+    Stop,
+}
+
+/// News for the program.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NodeEvent {
+    /// News of a torrent.
+    Torrent(Event),
+    /// No descriptors are left: incoming connections wait until some are closed.
+    AcceptPaused,
+    /// Incoming connections are taken again.
+    AcceptResumed,
+}
+
+struct Pending {
+    stream: TcpStream,
+    addr: SocketAddr,
+    bytes: [u8; HANDSHAKE_BYTES],
+    filled: usize,
+}
+
+pub(crate) struct HubLoop {
+    pub(crate) hub: Hub,
+    pub(crate) poll: Poll,
+    pub(crate) clock: Clock,
+    pub(crate) factory: SocketFactory,
+    pub(crate) mail: Inbox<HubMail>,
+    pub(crate) shards: Vec<Post<ShardMail>>,
+    pub(crate) services: Services,
+    pub(crate) events: Sender<NodeEvent>,
+    pub(crate) listeners: Vec<TcpListener>,
+    pub(crate) udp: Vec<(SocketAddr, Option<UdpSocket>)>,
+    pub(crate) state: State,
+}
+
+/// What the loop keeps between turns.
+#[derive(Default)]
+pub(crate) struct State {
+    pending: HashMap<ConnId, Pending>,
+    /// Accepted sockets whose letter to a shard is on its way.
+    accept_paused_until: Option<Instant>,
+    letters_waiting: VecDeque<(usize, ShardMail)>,
+    events_waiting: VecDeque<NodeEvent>,
+    stopping: bool,
+}
+
+impl HubLoop {
+    pub(crate) fn run(mut self) {
+        let mut events = Events::with_capacity(EVENTS);
+        while !self.state.stopping {
+            self.sleep(&mut events);
+            while let Some(letter) = self.mail.take() {
+                self.on_letter(letter);
+            }
+            for event in &events {
+                self.on_event(event.token());
+            }
+            let now = self.clock.now();
+            if self.state.accept_paused_until.is_some_and(|until| until <= now) {
+                (0..self.listeners.len()).for_each(|index| self.accept(index));
+            }
+            if self.hub.deadline().is_some_and(|at| at <= now) {
+                self.hub.on_deadline(now);
+            }
+            self.carry_out();
+        }
+        for shard in &self.shards {
+            shard.post(ShardMail::Stop);
+        }
+    }
+
+    fn sleep(&mut self, events: &mut Events) {
+        let deadlines = [self.hub.deadline(), self.state.accept_paused_until];
+        let mut timeout = self.clock.sleep(deadlines.into_iter().flatten().min());
+        if !self.state.letters_waiting.is_empty() || !self.state.events_waiting.is_empty() {
+            timeout = Some(timeout.map_or(Duration::from_millis(5), |t| t.min(Duration::from_millis(5))));
+        }
+        if !self.mail.may_sleep() {
+            timeout = Some(Duration::ZERO);
+        }
+        if let Err(error) = self.poll.poll(events, timeout)
+            && error.kind() != io::ErrorKind::Interrupted
+        {
+            self.state.stopping = true;
+        }
+        self.mail.awake();
+    }
+
+    fn on_letter(&mut self, letter: HubMail) {
+        let now = self.clock.now();
+        match letter {
+            HubMail::Shard(shard, message) => self.hub.on_message(shard, message, now),
+            HubMail::Service(ServiceDone::Http(id, result)) => self.hub.on_http(id, result, now),
+            HubMail::Service(ServiceDone::Resolved(resolved)) => self.hub.on_resolved(resolved, now),
+            HubMail::Command(Command::Add(spec, reply)) => {
+                // Who asked and went away does not need the answer.
+                reply.send(self.hub.add(*spec)).ok();
+            }
+            HubMail::Command(Command::Remove(torrent)) => self.hub.remove(torrent, now),
+            HubMail::Command(Command::Changes(since, reply)) => {
+                reply.send(self.hub.changes(since)).ok();
+            }
+            HubMail::Command(Command::Fetch(url)) => self.hub.fetch(url),
+            HubMail::Command(Command::Stop) => self.state.stopping = true,
+        }
+    }
+
+    fn on_event(&mut self, token: Token) {
+        if token == WAKER {
+            return;
+        }
+        if token.0 >= CONN_TOKENS {
+            self.read_handshake(ConnId((token.0 - CONN_TOKENS) as u64));
+        } else if token.0 >= UDP_TOKENS {
+            self.receive(token.0 - UDP_TOKENS);
+        } else {
+            self.accept(token.0);
+        }
+    }
+
+    fn accept(&mut self, index: usize) {
+        for _ in 0..ACCEPTS_MAX {
+            match self.listeners[index].accept() {
+                Ok((stream, addr)) => {
+                    if self.state.accept_paused_until.take().is_some() {
+                        self.state.events_waiting.push_back(NodeEvent::AcceptResumed);
+                    }
+                    self.on_accepted(stream, addr);
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    if self.state.accept_paused_until.take().is_some() {
+                        self.state.events_waiting.push_back(NodeEvent::AcceptResumed);
+                    }
+                    return;
+                }
+                Err(error) if is_out_of_descriptors(&error) => {
+                    let until = self.clock.now().after(ACCEPT_PAUSE);
+                    if self.state.accept_paused_until.replace(until).is_none() {
+                        self.state.events_waiting.push_back(NodeEvent::AcceptPaused);
+                    }
+                    return;
+                }
+                // The peer gave up while it waited, and the like: on to the next.
+                Err(_) => {}
+            }
+        }
+        // More may wait, and an edge tells only once: come back in the next turn.
+        self.state.accept_paused_until.get_or_insert(self.clock.now());
+    }
+
+    fn on_accepted(&mut self, mut stream: TcpStream, addr: SocketAddr) {
+        let Some(conn) = self.hub.on_accepted(self.clock.now()) else { return };
+        let token = Token(CONN_TOKENS + usize::try_from(conn.0).expect("fewer than 2^54 connections"));
+        if self.factory.tcp_accepted(Purpose::Peer, &stream).is_err()
+            || self.poll.registry().register(&mut stream, token, Interest::READABLE).is_err()
+        {
+            return self.hub.on_closed(conn);
+        }
+        let addr = SocketAddr::new(addr.ip().to_canonical(), addr.port());
+        let pending = Pending { stream, addr, bytes: [0; HANDSHAKE_BYTES], filled: 0 };
+        self.state.pending.insert(conn, pending);
+        self.read_handshake(conn);
+    }
+
+    /// Reads the handshake and not a byte more: the rest belongs to the shard.
+    fn read_handshake(&mut self, conn: ConnId) {
+        let Some(pending) = self.state.pending.get_mut(&conn) else { return };
+        loop {
+            match pending.stream.read(&mut pending.bytes[pending.filled..]) {
+                Ok(read) if read > 0 => {
+                    pending.filled += read;
+                    if !may_be_handshake(&pending.bytes[..pending.filled]) {
+                        break;
+                    }
+                    if pending.filled == HANDSHAKE_BYTES {
+                        return self.hub.on_handshake(conn, pending.addr, &pending.bytes.clone());
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Ok(_) | Err(_) => break,
+            }
+        }
+        self.hub.on_closed(conn);
+        self.close(conn);
+    }
+
+    fn close(&mut self, conn: ConnId) -> Option<TcpStream> {
+        let mut pending = self.state.pending.remove(&conn)?;
+        self.poll.registry().deregister(&mut pending.stream).ok();
+        Some(pending.stream)
+    }
+
+    fn receive(&mut self, index: usize) {
+        let mut bytes = vec![0; DATAGRAM_BYTES_MAX];
+        while let Some(socket) = &self.udp[index].1 {
+            match socket.recv_from(&mut bytes) {
+                Ok((length, from)) => self.hub.on_datagram(from, &bytes[..length], self.clock.now()),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                // A refused datagram is reported on the next call (ICMP); the tracker's
+                // time-out takes care.
+                Err(_) => {}
+            }
+        }
+    }
+
+    fn carry_out(&mut self) {
+        while let Some(output) = self.hub.poll_output() {
+            self.on_output(output);
+        }
+        while let Some((shard, letter)) = self.state.letters_waiting.pop_front() {
+            if let Err(letter) = self.shards[shard].try_post(letter) {
+                self.state.letters_waiting.push_front((shard, letter));
+                break;
+            }
+        }
+        while let Some(event) = self.state.events_waiting.pop_front() {
+            if let Err(full) = self.events.try_send(event) {
+                if full.is_full() {
+                    self.state.events_waiting.push_front(full.into_inner());
+                }
+                break;
+            }
+        }
+    }
+
+    fn on_output(&mut self, output: Output) {
+        match output {
+            Output::ToShard(shard, message @ ToShard::Incoming { conn, .. }) => {
+                if let Some(stream) = self.close(conn) {
+                    let letter = ShardMail::Incoming(stream, Box::new(message));
+                    // A shard that is so far behind is better off without one more peer.
+                    self.shards[shard].try_post(letter).ok();
+                }
+            }
+            Output::ToShard(shard, message) => {
+                self.state.letters_waiting.push_back((shard, ShardMail::Hub(Box::new(message))));
+            }
+            Output::Close(conn) => drop(self.close(conn)),
+            Output::Http(request) => {
+                if let Err(request) = self.services.http(request) {
+                    let busy = base::HttpError::Connect("too many exchanges wait".into());
+                    self.hub.on_http(request.id, Err(busy), self.clock.now());
+                }
+            }
+            // It may have ended in this moment; its answer is then ignored.
+            Output::CancelHttp(id) => drop(self.services.cancel(id)),
+            Output::Resolve(request) => {
+                if let Err(request) = self.services.resolve(request) {
+                    let nothing = base::Resolved { id: request.id, addrs: Vec::new() };
+                    self.hub.on_resolved(nothing, self.clock.now());
+                }
+            }
+            Output::Datagram(to, bytes) => self.send_datagram(to, &bytes),
+            Output::Event(event) => self.state.events_waiting.push_back(NodeEvent::Torrent(event)),
+        }
+    }
+
+    /// Sends from the socket of the right family, opening it when it is first needed.
+    fn send_datagram(&mut self, to: SocketAddr, bytes: &[u8]) {
+        let found = self.udp.iter_mut().enumerate().find(|(_, (at, _))| at.is_ipv4() == to.is_ipv4());
+        let Some((index, (at, socket))) = found else { return };
+        if socket.is_none() {
+            *socket = self.factory.udp_bind(Purpose::Tracker, *at).ok().and_then(|socket| {
+                let mut socket = UdpSocket::from_std(socket);
+                let token = Token(UDP_TOKENS + index);
+                self.poll.registry().register(&mut socket, token, Interest::READABLE).ok()?;
+                Some(socket)
+            });
+        }
+        if let Some(socket) = socket {
+            // Datagrams may be lost anywhere; the tracker client asks again.
+            socket.send_to(bytes, to).ok();
+        }
+    }
+}
+
+fn is_out_of_descriptors(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    let codes = [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM];
+    error.raw_os_error().is_some_and(|code| codes.iter().any(|errno| errno.raw_os_error() == code))
+}

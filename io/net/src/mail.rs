@@ -1,0 +1,91 @@
+//! Bounded queues into the event loops, which wake their reader only when it sleeps.
+//!
+//! Invariant: whoever posts after the reader said that it sleeps, wakes it; whoever posted
+//! before is seen by the reader's last look, which comes after it said so.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crossbeam_channel::{Receiver, Sender, TryRecvError};
+use mio::Waker;
+
+/// The writing end. Cheap to clone.
+pub(crate) struct Post<T> {
+    sender: Sender<T>,
+    wake: Arc<Wake>,
+}
+
+impl<T> Clone for Post<T> {
+    fn clone(&self) -> Self {
+        Self { sender: self.sender.clone(), wake: Arc::clone(&self.wake) }
+    }
+}
+
+/// The reading end.
+pub(crate) struct Inbox<T> {
+    receiver: Receiver<T>,
+    wake: Arc<Wake>,
+}
+
+struct Wake {
+    asleep: AtomicBool,
+    waker: Arc<Waker>,
+}
+
+impl Wake {
+    fn wake(&self) {
+        if self.asleep.swap(false, Ordering::SeqCst) {
+            // A waker fails only when its poll is gone, and then nobody is to be woken.
+            self.waker.wake().ok();
+        }
+    }
+}
+
+/// A queue of at most `capacity` letters for the loop that owns `waker`.
+pub(crate) fn queue<T>(capacity: usize, waker: Arc<Waker>) -> (Post<T>, Inbox<T>) {
+    let (sender, receiver) = crossbeam_channel::bounded(capacity);
+    let wake = Arc::new(Wake { asleep: AtomicBool::new(false), waker });
+    (Post { sender, wake: Arc::clone(&wake) }, Inbox { receiver, wake })
+}
+
+impl<T> Post<T> {
+    /// Posts, or gives the letter back when the queue is full or its reader is gone.
+    pub(crate) fn try_post(&self, letter: T) -> Result<(), T> {
+        self.sender.try_send(letter).map_err(crossbeam_channel::TrySendError::into_inner)?;
+        self.wake.wake();
+        Ok(())
+    }
+
+    /// Posts, waiting for room. For threads that have nothing better to do.
+    pub(crate) fn post(&self, letter: T) {
+        // Fails only when the reader is gone: then the letter concerns nobody.
+        if self.sender.send(letter).is_ok() {
+            self.wake.wake();
+        }
+    }
+}
+
+impl<T> Inbox<T> {
+    /// The next letter.
+    pub(crate) fn take(&self) -> Option<T> {
+        match self.receiver.try_recv() {
+            Ok(letter) => Some(letter),
+            Err(TryRecvError::Empty | TryRecvError::Disconnected) => None,
+        }
+    }
+
+    /// Announces sleep; false if there is a letter to be read first.
+    pub(crate) fn may_sleep(&self) -> bool {
+        self.wake.asleep.store(true, Ordering::SeqCst);
+        if self.receiver.is_empty() {
+            return true;
+        }
+        self.wake.asleep.store(false, Ordering::SeqCst);
+        false
+    }
+
+    /// The sleep is over.
+    pub(crate) fn awake(&self) {
+        self.wake.asleep.store(false, Ordering::SeqCst);
+    }
+}

@@ -1,0 +1,266 @@
+//! A running node: the hub's thread, the shards' threads, and how a program talks to them.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use base::{PeerId, Purpose, Rng, TorrentId};
+use crossbeam_channel::{Receiver, bounded};
+use discovery::tracker_client::Families;
+use mio::net::TcpListener;
+use mio::{Interest, Poll, Token, Waker};
+use node::hub::{self, Hub};
+use node::message::TorrentStatus;
+use node::shard::{self, Shard};
+use node::spec::TorrentSpec;
+use storage::job::DiskDone;
+
+use crate::clock::Clock;
+pub use crate::connection::FileForSend;
+use crate::factory::SocketFactory;
+pub use crate::hub_loop::NodeEvent;
+use crate::hub_loop::{Command, HubLoop, HubMail};
+use crate::mail::{self, Post};
+use crate::services::Services;
+pub use crate::shard_loop::DiskPort;
+use crate::shard_loop::{ShardLoop, WAKER};
+
+/// Letters that may wait for a loop.
+const LETTERS_MAX: usize = 4096;
+/// News that may wait for the program.
+const EVENTS_MAX: usize = 4096;
+/// Connections waiting in the kernel to be accepted.
+const BACKLOG: i32 = 256;
+
+/// Gives a completed disk job to its shard; called on the pools' threads.
+pub type DiskCompletion = Box<dyn Fn(DiskDone) + Send + Sync>;
+
+/// Settings of a node.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where to accept peers. Port 0 lets the system choose.
+    pub listen: Vec<SocketAddr>,
+    /// How many shards.
+    pub shards: u8,
+    /// Our name (BEP 20).
+    pub peer_id: PeerId,
+    /// What our program is called (BEP 10).
+    pub client: String,
+    /// Whether trackers are told and asked.
+    pub announce: bool,
+    /// Global limit in bytes per second.
+    pub down_limit: Option<u64>,
+    /// Global limit in bytes per second.
+    pub up_limit: Option<u64>,
+    /// Payload buffers of 16 KiB per shard.
+    pub buffers: usize,
+    /// Most peer connections.
+    pub connections_max: usize,
+    /// Settings of every store.
+    pub store: storage::store::Config,
+    /// Seed of all decisions by chance. Not for secrets.
+    pub seed: u64,
+}
+
+/// Why a node did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// An address cannot be listened on.
+    #[error("cannot listen on {addr}: {source}")]
+    Listen {
+        /// The address.
+        addr: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The system has no room for another thread or poll.
+    #[error("cannot start the event loops: {0}")]
+    System(#[from] io::Error),
+}
+
+/// A running node. Dropping it stops the threads without ado; stop torrents first.
+#[derive(Debug)]
+pub struct Node {
+    hub: Arc<Post<HubMail>>,
+    events: Receiver<NodeEvent>,
+    listening: Vec<SocketAddr>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl std::fmt::Debug for Post<HubMail> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Post")
+    }
+}
+
+impl Node {
+    /// Starts the threads. `disk` makes each shard's way to the disk pools.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`] if an address is taken or the system refuses.
+    pub fn start(config: &Config, mut disk: impl FnMut(DiskCompletion) -> DiskPort) -> Result<Self, StartError> {
+        let clock = Clock::start();
+        let factory = SocketFactory::default();
+        let mut rng = Rng::from_seed(config.seed);
+        let mut poll = Poll::new()?;
+        let (hub_post, hub_inbox) =
+            mail::queue(LETTERS_MAX, Arc::new(Waker::new(poll.registry(), WAKER)?));
+        let hub_post = Arc::new(hub_post);
+        let (listeners, listening) = listen(&factory, &config.listen, &mut poll)?;
+        let listen_port = listening.first().map_or(0, SocketAddr::port);
+
+        let (mut shards, mut threads) = (Vec::new(), Vec::new());
+        for index in 0..config.shards {
+            let (post, shard) = Self::shard(config, index, listen_port, &hub_post, clock, &mut disk, &mut rng)?;
+            shards.push(post);
+            let thread = std::thread::Builder::new().name(format!("shard-{index}"));
+            threads.push(thread.spawn(move || shard.run())?);
+        }
+
+        let (event_sender, events) = bounded(EVENTS_MAX);
+        let service_post = Arc::clone(&hub_post);
+        let services = Services::start(
+            factory.clone(),
+            Box::new(move |done| service_post.post(HubMail::Service(done))),
+        );
+        let hub_config = hub::Config {
+            shards: usize::from(config.shards),
+            peer_id: config.peer_id,
+            listen_port,
+            families: families(&listening),
+            announce: config.announce,
+            down_limit: config.down_limit,
+            up_limit: config.up_limit,
+        };
+        let hub = HubLoop {
+            hub: Hub::new(hub_config, rng.fork(), clock.now()),
+            poll,
+            clock,
+            factory,
+            mail: hub_inbox,
+            shards,
+            services,
+            events: event_sender,
+            listeners,
+            udp: listening.iter().map(|&addr| (addr, None)).collect(),
+            state: crate::hub_loop::State::default(),
+        };
+        threads.push(std::thread::Builder::new().name("hub".into()).spawn(move || hub.run())?);
+        Ok(Self { hub: hub_post, events, listening, threads })
+    }
+
+    fn shard(
+        config: &Config,
+        index: u8,
+        listen_port: u16,
+        hub: &Arc<Post<HubMail>>,
+        clock: Clock,
+        disk: &mut impl FnMut(DiskCompletion) -> DiskPort,
+        rng: &mut Rng,
+    ) -> Result<(Post<crate::shard_loop::ShardMail>, ShardLoop), StartError> {
+        let poll = Poll::new()?;
+        // One poll has one waker: both queues wake through the same descriptor.
+        let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
+        let (post, mail) = mail::queue(LETTERS_MAX, Arc::clone(&waker));
+        let (done_post, done) = mail::queue::<DiskDone>(LETTERS_MAX, waker);
+        let shard_config = shard::Config {
+            index,
+            peer_id: config.peer_id,
+            client: config.client.clone(),
+            listen_port: (listen_port != 0).then_some(listen_port),
+            buffers: config.buffers,
+            connections_max: (config.connections_max / usize::from(config.shards)).max(1),
+            limited: (config.down_limit.is_some(), config.up_limit.is_some()),
+            store: config.store,
+        };
+        let shard = ShardLoop {
+            index: usize::from(index),
+            shard: Shard::new(shard_config, rng.fork()),
+            poll,
+            clock,
+            factory: SocketFactory::default(),
+            mail,
+            done,
+            hub: Arc::clone(hub),
+            disk: disk(Box::new(move |done| done_post.post(done))),
+            state: crate::shard_loop::State::default(),
+        };
+        Ok((post, shard))
+    }
+
+    /// Where peers are accepted.
+    pub fn listening(&self) -> &[SocketAddr] {
+        &self.listening
+    }
+
+    /// News, oldest first.
+    pub fn events(&self) -> &Receiver<NodeEvent> {
+        &self.events
+    }
+
+    /// Adds a torrent. `None`: it is there already, or the node is stopping.
+    pub fn add(&self, spec: TorrentSpec) -> Option<TorrentId> {
+        let (sender, receiver) = bounded(1);
+        self.command(Command::Add(Box::new(spec), sender));
+        receiver.recv().ok().flatten()
+    }
+
+    /// Stops a torrent; its end is an event.
+    pub fn remove(&self, torrent: TorrentId) {
+        self.command(Command::Remove(torrent));
+    }
+
+    /// The revision now, and how all torrents do that changed after `since`.
+    pub fn changes(&self, since: u64) -> (u64, Vec<(TorrentId, TorrentStatus)>) {
+        let (sender, receiver) = bounded(1);
+        self.command(Command::Changes(since, sender));
+        receiver.recv().unwrap_or((since, Vec::new()))
+    }
+
+    /// Fetches a torrent file by URL; the end is an event.
+    pub fn fetch(&self, url: String) {
+        self.command(Command::Fetch(url));
+    }
+
+    fn command(&self, command: Command) {
+        self.hub.post(HubMail::Command(command));
+    }
+
+    /// Ends all threads and waits for them.
+    pub fn stop(mut self) {
+        self.command(Command::Stop);
+        for thread in self.threads.drain(..) {
+            // A thread that panicked has said so; there is nothing to add.
+            thread.join().ok();
+        }
+    }
+}
+
+fn listen(
+    factory: &SocketFactory,
+    addrs: &[SocketAddr],
+    poll: &mut Poll,
+) -> Result<(Vec<TcpListener>, Vec<SocketAddr>), StartError> {
+    let (mut listeners, mut listening): (Vec<TcpListener>, Vec<SocketAddr>) = (Vec::new(), Vec::new());
+    for (index, &wanted) in addrs.iter().enumerate() {
+        // A second family takes the port that the system chose for the first.
+        let port = listening.first().map_or(0, SocketAddr::port);
+        let addr = if wanted.port() == 0 { SocketAddr::new(wanted.ip(), port) } else { wanted };
+        let listener = factory
+            .tcp_listener(Purpose::Peer, addr, BACKLOG)
+            .map_err(|source| StartError::Listen { addr, source })?;
+        let mut listener = TcpListener::from_std(listener);
+        listening.push(listener.local_addr()?);
+        poll.registry().register(&mut listener, Token(index), Interest::READABLE)?;
+        listeners.push(listener);
+    }
+    Ok((listeners, listening))
+}
+
+fn families(listening: &[SocketAddr]) -> Families {
+    let v4 = listening.iter().any(SocketAddr::is_ipv4);
+    let v6 = listening.iter().any(SocketAddr::is_ipv6);
+    Families { v4: v4 || !v6, v6 }
+}
