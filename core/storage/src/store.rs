@@ -252,12 +252,12 @@ impl Store {
 
     /// When to call [`Self::on_deadline`].
     pub fn deadline(&self) -> Option<Instant> {
-        let sync = self.durability.deadline();
         match self.state {
             State::Opening | State::Closed => None,
-            State::Checking(_) | State::Ready | State::Stopping => {
-                [sync, self.retry_at].into_iter().flatten().min()
-            }
+            // Driven by the jobs that are still out.
+            State::Stopping => self.retry_at,
+            // Nothing is tried before the pause is over, a sync neither.
+            State::Checking(_) | State::Ready => self.retry_at.or(self.durability.deadline()),
         }
     }
 

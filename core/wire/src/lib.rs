@@ -1,1 +1,25 @@
-//! (being written)
+//! Bytes of foreign formats to values and back. Hostile input ends here.
+//!
+//! Source: BEP 3 and the BEPs that each module names.
+//! Nothing in this crate panics, allocates without a bound, recurses without a bound, or keeps
+//! state: each format has a `decode` that takes a slice and an `encode` that returns or appends
+//! bytes. Values are judged as far as the format alone allows; what depends on a torrent or on
+//! a session (is this piece index in range?) is judged there.
+//!
+//! Text that a stranger chose and that a user may see goes through [`printable`].
+#![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects, clippy::expect_used)]
+#![cfg_attr(
+    test,
+    allow(clippy::arithmetic_side_effects, reason = "tests compute with values of their own")
+)]
+
+pub mod bencode;
+pub mod extended;
+pub mod metainfo;
+pub mod peer;
+mod text;
+pub mod tracker;
+pub mod tracker_http;
+pub mod tracker_udp;
+
+pub use text::printable;

@@ -1,7 +1,7 @@
 //! Plays the table's peers on loopback, on threads.
 
-use std::io::{Read, Write};
-use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::io::{self, Read, Write};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
@@ -27,9 +27,9 @@ pub(crate) fn listen_and_tell(
     let (sender, heard) = channel();
     let steps = match peer {
         Peer::Does(steps) => steps,
-        Peer::Nobody => return (port_without_listener(ip), heard),
+        Peer::Nobody => return (reserve(SocketAddr::new(ip, 0)).unwrap(), heard),
     };
-    let listener = TcpListener::bind((ip, 0)).unwrap();
+    let listener = bind_alone(ip);
     let port = listener.local_addr().unwrap().port();
     let ended = Arc::new(ended);
     thread::spawn(move || {
@@ -45,14 +45,29 @@ pub(crate) fn listen_and_tell(
     (port, heard)
 }
 
-/// Bound, so that no other test gets it, and never listened on.
-fn port_without_listener(ip: IpAddr) -> u16 {
-    let addr = SocketAddr::new(ip, 0);
-    let socket = Socket::new(Domain::for_address(addr), Type::STREAM, None).unwrap();
-    socket.bind(&addr.into()).unwrap();
-    let port = socket.local_addr().unwrap().as_socket().unwrap().port();
+/// A port of `ip` where nobody listens on the other family's loopback, now or later: `localhost`
+/// means both, and other tests run beside this one.
+pub(crate) fn bind_alone(ip: IpAddr) -> TcpListener {
+    let other: IpAddr = match ip {
+        IpAddr::V4(_) => Ipv6Addr::LOCALHOST.into(),
+        IpAddr::V6(_) => Ipv4Addr::LOCALHOST.into(),
+    };
+    (0..100)
+        .find_map(|_| {
+            let listener = TcpListener::bind((ip, 0)).unwrap();
+            let port = listener.local_addr().unwrap().port();
+            reserve(SocketAddr::new(other, port)).ok().map(|_| listener)
+        })
+        .expect("a port free on both 127.0.0.1 and ::1, which this test needs")
+}
+
+/// Bound for the rest of the test, so that no other gets it, and never listened on.
+fn reserve(addr: SocketAddr) -> io::Result<u16> {
+    let socket = Socket::new(Domain::for_address(addr), Type::STREAM, None)?;
+    socket.bind(&addr.into())?;
+    let port = socket.local_addr()?.as_socket().unwrap().port();
     std::mem::forget(socket);
-    port
+    Ok(port)
 }
 
 /// One connection. Errors end it: the other side may hang up whenever it likes.

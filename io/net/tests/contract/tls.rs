@@ -5,7 +5,6 @@
 
 use std::env;
 use std::fs;
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
@@ -139,7 +138,7 @@ fn serve_tls(folder: &Path, leaf: &str) -> u16 {
         .unwrap();
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     let config = Arc::new(config);
-    let listener = TcpListener::bind((LOOPBACK, 0)).unwrap();
+    let listener = peers::bind_alone(LOOPBACK);
     let port = listener.local_addr().unwrap().port();
     let (heard, _nobody) = channel();
     let Peer::Does(steps) = &SAYS_HI else { return port };

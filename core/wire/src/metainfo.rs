@@ -1,0 +1,339 @@
+//! Torrent files.
+//!
+//! Source: BEP 3 ("metainfo files"), 12 (tiers), 19 (`url-list`), 27 (`private`), 47 (padding,
+//! attributes, symbolic links).
+//! The info-hash is computed over the original bytes of `info`, which are kept, and so are keys
+//! that we don't know. What decides where bytes go (sizes, pieces, paths) must be right, or the
+//! file is refused; what is for people (comments, dates) may be wrong, and then counts as absent.
+//!
+//! Invariants of a decoded [`Info`]: the pieces cover the total length exactly; the total is not
+//! zero; every path is relative, of plain components, unique, and no file is another's folder.
+
+mod create;
+mod info;
+mod path;
+
+use std::path::PathBuf;
+
+use base::{InfoHash, PieceIndex, UnixTime};
+use keys::{Digest20, sha1};
+
+pub use self::create::{Content, NewTorrent};
+pub use self::path::PathError;
+use crate::bencode::{self, Dict, Limits, OwnedValue, Value};
+use crate::printable;
+
+/// Longest torrent file in bytes: 64 MiB hold 2 Mi piece hashes and 20 MiB of paths.
+pub const FILE_BYTES_MAX: usize = Limits::METAINFO.bytes_max;
+
+/// Smallest piece in bytes. Clients make 16 KiB and more; 1 KiB exists in the wild.
+pub const PIECE_BYTES_MIN: u32 = 1024;
+
+/// Largest piece in bytes, 256 MiB: four times the largest that creators offer. Need not be a
+/// power of two.
+pub const PIECE_BYTES_MAX: u32 = 256 * 1024 * 1024;
+
+/// Most files, padding included. The largest torrents in the wild have some 200,000.
+pub const FILES_MAX: usize = 500_000;
+
+/// Most tracker URLs kept, over all tiers; the rest is dropped.
+pub const TRACKERS_MAX: usize = 500;
+
+/// Longest URL kept, in bytes. Longer ones are dropped.
+pub const URL_BYTES_MAX: usize = 4096;
+
+/// Longest name, comment or other text kept for display, in characters.
+pub const TEXT_CHARS_MAX: usize = 2000;
+
+/// A torrent file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Metainfo {
+    /// SHA-1 of `info_bytes`.
+    pub info_hash: InfoHash,
+    /// The original bytes of `info`.
+    pub info_bytes: Vec<u8>,
+    /// What the torrent holds.
+    pub info: Info,
+    /// Tracker URLs by tier (BEP 12): `announce-list` if it has any, else `announce` alone. No
+    /// tier is empty, no URL twice; schemes are not judged.
+    pub trackers: Vec<Vec<String>>,
+    /// When it was made.
+    pub creation_date: Option<UnixTime>,
+    /// A remark of its maker, printable.
+    pub comment: Option<String>,
+    /// The program that made it, printable.
+    pub created_by: Option<String>,
+    /// The encoding of texts that its maker claims, printable. We take UTF-8 in any case.
+    pub encoding: Option<String>,
+    /// Web seeds (BEP 19).
+    pub url_list: Vec<String>,
+    /// All top-level entries but `info`, known ones too, as key and original bytes of the
+    /// value, sorted by key. [`Self::encode`] writes them back.
+    pub entries: Vec<(Vec<u8>, Vec<u8>)>,
+}
+
+/// The part of a torrent file that the info-hash names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Info {
+    /// Its name for people, printable and not empty. Paths have their own form of it.
+    pub name: String,
+    /// Bytes per piece, the last one excepted; [`PIECE_BYTES_MIN`] to [`PIECE_BYTES_MAX`].
+    pub piece_bytes: u32,
+    /// Digest of each piece.
+    pub pieces: Box<[Digest20]>,
+    /// Peers may come from its trackers only (BEP 27).
+    pub private: bool,
+    /// Where it comes from, printable: trackers set it to make the info-hash theirs.
+    pub source: Option<String>,
+    /// The files in the order of their bytes; never empty.
+    pub files: Vec<File>,
+    /// One file without a folder around it.
+    pub single_file: bool,
+    /// Sum of the lengths of all files, padding included, in bytes; 1 to 2⁴⁹.
+    pub total_bytes: u64,
+}
+
+/// One file of a torrent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct File {
+    /// Its length in bytes; 0 for a symbolic link.
+    pub length_bytes: u64,
+    /// Where it goes, relative to the download folder: the torrent's name and the components
+    /// below it, or the name alone for a single file. Safe to join to a folder: only plain
+    /// components, at most 255 bytes each. Unique among files that are not padding.
+    pub path: PathBuf,
+    /// It holds zeros and exists to align the next file to a piece. Not to be written.
+    pub padding: bool,
+    /// To be made executable.
+    pub executable: bool,
+    /// To be hidden, where the system has a flag for that.
+    pub hidden: bool,
+    /// It is a symbolic link to this path, which starts at the download folder like `path`. It
+    /// may name a folder, or nothing.
+    pub symlink: Option<PathBuf>,
+}
+
+impl File {
+    /// The path for people, with `/` between components, printable.
+    pub fn display_path(&self) -> String {
+        let path = self.path.to_string_lossy();
+        let text = printable(path.as_bytes(), TEXT_CHARS_MAX);
+        if std::path::MAIN_SEPARATOR == '/' {
+            text
+        } else {
+            text.replace(std::path::MAIN_SEPARATOR, "/")
+        }
+    }
+}
+
+impl Info {
+    /// Decodes the bencoded `info` dictionary alone, which is what peers send (BEP 9). The
+    /// caller compares `sha1(bytes)` with the info-hash first.
+    ///
+    /// # Errors
+    ///
+    /// [`DecodeError`] as for [`Metainfo::decode`].
+    pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        let value = bencode::decode(bytes, Limits::METAINFO)?;
+        let found = value.kind();
+        let dict = value.as_dict().ok_or(DecodeError::WrongType { key: "info", found })?;
+        info::decode(dict)
+    }
+
+    /// How many pieces there are; at least 1, at most [`crate::peer::PIECES_MAX`].
+    pub fn piece_count(&self) -> u32 {
+        u32::try_from(self.pieces.len()).unwrap_or(u32::MAX)
+    }
+
+    /// The digest of `piece`, or `None` if there is no such piece.
+    pub fn piece_hash(&self, piece: PieceIndex) -> Option<Digest20> {
+        self.pieces.get(usize::try_from(piece.0).ok()?).copied()
+    }
+
+    /// The length of `piece` in bytes, or `None` if there is no such piece.
+    pub fn piece_length(&self, piece: PieceIndex) -> Option<u32> {
+        let after = self.piece_count().checked_sub(piece.0)?.checked_sub(1)?;
+        if after > 0 {
+            return Some(self.piece_bytes);
+        }
+        let before = u64::from(piece.0).checked_mul(self.piece_bytes.into())?;
+        u32::try_from(self.total_bytes.checked_sub(before)?).ok()
+    }
+}
+
+/// Why bytes are not a torrent file that we can use. The fault of whoever made it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum DecodeError {
+    /// Not bencode, or beyond the limits.
+    #[error("torrent file is not bencode: {0}")]
+    Bencode(#[from] bencode::DecodeError),
+    /// Bencode of another type.
+    #[error("torrent file is of type {found}, not a dictionary")]
+    NotADictionary {
+        /// What it is.
+        found: &'static str,
+    },
+    /// A key that must be there is not.
+    #[error("torrent file has no `{key}`")]
+    Missing {
+        /// The key.
+        key: &'static str,
+    },
+    /// A value of the wrong type.
+    #[error("`{key}` of the torrent file is of type {found}")]
+    WrongType {
+        /// Its key.
+        key: &'static str,
+        /// What it is.
+        found: &'static str,
+    },
+    /// Only the second version of the format (BEP 52).
+    #[error("v2-only torrents are not supported yet")]
+    V2Only,
+    /// Piece length outside [`PIECE_BYTES_MIN`] to [`PIECE_BYTES_MAX`].
+    #[error("piece length {bytes} is not between {PIECE_BYTES_MIN} and {PIECE_BYTES_MAX}")]
+    PieceLength {
+        /// The piece length.
+        bytes: i64,
+    },
+    /// A `pieces` that doesn't come out even.
+    #[error("`pieces` has {bytes} bytes, not a multiple of 20")]
+    RaggedPieces {
+        /// Its length.
+        bytes: usize,
+    },
+    /// More or fewer pieces than the files need.
+    #[error("torrent file has {found} piece hashes where its files need {needed}")]
+    PieceCount {
+        /// How many there are.
+        found: usize,
+        /// How many it takes.
+        needed: u64,
+    },
+    /// More pieces than [`crate::peer::PIECES_MAX`].
+    #[error("{pieces} pieces exceed the limit of {}", crate::peer::PIECES_MAX)]
+    TooManyPieces {
+        /// How many there are.
+        pieces: usize,
+    },
+    /// More files than [`FILES_MAX`].
+    #[error("{files} files exceed the limit of {FILES_MAX}")]
+    TooManyFiles {
+        /// How many there are.
+        files: usize,
+    },
+    /// A file of less than nothing.
+    #[error("file {file} has the negative length {bytes}")]
+    NegativeLength {
+        /// Its position.
+        file: usize,
+        /// Its length.
+        bytes: i64,
+    },
+    /// The sum of all lengths does not fit 64 bits.
+    #[error("the files together are longer than 64 bits can say")]
+    TotalOverflow,
+    /// No file, or no byte in any of them.
+    #[error("torrent has no content")]
+    Empty,
+    /// A name or path that we refuse to write to.
+    #[error("path of file {file}: {source}")]
+    Path {
+        /// Its position.
+        file: usize,
+        /// What is wrong.
+        source: PathError,
+    },
+}
+
+impl Metainfo {
+    /// Decodes a torrent file. Keys may come in any order.
+    ///
+    /// # Errors
+    ///
+    /// [`DecodeError`] names what is wrong with the first thing found wrong.
+    pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        let value = bencode::decode(bytes, Limits::METAINFO)?;
+        let Value::Dict(dict) = &value else {
+            return Err(DecodeError::NotADictionary { found: value.kind() });
+        };
+        let entry = dict.entry(b"info").ok_or(DecodeError::Missing { key: "info" })?;
+        let Value::Dict(info) = &entry.value else {
+            return Err(DecodeError::WrongType { key: "info", found: entry.value.kind() });
+        };
+        let others = dict.entries().iter().filter(|entry| entry.key != b"info");
+        let mut entries: Vec<_> =
+            others.map(|entry| (entry.key.to_vec(), entry.raw.to_vec())).collect();
+        entries.sort();
+        Ok(Self {
+            info_hash: InfoHash(sha1(entry.raw)),
+            info_bytes: entry.raw.to_vec(),
+            info: info::decode(info)?,
+            trackers: trackers(dict),
+            creation_date: dict.get(b"creation date").and_then(Value::as_int).map(UnixTime),
+            comment: text(dict, b"comment"),
+            created_by: text(dict, b"created by"),
+            encoding: text(dict, b"encoding"),
+            url_list: url_list(dict),
+            entries,
+        })
+    }
+
+    /// The torrent file again: `info_bytes` and `entries` with sorted keys. Same content, same
+    /// info-hash; the same bytes if the keys were sorted before.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut dict = OwnedValue::dict().with("info", OwnedValue::Raw(self.info_bytes.clone()));
+        for (key, raw) in &self.entries {
+            dict.set(key.as_slice(), OwnedValue::Raw(raw.clone()));
+        }
+        bencode::encode(&dict)
+    }
+}
+
+fn trackers(dict: &Dict<'_>) -> Vec<Vec<String>> {
+    let mut seen = std::collections::BTreeSet::new();
+    let mut tiers = Vec::new();
+    for tier in dict.get(b"announce-list").and_then(Value::as_list).unwrap_or_default() {
+        // Some creators forget the inner lists; each string is then a tier of its own.
+        let urls = tier.as_list().unwrap_or(core::slice::from_ref(tier));
+        let mut kept = Vec::new();
+        for url in urls.iter().filter_map(url) {
+            if seen.len() < TRACKERS_MAX && seen.insert(url.clone()) {
+                kept.push(url);
+            }
+        }
+        if !kept.is_empty() {
+            tiers.push(kept);
+        }
+    }
+    if tiers.is_empty() {
+        tiers.extend(dict.get(b"announce").and_then(url).map(|url| vec![url]));
+    }
+    tiers
+}
+
+fn url_list(dict: &Dict<'_>) -> Vec<String> {
+    let Some(value) = dict.get(b"url-list") else {
+        return Vec::new();
+    };
+    let urls = value.as_list().unwrap_or(core::slice::from_ref(value));
+    urls.iter().filter_map(url).take(TRACKERS_MAX).collect()
+}
+
+/// A URL as written, without the blanks around it, if it is one line of text.
+fn url(value: &Value<'_>) -> Option<String> {
+    let url = core::str::from_utf8(value.as_bytes()?).ok()?.trim();
+    let good = !url.is_empty() && url.len() <= URL_BYTES_MAX && !url.contains(char::is_control);
+    good.then(|| url.to_owned())
+}
+
+fn text(dict: &Dict<'_>, key: &[u8]) -> Option<String> {
+    let text = printable(dict.get(key)?.as_bytes()?, TEXT_CHARS_MAX);
+    (!text.is_empty()).then_some(text)
+}
+
+#[cfg(test)]
+mod captures;
+#[cfg(test)]
+mod tests;

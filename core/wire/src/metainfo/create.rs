@@ -1,0 +1,96 @@
+//! Torrent files of our own making.
+//!
+//! Source: BEP 3 ("metainfo files"), 12 (tiers), 27 (`private`).
+
+use base::UnixTime;
+use keys::Digest20;
+
+use crate::bencode::{self, OwnedValue};
+
+/// What a new torrent file says. Nothing is judged here: decode the outcome with
+/// [`super::Metainfo::decode`] before handing it to anybody.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewTorrent {
+    /// Name of the file, or of the folder around the files.
+    pub name: String,
+    /// Bytes per piece.
+    pub piece_bytes: u32,
+    /// Digest of each piece.
+    pub pieces: Vec<Digest20>,
+    /// What the pieces hold.
+    pub content: Content,
+    /// Peers may come from the trackers only (BEP 27).
+    pub private: bool,
+    /// A text that makes the info-hash another one.
+    pub source: Option<String>,
+    /// Tracker URLs by tier, the first tier asked first (BEP 12).
+    pub trackers: Vec<Vec<String>>,
+    /// A remark.
+    pub comment: Option<String>,
+    /// The program that makes it.
+    pub created_by: Option<String>,
+    /// When it is made.
+    pub creation_date: Option<UnixTime>,
+}
+
+/// The files of a new torrent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Content {
+    /// One file of this length in bytes.
+    Single(u64),
+    /// Files below a folder: components of the path and length in bytes of each, in the order
+    /// of their bytes.
+    Multiple(Vec<(Vec<String>, u64)>),
+}
+
+impl NewTorrent {
+    /// The canonical bytes of `info`, whose SHA-1 is the info-hash.
+    pub fn encode_info(&self) -> Vec<u8> {
+        bencode::encode(&self.info())
+    }
+
+    /// The canonical bytes of the whole file.
+    pub fn encode(&self) -> Vec<u8> {
+        let tiers = self.trackers.iter().filter(|tier| !tier.is_empty());
+        let several = self.trackers.iter().map(Vec::len).sum::<usize>() > 1;
+        let list = several.then(|| tiers.clone().map(|tier| strings(tier)).collect::<Vec<_>>());
+        let first = tiers.clone().flatten().next();
+        let file = OwnedValue::dict()
+            .with("info", self.info())
+            .with_some("announce", first.map(String::as_str))
+            .with_some("announce-list", list)
+            .with_some("comment", self.comment.as_deref())
+            .with_some("created by", self.created_by.as_deref())
+            .with_some("creation date", self.creation_date.map(|date| date.0));
+        bencode::encode(&file)
+    }
+
+    fn info(&self) -> OwnedValue {
+        let info = OwnedValue::dict()
+            .with("name", self.name.as_str())
+            .with("piece length", self.piece_bytes)
+            .with("pieces", self.pieces.as_flattened())
+            .with_some("private", self.private.then_some(1_u32))
+            .with_some("source", self.source.as_deref());
+        match &self.content {
+            Content::Single(length_bytes) => info.with("length", int(*length_bytes)),
+            Content::Multiple(files) => {
+                let files = files.iter().map(|(path, length_bytes)| {
+                    OwnedValue::dict()
+                        .with("length", int(*length_bytes))
+                        .with("path", strings(path))
+                });
+                info.with("files", files.collect::<Vec<_>>())
+            }
+        }
+    }
+}
+
+fn strings(texts: &[String]) -> OwnedValue {
+    OwnedValue::List(texts.iter().map(|text| text.as_str().into()).collect())
+}
+
+/// File systems end far below 2⁶³ bytes.
+fn int(length_bytes: u64) -> OwnedValue {
+    OwnedValue::Int(i64::try_from(length_bytes).unwrap_or(i64::MAX))
+}

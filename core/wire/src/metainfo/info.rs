@@ -1,0 +1,231 @@
+//! The `info` dictionary: sizes, pieces and files.
+//!
+//! Source: BEP 3 ("info dictionary"), BEP 47 (`attr`, `symlink path`).
+
+use keys::Digest20;
+
+use super::path::{self, Component, Tree};
+use super::{
+    DecodeError, FILES_MAX, File, Info, PIECE_BYTES_MAX, PIECE_BYTES_MIN, TEXT_CHARS_MAX, text,
+};
+use crate::bencode::{Dict, Value};
+use crate::peer::PIECES_MAX;
+use crate::printable;
+
+pub(super) fn decode(info: &Dict<'_>) -> Result<Info, DecodeError> {
+    let pieces = pieces(info)?;
+    let piece_bytes = piece_bytes(info)?;
+    let private = match info.get(b"private") {
+        None => false,
+        Some(Value::Int(flag)) => *flag != 0,
+        // Whoever wrote this meant something by it; a guess may leak a private swarm.
+        Some(other) => {
+            return Err(DecodeError::WrongType { key: "private", found: other.kind() });
+        }
+    };
+    let (root, name) = name(info)?;
+    let list = match info.get(b"files") {
+        None => None,
+        Some(Value::List(files)) => Some(files),
+        Some(other) => {
+            return Err(DecodeError::WrongType { key: "files", found: other.kind() });
+        }
+    };
+    let files = match list {
+        Some(files) => multiple_files(files, &root)?,
+        None => vec![single_file(info, &root)?],
+    };
+    let total_bytes = files
+        .iter()
+        .try_fold(0_u64, |sum, file| sum.checked_add(file.length_bytes))
+        .ok_or(DecodeError::TotalOverflow)?;
+    if total_bytes == 0 {
+        return Err(DecodeError::Empty);
+    }
+    let needed = total_bytes.div_ceil(u64::from(piece_bytes.max(1)));
+    if u64::try_from(pieces.len()) != Ok(needed) {
+        return Err(DecodeError::PieceCount { found: pieces.len(), needed });
+    }
+    Ok(Info {
+        name,
+        piece_bytes,
+        pieces: pieces.into(),
+        private,
+        source: text(info, b"source"),
+        files,
+        single_file: list.is_none(),
+        total_bytes,
+    })
+}
+
+fn pieces<'a>(info: &Dict<'a>) -> Result<&'a [Digest20], DecodeError> {
+    let bytes = match info.get(b"pieces") {
+        Some(Value::Bytes(bytes)) => *bytes,
+        Some(other) => {
+            return Err(DecodeError::WrongType { key: "pieces", found: other.kind() });
+        }
+        None if info.get(b"meta version") == Some(&Value::Int(2)) => {
+            return Err(DecodeError::V2Only);
+        }
+        None => return Err(DecodeError::Missing { key: "pieces" }),
+    };
+    let (pieces, rest) = bytes.as_chunks();
+    if !rest.is_empty() {
+        return Err(DecodeError::RaggedPieces { bytes: bytes.len() });
+    }
+    if u32::try_from(pieces.len()).map_or(true, |pieces| pieces > PIECES_MAX) {
+        return Err(DecodeError::TooManyPieces { pieces: pieces.len() });
+    }
+    Ok(pieces)
+}
+
+fn piece_bytes(info: &Dict<'_>) -> Result<u32, DecodeError> {
+    let bytes = int(info, "piece length")?;
+    u32::try_from(bytes)
+        .ok()
+        .filter(|bytes| (PIECE_BYTES_MIN..=PIECE_BYTES_MAX).contains(bytes))
+        .ok_or(DecodeError::PieceLength { bytes })
+}
+
+/// The torrent's name as a path component and for people.
+fn name(info: &Dict<'_>) -> Result<(Component, String), DecodeError> {
+    let name = match info.get(b"name") {
+        Some(Value::Bytes(name)) => *name,
+        Some(other) => return Err(DecodeError::WrongType { key: "name", found: other.kind() }),
+        None => return Err(DecodeError::Missing { key: "name" }),
+    };
+    let name = path::utf8_or(name, info.get(b"name.utf-8").and_then(Value::as_bytes));
+    let root = Component::new(name).map_err(|source| DecodeError::Path { file: 0, source })?;
+    let display = printable(name, TEXT_CHARS_MAX);
+    let display = if display.is_empty() { "_".to_owned() } else { display };
+    Ok((root, display))
+}
+
+fn single_file(info: &Dict<'_>, root: &Component) -> Result<File, DecodeError> {
+    let length_bytes = length(int(info, "length")?, 0)?;
+    let attr = Attr::of(info);
+    Ok(File {
+        length_bytes,
+        path: root.text.clone().into(),
+        padding: false,
+        executable: attr.executable,
+        hidden: attr.hidden,
+        symlink: None,
+    })
+}
+
+fn multiple_files(files: &[Value<'_>], root: &Component) -> Result<Vec<File>, DecodeError> {
+    if files.len() > FILES_MAX {
+        return Err(DecodeError::TooManyFiles { files: files.len() });
+    }
+    let mut paths = Vec::with_capacity(files.len());
+    let mut decoded = Vec::with_capacity(files.len());
+    for (index, value) in files.iter().enumerate() {
+        let found = value.kind();
+        let file = value.as_dict().ok_or(DecodeError::WrongType { key: "files", found })?;
+        let below = components(file, b"path", b"path.utf-8").map_err(|error| error.at(index))?;
+        let attr = Attr::of(file);
+        // A link that does not say where it leads is an ordinary file to us.
+        let symlink = (attr.symlink && file.get(b"symlink path").is_some())
+            .then(|| components(file, b"symlink path", b"symlink path.utf-8"))
+            .transpose()
+            .map_err(|error| error.at(index))?;
+        // A link has no content (BEP 47), whatever its length says.
+        let length_bytes = if symlink.is_some() { 0 } else { length(int(file, "length")?, index)? };
+        decoded.push(File {
+            length_bytes,
+            path: root.text.clone().into(),
+            padding: attr.padding,
+            executable: attr.executable,
+            hidden: attr.hidden,
+            symlink: symlink.map(|target| path::join(root, &target)),
+        });
+        paths.push(below);
+    }
+    let mut tree = Tree::default();
+    let padding = decoded.iter().map(|file| file.padding);
+    let placed =
+        tree.place(&paths, padding).map_err(|(file, source)| DecodeError::Path { file, source })?;
+    for (file, below) in decoded.iter_mut().zip(placed) {
+        file.path.push(below);
+    }
+    Ok(decoded)
+}
+
+/// Why a list of path components is not one.
+enum ComponentsError {
+    Decode(DecodeError),
+    Path(path::PathError),
+}
+
+impl ComponentsError {
+    fn at(self, file: usize) -> DecodeError {
+        match self {
+            Self::Decode(error) => error,
+            Self::Path(source) => DecodeError::Path { file, source },
+        }
+    }
+}
+
+fn components(
+    file: &Dict<'_>,
+    key: &'static [u8],
+    key_utf8: &'static [u8],
+) -> Result<Vec<Component>, ComponentsError> {
+    let name = if key == b"path" { "path" } else { "symlink path" };
+    let list = match file.get(key) {
+        Some(Value::List(list)) => list,
+        Some(other) => {
+            let found = other.kind();
+            return Err(ComponentsError::Decode(DecodeError::WrongType { key: name, found }));
+        }
+        None => return Err(ComponentsError::Decode(DecodeError::Missing { key: name })),
+    };
+    let list_utf8 = file.get(key_utf8).and_then(Value::as_list).unwrap_or_default();
+    let list_utf8 = if list_utf8.len() == list.len() { list_utf8 } else { &[] };
+    path::check_depth(list.len()).map_err(ComponentsError::Path)?;
+    let mut components = Vec::with_capacity(list.len());
+    for (index, item) in list.iter().enumerate() {
+        let Value::Bytes(bytes) = item else {
+            let found = item.kind();
+            return Err(ComponentsError::Decode(DecodeError::WrongType { key: name, found }));
+        };
+        let bytes = path::utf8_or(bytes, list_utf8.get(index).and_then(Value::as_bytes));
+        components.push(Component::new(bytes).map_err(ComponentsError::Path)?);
+    }
+    path::check_length(&components).map_err(ComponentsError::Path)?;
+    Ok(components)
+}
+
+fn int(dict: &Dict<'_>, key: &'static str) -> Result<i64, DecodeError> {
+    match dict.get(key.as_bytes()) {
+        Some(Value::Int(int)) => Ok(*int),
+        Some(other) => Err(DecodeError::WrongType { key, found: other.kind() }),
+        None => Err(DecodeError::Missing { key }),
+    }
+}
+
+fn length(bytes: i64, file: usize) -> Result<u64, DecodeError> {
+    u64::try_from(bytes).map_err(|_negative| DecodeError::NegativeLength { file, bytes })
+}
+
+/// The letters of `attr` (BEP 47). Unknown ones are ignored, as it asks.
+#[derive(Default)]
+struct Attr {
+    padding: bool,
+    executable: bool,
+    hidden: bool,
+    symlink: bool,
+}
+
+impl Attr {
+    fn of(dict: &Dict<'_>) -> Self {
+        let attr = dict.get(b"attr").and_then(Value::as_bytes).unwrap_or_default();
+        Self {
+            padding: attr.contains(&b'p'),
+            executable: attr.contains(&b'x'),
+            hidden: attr.contains(&b'h'),
+            symlink: attr.contains(&b'l'),
+        }
+    }
+}

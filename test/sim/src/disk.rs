@@ -1,0 +1,249 @@
+//! A disk that forgets: what was not synced may be lost in a crash, page by page.
+//!
+//! It also checks the order of writes: a have-bit that is committed while the bytes of its piece
+//! are not durable fails the run at once.
+
+use std::collections::BTreeMap;
+
+use base::{Bitfield, BlockId, FileIndex, PieceIndex, Rng};
+use keys::sha1;
+use storage::job::{
+    DiskDone, DiskError, DiskErrorKind, DiskJob, DoneKind, Extent, FileSpec, FileStamp, HashPart, JobKind,
+    ResumeRecord,
+};
+
+use crate::content::{Content, slice};
+
+const PAGE: usize = 4096;
+
+#[derive(Debug, Default, Clone)]
+struct File {
+    cached: Vec<u8>,
+    durable: Vec<u8>,
+    /// Writes not yet synced: number, offset, bytes.
+    unsynced: Vec<(u64, usize, Vec<u8>)>,
+    modified: i64,
+}
+
+/// How a disk misbehaves.
+#[derive(Debug, Clone, Copy)]
+pub struct DiskFaults {
+    /// Of a thousand writes, how many fail for want of room.
+    pub full_per_mille: u32,
+}
+
+/// The files and the resume record of one node.
+#[derive(Debug)]
+pub struct SimDisk {
+    files: BTreeMap<FileIndex, File>,
+    specs: Vec<FileSpec>,
+    record: Option<ResumeRecord>,
+    writes: u64,
+    clock: i64,
+    faults: DiskFaults,
+    rng: Rng,
+}
+
+/// A job that was started: what it will answer, and what to do when it ends.
+#[derive(Debug)]
+pub struct Started {
+    job: DiskJob,
+    /// Writes that a sync covers: those before it began.
+    covers: u64,
+}
+
+impl SimDisk {
+    /// An empty disk.
+    pub fn new(faults: DiskFaults, rng: Rng) -> Self {
+        Self { files: BTreeMap::new(), specs: Vec::new(), record: None, writes: 0, clock: 0, faults, rng }
+    }
+
+    /// Puts the whole content there, durable.
+    pub fn fill(&mut self, content: &Content) {
+        for (index, entry) in (0..).map(FileIndex).zip(&content.spec.files) {
+            if !entry.padding {
+                let bytes = content.files[index.0 as usize].clone();
+                let file = File { cached: bytes.clone(), durable: bytes, ..File::default() };
+                self.files.insert(index, file);
+            }
+        }
+    }
+
+    /// The job begins.
+    pub fn start(&self, job: DiskJob) -> Started {
+        Started { job, covers: self.writes }
+    }
+
+    /// The power fails: of what is not synced, each page survives or not, by chance.
+    pub fn crash(&mut self) {
+        for file in self.files.values_mut() {
+            for (_, offset, bytes) in core::mem::take(&mut file.unsynced) {
+                if file.durable.len() < offset + bytes.len() {
+                    file.durable.resize(offset + bytes.len(), 0);
+                }
+                for (page, chunk) in bytes.chunks(PAGE).enumerate() {
+                    if self.rng.chance(1, 2) {
+                        let at = offset + page * PAGE;
+                        file.durable[at..at + chunk.len()].copy_from_slice(chunk);
+                    }
+                }
+            }
+            file.cached.clone_from(&file.durable);
+        }
+    }
+
+    /// The job ends: its effect is there from now on.
+    pub fn finish(&mut self, started: Started, content: &Content) -> DiskDone {
+        let DiskJob { torrent, id, kind } = started.job;
+        let kind = match kind {
+            JobKind::Open { files, .. } => {
+                for spec in files.iter().filter(|spec| spec.length_bytes == 0) {
+                    self.files.entry(spec.file).or_default();
+                }
+                self.specs = files;
+                DoneKind::Opened { stamps: Ok(self.stamps()), resume: self.record.clone().map(Box::new) }
+            }
+            JobKind::Write { extents, blocks, mut hash, skip } => {
+                let bytes: Vec<u8> =
+                    blocks.iter().flat_map(|(buf, length)| &buf[..*length as usize]).copied().collect();
+                if let Some(hash) = &mut hash {
+                    hash.update(&bytes);
+                }
+                let result = self.write(&extents, &bytes, &skip);
+                DoneKind::Written { blocks, hash, result }
+            }
+            JobKind::Hash { parts, hash } => {
+                let read = parts.iter().try_fold(hash, |mut hash, part| {
+                    match part {
+                        HashPart::Zeros(length) => hash.update(&vec![0; usize::try_from(*length).expect("small")]),
+                        HashPart::File(extent) => hash.update(&self.read(*extent)?),
+                    }
+                    Ok(hash)
+                });
+                DoneKind::Hashed { result: read }
+            }
+            JobKind::MakeResident { extents } => {
+                let result = extents.iter().try_for_each(|&extent| self.read(extent).map(drop));
+                DoneKind::Resident { result }
+            }
+            JobKind::Sync { files } => {
+                for index in files {
+                    self.sync(index, started.covers);
+                }
+                DoneKind::Synced { result: Ok(self.stamps()) }
+            }
+            JobKind::Commit { record } => {
+                self.check_order(&record, content);
+                self.record = Some(*record);
+                DoneKind::Committed { result: Ok(()) }
+            }
+            JobKind::Close => DoneKind::Closed,
+        };
+        DiskDone { torrent, id, kind }
+    }
+
+    fn write(&mut self, extents: &[Extent], bytes: &[u8], skip: &[(u64, u64)]) -> Result<(), DiskError> {
+        if self.rng.chance(self.faults.full_per_mille, 1000) {
+            return Err(error("write", DiskErrorKind::Full));
+        }
+        let padding = |at: usize| {
+            skip.iter().any(|&(start, length)| (start..start + length).contains(&(at as u64)))
+        };
+        let kept: Vec<u8> =
+            bytes.iter().enumerate().filter(|(at, _)| !padding(*at)).map(|(_, byte)| *byte).collect();
+        let mut at = 0;
+        for extent in extents {
+            let length = usize::try_from(extent.length_bytes).expect("small");
+            let chunk = kept[at..at + length].to_vec();
+            at += length;
+            let spec = self.specs.iter().find(|spec| spec.file == extent.file).expect("a registered file");
+            let whole = usize::try_from(spec.length_bytes).expect("small");
+            let file = self.files.entry(extent.file).or_default();
+            if file.cached.len() < whole {
+                file.cached.resize(whole, 0);
+            }
+            let offset = usize::try_from(extent.offset_bytes).expect("small");
+            file.cached[offset..offset + length].copy_from_slice(&chunk);
+            self.writes += 1;
+            self.clock += 1;
+            file.modified = self.clock;
+            file.unsynced.push((self.writes, offset, chunk));
+        }
+        assert_eq!(at, kept.len(), "a run is as long as its extents and its padding");
+        Ok(())
+    }
+
+    fn sync(&mut self, index: FileIndex, covers: u64) {
+        let Some(file) = self.files.get_mut(&index) else { return };
+        let later = file.unsynced.iter().position(|(number, _, _)| *number > covers);
+        let rest = file.unsynced.split_off(later.unwrap_or(file.unsynced.len()));
+        file.durable.resize(file.durable.len().max(file.cached.len()), 0);
+        for (_, offset, bytes) in core::mem::replace(&mut file.unsynced, rest) {
+            file.durable[offset..offset + bytes.len()].copy_from_slice(&bytes);
+        }
+    }
+
+    /// What a have-bit promises must be durable when the bit is committed.
+    fn check_order(&self, record: &ResumeRecord, content: &Content) {
+        let have = Bitfield::from_bytes(&record.have, content.layout.piece_count()).expect("well-formed");
+        for piece in have.ones() {
+            let bytes = self.piece(piece, content, |file| &file.durable);
+            assert!(
+                bytes.is_some_and(|bytes| bytes == content.piece(piece)),
+                "have-bit of {piece:?} committed before its bytes are durable"
+            );
+        }
+    }
+
+    fn piece(&self, piece: PieceIndex, content: &Content, of: impl Fn(&File) -> &Vec<u8>) -> Option<Vec<u8>> {
+        let length_bytes = content.layout.piece_bytes(piece);
+        let mut whole = true;
+        let range = BlockId { piece, offset_bytes: 0, length_bytes };
+        let bytes = content.gather(range, |extent| {
+            let file = self.files.get(&extent.file).map(&of);
+            let end = usize::try_from(extent.offset_bytes + extent.length_bytes).expect("small");
+            match file.filter(|bytes| bytes.len() >= end) {
+                Some(bytes) => slice(bytes, extent).to_vec(),
+                None => {
+                    whole = false;
+                    Vec::new()
+                }
+            }
+        });
+        whole.then_some(bytes)
+    }
+
+    /// Whether a reader finds the true bytes of `piece` now.
+    pub fn holds(&self, piece: PieceIndex, content: &Content) -> bool {
+        self.piece(piece, content, |file| &file.cached).is_some_and(|bytes| sha1(&bytes) == sha1(&content.piece(piece)))
+    }
+
+    /// Whether all files are there, durable and true to the byte.
+    pub fn is_durably_complete(&self, content: &Content) -> bool {
+        (0..).map(FileIndex).zip(&content.spec.files).filter(|(_, entry)| !entry.padding).all(|(index, _)| {
+            self.files.get(&index).is_some_and(|file| file.durable == content.files[index.0 as usize])
+        })
+    }
+
+    /// Reads for sending.
+    pub fn read(&self, extent: Extent) -> Result<Vec<u8>, DiskError> {
+        let end = usize::try_from(extent.offset_bytes + extent.length_bytes).expect("small");
+        match self.files.get(&extent.file).filter(|file| file.cached.len() >= end) {
+            Some(file) => Ok(slice(&file.cached, extent).to_vec()),
+            None => Err(error("read", DiskErrorKind::NotFound)),
+        }
+    }
+
+    fn stamps(&self) -> Vec<FileStamp> {
+        let stamp = |(&file, content): (&FileIndex, &File)| FileStamp {
+            file,
+            length_bytes: content.cached.len() as u64,
+            modified_ns: content.modified,
+        };
+        self.files.iter().map(stamp).collect()
+    }
+}
+
+fn error(operation: &'static str, kind: DiskErrorKind) -> DiskError {
+    DiskError { operation, path: "/content".into(), kind, message: "simulated".into() }
+}
