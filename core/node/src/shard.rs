@@ -279,9 +279,7 @@ impl Shard {
             if self.down.must_ask() {
                 self.outputs.push_back(Output::ToHub(ToHub::LeaseWanted(Direction::Down)));
             }
-            if self.pool.available() == 0 {
-                self.relieve(now);
-            }
+            self.relieve(now);
         }
         plan
     }
@@ -293,9 +291,7 @@ impl Shard {
         let entry = self.torrents.get_mut(&torrent).expect("its connections end before it does");
         entry.swarm.on_received(conn, plan, bytes, now, &mut self.pool);
         self.settle(torrent, now);
-        if self.pool.available() < self.config.buffers / 4 {
-            self.relieve(now);
-        }
+        self.relieve(now);
     }
 
     /// A block is in the kernel's hands.
@@ -308,7 +304,11 @@ impl Shard {
 
     /// The connection ended by itself.
     pub fn on_closed(&mut self, conn: ConnId, now: Instant) {
-        let Some(Conn { torrent, .. }) = self.conns.remove(&conn) else { return };
+        let Some(&Conn { torrent, dial_until, .. }) = self.conns.get(&conn) else { return };
+        if dial_until.is_some() {
+            return self.on_dialed(conn, false, now);
+        }
+        self.conns.remove(&conn);
         if let Some(entry) = self.torrents.get_mut(&torrent) {
             entry.swarm.on_closed(conn, now, &mut self.pool);
             self.settle(torrent, now);
@@ -329,6 +329,7 @@ impl Shard {
             }
         }
         self.settle(torrent, now);
+        self.relieve(now);
         self.feed();
     }
 
@@ -345,6 +346,7 @@ impl Shard {
             if until > now {
                 break;
             }
+            self.dials.pop_first();
             self.outputs.push_back(Output::Close(conn, CloseReason::Silent));
             self.on_dialed(conn, false, now);
         }
@@ -361,6 +363,7 @@ impl Shard {
             entry.swarm.on_deadline(now, &mut self.pool);
             entry.store.on_deadline(now, &mut self.pool);
             self.settle(torrent, now);
+            self.relieve(now);
         }
     }
 
@@ -511,13 +514,19 @@ impl Shard {
         }
     }
 
-    /// Frees memory: everything that lies around goes to disk, then readers may go on.
+    /// When memory is short, everything that lies around goes to disk, then readers may go on.
     fn relieve(&mut self, now: Instant) {
-        for torrent in core::mem::take(&mut self.assembling) {
-            if let Some(entry) = self.torrents.get_mut(&torrent) {
-                entry.store.relieve(now, &mut self.pool);
-                self.settle(torrent, now);
+        if self.pool.available() > self.config.buffers / 4 {
+            return;
+        }
+        let torrents: Vec<TorrentId> = self.assembling.iter().copied().collect();
+        for torrent in torrents {
+            let Some(entry) = self.torrents.get_mut(&torrent) else { continue };
+            entry.store.relieve(now, &mut self.pool);
+            if !entry.store.is_assembling() {
+                self.assembling.remove(&torrent);
             }
+            self.settle(torrent, now);
         }
     }
 

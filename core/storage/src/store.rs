@@ -221,6 +221,11 @@ impl Store {
         }
     }
 
+    /// Whether pieces are on their way from blocks to disk.
+    pub fn is_assembling(&self) -> bool {
+        !self.assemblies.is_empty()
+    }
+
     /// Asks that a range of a piece that we have be made ready for `sendfile`.
     pub fn make_resident(&mut self, key: u64, range: BlockId) {
         assert!(self.have.has(range.piece), "only what is verified is sent");

@@ -15,6 +15,9 @@ use crate::receive::Receiver;
 /// Requests that we queue for one peer, told as `reqq`: 32 MiB of blocks.
 pub const REQUESTS_QUEUED_MAX: usize = 2_000;
 
+/// Blocks given up and still welcome, remembered per peer: two pipelines.
+const LATE_MAX: usize = 2 * crate::pipeline::DEPTH_MAX as usize;
+
 /// Pieces remembered that a choking peer allows; more are ignored (BEP 6 suggests 10).
 pub const ALLOWED_FAST_MAX: usize = 32;
 
@@ -159,6 +162,14 @@ impl Session {
         self.requests.front() == Some(&block)
             || self.requests.contains(&block)
             || self.late.contains(&block)
+    }
+
+    /// Blocks given up may come all the same; the oldest are forgotten at last.
+    pub fn expect_late(&mut self, blocks: &[BlockId]) {
+        self.late.retain(|block| !blocks.contains(block));
+        self.late.extend_from_slice(blocks);
+        let excess = self.late.len().saturating_sub(LATE_MAX);
+        self.late.drain(..excess);
     }
 
     /// Takes a block off the open requests; false if it was not there.

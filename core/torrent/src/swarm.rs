@@ -417,7 +417,7 @@ impl Swarm {
         for (&other, session) in &mut self.sessions {
             if other != conn && session.forget_request(block) {
                 // It may be on its way already: then it is welcome to be dropped quietly.
-                session.late.push(block);
+                session.expect_late(&[block]);
                 session.say(Message::Cancel(block));
                 cancelled.push(other);
             }

@@ -10,6 +10,7 @@ use sim::world;
 #[test]
 fn every_node_finishes_with_everything_durable() {
     for seed in sim::seeds(300) {
+        eprint!("{seed} ");
         world::run(seed);
     }
 }

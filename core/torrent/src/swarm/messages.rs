@@ -57,7 +57,7 @@ impl Swarm {
         if !session.fast {
             let given_up: Vec<BlockId> = session.requests.drain(..).collect();
             // What was on its way when the choke was sent still comes.
-            session.late = given_up.clone();
+            session.expect_late(&given_up);
             given_up.into_iter().for_each(|block| self.picker.give_back(block));
         }
     }
@@ -166,9 +166,9 @@ impl Swarm {
             // A peer that refuses in the middle of a transfer would be asked again at once.
             session.allowed.retain(|&piece| piece != block.piece);
             self.picker.give_back(block);
-            if !self.session(conn).peer_choking {
-                self.session(conn).block_at = now;
-            }
+            self.session(conn).block_at = now;
+        } else {
+            session.late.retain(|&late| late != block);
         }
     }
 

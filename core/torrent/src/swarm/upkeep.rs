@@ -105,8 +105,12 @@ impl Swarm {
             session.probe = None;
             session.block_at = now;
             let given_up: Vec<BlockId> = session.requests.drain(..).collect();
-            session.late = given_up.clone();
+            // Found by `test/sim`, seed 2011: without the cancels a slow peer went on to send
+            // what it had been asked long ago, while its queue grew by what it was asked again.
+            given_up.iter().for_each(|&block| session.say(Message::Cancel(block)));
+            session.expect_late(&given_up);
             given_up.into_iter().for_each(|block| self.picker.give_back(block));
+            self.touch(conn);
         }
         // Also the first second of a peer that others left something for.
         self.fill(conn, now);

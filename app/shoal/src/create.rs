@@ -1,0 +1,332 @@
+//! `shoal create`.
+//!
+//! The outcome depends on the content, its name and the options alone: files are in the order of
+//! their paths' bytes, component by component, and no date is written unasked.
+
+use std::fs::{self, File};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use base::UnixTime;
+use keys::Digest20;
+use serde_json::json;
+use storage::layout::{FileEntry, Layout};
+use wire::metainfo::{Content, FILES_MAX, Metainfo, NewTorrent};
+
+use crate::args::CreateArgs;
+use crate::failure::{Exit, Failure, reason};
+use crate::hashing::Hashing;
+use crate::interrupt::Interrupt;
+use crate::node_setup::CLIENT;
+use crate::out::Out;
+use crate::{state_dir, units};
+
+/// Most pieces that we make unasked: the smallest power of two that needs no more gives 1000 to
+/// 2000 pieces, a torrent file of some 40 kB.
+const PIECES_WANTED_MAX: u64 = 2000;
+/// Piece sizes that we choose ourselves.
+const PIECE_BYTES_AUTO: (u64, u64) = (16 << 10, 16 << 20);
+/// Piece sizes that the user may choose: a block, and what our decoder takes.
+const PIECE_BYTES: (u64, u64) = (16 << 10, wire::metainfo::PIECE_BYTES_MAX as u64);
+
+/// Runs `shoal create`.
+pub(crate) fn create(args: &CreateArgs, out: &Out) -> Result<Exit, Failure> {
+    let interrupt = Interrupt::listen()?;
+    judge_trackers(&args.tracker)?;
+    let path = args.path.canonicalize().map_err(|error| {
+        Failure::new(format!("cannot read {}: {}", args.path.display(), reason(&error)))
+    })?;
+    let name = name_of(&args.path, &path)?;
+    let target = match &args.out {
+        Some(target) => target.clone(),
+        None => PathBuf::from(format!("{name}.torrent")),
+    };
+    judge_target(&target, args.force)?;
+
+    let found = scan(&path, &target, out)?;
+    let total = found.files.iter().map(|(_, bytes)| bytes).sum();
+    if total == 0 {
+        let what = if found.single { "the file is empty" } else { "the folder holds no bytes" };
+        return Err(Failure::new(format!("cannot make a torrent: {what}: {}", args.path.display())));
+    }
+    let piece_bytes = piece_bytes(args.piece_size, total)?;
+    let pieces = hash(&found, piece_bytes, &name, out, &interrupt)?;
+    let content = match &*found.files {
+        [(_, bytes)] if found.single => Content::Single(*bytes),
+        _ => Content::Multiple(found.files),
+    };
+    let date = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    let torrent = NewTorrent {
+        name,
+        piece_bytes,
+        pieces,
+        content,
+        private: args.private,
+        source: args.source.clone(),
+        trackers: args.tracker.iter().map(|url| vec![url.clone()]).collect(),
+        comment: args.comment.clone(),
+        created_by: Some(CLIENT.into()),
+        creation_date: args.date.then(|| UnixTime(i64::try_from(date).unwrap_or(i64::MAX))),
+    };
+    let bytes = torrent.encode();
+    drop(torrent);
+    // What we could not use ourselves is not handed to anybody.
+    let made = Metainfo::decode(&bytes)
+        .map_err(|error| Failure::new(format!("cannot make a torrent of this: {error}")))?;
+    write_atomically(&target, &bytes)?;
+    say(&made, &target, out)
+}
+
+fn say(made: &Metainfo, target: &Path, out: &Out) -> Result<Exit, Failure> {
+    let target = state_dir::absolute(target)?;
+    let info = &made.info;
+    if out.json() {
+        out.event(&json!({
+            "event": "created",
+            "info_hash": made.info_hash.to_string(),
+            "path": target.to_string_lossy(),
+            "name": info.name,
+            "total_bytes": info.total_bytes,
+            "piece_bytes": info.piece_bytes,
+            "pieces": info.piece_count(),
+            "files": info.files.len(),
+        }))?;
+    } else {
+        let (files, pieces) = (info.files.len() as u64, u64::from(info.piece_count()));
+        out.note(&format!(
+            "{}: {} in {}, {} of {}",
+            info.name,
+            units::size(info.total_bytes),
+            units::count(files, "file"),
+            units::count(pieces, "piece"),
+            units::size(info.piece_bytes.into()),
+        ));
+        out.data(&format!("info-hash  {}", made.info_hash))?;
+        out.data(&format!("torrent    {}", target.display()))?;
+    }
+    Ok(Exit::Done)
+}
+
+fn judge_trackers(urls: &[String]) -> Result<(), Failure> {
+    let known = |url: &&String| {
+        ["http://", "https://", "udp://"].iter().any(|scheme| url.starts_with(scheme))
+    };
+    match urls.iter().find(|url| !known(url)) {
+        Some(url) => Err(Failure::with_hint(
+            format!("not a tracker: {url}"),
+            "a tracker begins with http://, https:// or udp://",
+        )),
+        None => Ok(()),
+    }
+}
+
+fn judge_target(target: &Path, force: bool) -> Result<(), Failure> {
+    let shown = target.display();
+    if target.is_dir() {
+        return Err(Failure::with_hint(
+            format!("cannot write to a folder: {shown}"),
+            "-o names the torrent file",
+        ));
+    }
+    if target.symlink_metadata().is_ok() && !force {
+        return Err(Failure::with_hint(
+            format!("already exists: {shown}"),
+            "--force replaces it, -o takes another name",
+        ));
+    }
+    let folder = target.parent().filter(|parent| !parent.as_os_str().is_empty());
+    if folder.is_some_and(|folder| !folder.is_dir()) {
+        return Err(Failure::new(format!("cannot write {shown}: its folder does not exist")));
+    }
+    Ok(())
+}
+
+/// The torrent's name: as the user wrote it, or for `.` and the like what it really is.
+fn name_of(given: &Path, canonical: &Path) -> Result<String, Failure> {
+    let name = given.file_name().or_else(|| canonical.file_name()).ok_or_else(|| {
+        Failure::new(format!("cannot make a torrent without a name of {}", given.display()))
+    })?;
+    text_of(name, given)
+}
+
+fn text_of(name: &std::ffi::OsStr, path: &Path) -> Result<String, Failure> {
+    name.to_str().map(str::to_owned).ok_or_else(|| {
+        Failure::with_hint(
+            format!("cannot use a name that is not UTF-8: {}", path.display()),
+            "rename it; torrent files hold UTF-8 only",
+        )
+    })
+}
+
+/// What is below a path.
+#[derive(Debug)]
+struct Found {
+    /// The folder that the paths start at.
+    root: PathBuf,
+    single: bool,
+    /// Components and length of each file, in order.
+    files: Vec<(Vec<String>, u64)>,
+}
+
+fn scan(path: &Path, target: &Path, out: &Out) -> Result<Found, Failure> {
+    let failed = |path: &Path, error: &std::io::Error| {
+        Failure::new(format!("cannot read {}: {}", path.display(), reason(error)))
+    };
+    let look = path.metadata().map_err(|error| failed(path, &error))?;
+    if look.is_file() {
+        let parent = path.parent().unwrap_or(path);
+        let name = text_of(path.file_name().unwrap_or_default(), path)?;
+        let files = vec![(vec![name], look.len())];
+        return Ok(Found { root: parent.to_path_buf(), single: true, files });
+    }
+    if !look.is_dir() {
+        return Err(Failure::new(format!("not a file or folder: {}", path.display())));
+    }
+    let target = target.canonicalize().ok();
+    let mut files = Vec::new();
+    let mut folders = vec![(path.to_path_buf(), Vec::<String>::new())];
+    while let Some((folder, components)) = folders.pop() {
+        for entry in fs::read_dir(&folder).map_err(|error| failed(&folder, &error))? {
+            let entry = entry.map_err(|error| failed(&folder, &error))?;
+            let path = entry.path();
+            let kind = entry.file_type().map_err(|error| failed(&path, &error))?;
+            if !kind.is_dir() && !kind.is_file() {
+                let what = if kind.is_symlink() { "symbolic link" } else { "special file" };
+                out.warn(&format!("left out, a {what}: {}", path.display()));
+                continue;
+            }
+            let mut components = components.clone();
+            components.push(text_of(&entry.file_name(), &path)?);
+            if kind.is_dir() {
+                folders.push((path, components));
+            } else if target.as_deref() != Some(&*path) {
+                let bytes = entry.metadata().map_err(|error| failed(&path, &error))?.len();
+                files.push((components, bytes));
+            }
+        }
+        if files.len() > FILES_MAX {
+            return Err(Failure::new(format!("more files than a torrent can hold: {FILES_MAX}")));
+        }
+    }
+    files.sort();
+    Ok(Found { root: path.to_path_buf(), single: false, files })
+}
+
+fn piece_bytes(wanted: Option<u64>, total: u64) -> Result<u32, Failure> {
+    let bytes = match wanted {
+        Some(bytes) => {
+            let (least, most) = PIECE_BYTES;
+            if !bytes.is_power_of_two() || !(least..=most).contains(&bytes) {
+                return Err(Failure::with_hint(
+                    format!("not a piece size: {bytes}"),
+                    "a piece size is a power of two from 16k to 256M",
+                ));
+            }
+            if total.div_ceil(bytes) > u64::from(wire::peer::PIECES_MAX) {
+                return Err(Failure::with_hint(
+                    format!("too many pieces of {}: {}", units::size(bytes), total.div_ceil(bytes)),
+                    "take a larger --piece-size, or leave it out",
+                ));
+            }
+            bytes
+        }
+        None => automatic_piece_bytes(total),
+    };
+    Ok(u32::try_from(bytes).expect("at most 256 MiB"))
+}
+
+fn automatic_piece_bytes(total: u64) -> u64 {
+    let (least, most) = PIECE_BYTES_AUTO;
+    total.div_ceil(PIECES_WANTED_MAX).next_power_of_two().clamp(least, most)
+}
+
+fn hash(
+    found: &Found,
+    piece_bytes: u32,
+    name: &str,
+    out: &Out,
+    interrupt: &Interrupt,
+) -> Result<Vec<Digest20>, Failure> {
+    let entries = found.files.iter().map(|(components, length_bytes)| FileEntry {
+        path: components.iter().collect(),
+        length_bytes: *length_bytes,
+        padding: false,
+    });
+    let layout = Layout::new(entries.collect(), piece_bytes);
+    let mut digests = vec![[0; 20]; layout.piece_count() as usize];
+    let label = format!("hashing {}", wire::printable(name.as_bytes(), 200));
+    let hashing = Hashing { layout: &layout, root: &found.root, label: &label, out, interrupt };
+    hashing.run(|piece, digest| {
+        digests[piece.0 as usize] = digest.map_err(|broken| {
+            let path = found.root.join(&layout.file(broken.file).path);
+            Failure::new(format!("cannot read {}: {}", path.display(), broken.why.text()))
+        })?;
+        Ok(())
+    })?;
+    judge_unchanged(found, &layout)?;
+    Ok(digests)
+}
+
+/// A file that grew meanwhile would be cut off silently.
+fn judge_unchanged(found: &Found, layout: &Layout) -> Result<(), Failure> {
+    for spec in layout.specs() {
+        let path = found.root.join(&spec.path);
+        if path.metadata().map_or(0, |look| look.len()) != spec.length_bytes {
+            return Err(Failure::with_hint(
+                format!("changed while it was read: {}", path.display()),
+                "try again when nobody writes to it",
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Nobody ever sees half a torrent file, not even after a power cut.
+fn write_atomically(target: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    let failed = |error: std::io::Error| {
+        Failure::new(format!("cannot write {}: {}", target.display(), reason(&error)))
+    };
+    let mut name = target.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".{}.part", std::process::id()));
+    let part = target.with_file_name(name);
+    let write = || {
+        let mut file = File::create(&part)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        fs::rename(&part, target)
+    };
+    write().map_err(|error| {
+        // It may not even be there.
+        fs::remove_file(&part).ok();
+        failed(error)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn piece_sizes_give_one_to_two_thousand_pieces() {
+        for (total, expected) in [
+            (1, 16 << 10),
+            (100 << 20, 64 << 10),
+            (4 << 30, 4 << 20),
+            (700 << 20, 512 << 10),
+            (1 << 40, 16 << 20),
+        ] {
+            assert_eq!(automatic_piece_bytes(total), expected, "{total}");
+        }
+    }
+
+    #[test]
+    fn piece_sizes_of_the_user_are_powers_of_two_in_bounds() {
+        for (wanted, good) in
+            [(1 << 20, true), (16 << 10, true), (8 << 10, false), (3 << 20, false), (1 << 29, false)]
+        {
+            assert_eq!(piece_bytes(Some(wanted), 1 << 30).is_ok(), good, "{wanted}");
+        }
+        assert!(piece_bytes(Some(16 << 10), 1 << 50).is_err());
+    }
+}

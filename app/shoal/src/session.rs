@@ -1,0 +1,586 @@
+//! A node with its torrents, from adding them until they are gone: what `get` and `seed` share.
+//!
+//! Waits for news of the node, for the user's wish to stop, and for the next look at how things
+//! are; never polls faster than [`LOOK_LIVE`].
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use base::{InfoHash, TorrentId};
+use crossbeam_channel::select;
+use discovery::tracker_client::TrackerReport;
+use net::node::NodeEvent;
+use node::hub::Event;
+use node::message::{Phase, TorrentStatus};
+use node::spec::{SeedGoal, TorrentSpec};
+use serde_json::{Value, json};
+use wire::printable;
+
+use crate::failure::{Exit, Failure, words};
+use crate::interrupt::Interrupt;
+use crate::node_setup::Running;
+use crate::out::Out;
+use crate::progress::{Meter, View};
+use crate::units;
+
+/// How often we look how the torrents do: on a terminal, and elsewhere.
+const LOOK_LIVE: Duration = Duration::from_millis(250);
+const LOOK_PLAIN: Duration = Duration::from_secs(1);
+
+/// How long an orderly stop may take: syncing the last pieces and telling the trackers.
+const STOP_MAX: Duration = Duration::from_secs(15);
+
+/// With more torrents than this there is one line for all of them.
+const LINES_MAX: usize = 8;
+
+/// What the torrents are here for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// To be downloaded, then seeded until this is reached.
+    Get(SeedGoal),
+    /// To be served from this folder.
+    Seed(PathBuf),
+}
+
+#[derive(Debug)]
+struct Item {
+    info_hash: InfoHash,
+    /// Printable.
+    name: String,
+    /// Its file or folder.
+    place: PathBuf,
+    total_bytes: u64,
+    added: Instant,
+    status: TorrentStatus,
+    settled: bool,
+    failed: bool,
+    /// Said that it is incomplete though it was to be served.
+    lack_said: bool,
+    /// Which trackers work, as last said.
+    trackers: BTreeMap<String, bool>,
+    meter: Meter,
+    reported: Option<Instant>,
+}
+
+/// See the [module documentation](self).
+#[derive(Debug)]
+pub(crate) struct Session<'a> {
+    out: &'a Out,
+    running: Running,
+    interrupt: &'a Interrupt,
+    purpose: Purpose,
+    items: BTreeMap<TorrentId, Item>,
+    /// How many items the node still has.
+    open: usize,
+    since: u64,
+    overview: Meter,
+    stop_until: Option<Instant>,
+}
+
+impl<'a> Session<'a> {
+    /// A session of a node that has no torrents yet. Says where it listens.
+    pub(crate) fn new(
+        out: &'a Out,
+        running: Running,
+        interrupt: &'a Interrupt,
+        purpose: Purpose,
+    ) -> Result<Self, Failure> {
+        for addr in running.node.listening() {
+            out.always(&format!("listening on {addr}"));
+            out.event(&json!({ "event": "listening", "addr": addr.to_string() }))?;
+        }
+        Ok(Self {
+            out,
+            running,
+            interrupt,
+            purpose,
+            items: BTreeMap::new(),
+            open: 0,
+            since: 0,
+            overview: Meter::default(),
+            stop_until: None,
+        })
+    }
+
+    /// The node.
+    pub(crate) fn running(&self) -> &Running {
+        &self.running
+    }
+
+    /// Adds a torrent.
+    pub(crate) fn add(&mut self, spec: TorrentSpec) -> Result<(), Failure> {
+        let first = spec.files.first().and_then(|file| file.path.components().next());
+        let place = first.map_or_else(|| spec.root.clone(), |first| spec.root.join(first));
+        let item = Item {
+            info_hash: spec.info_hash,
+            name: printable(spec.name.as_bytes(), 200),
+            place,
+            total_bytes: spec.total_bytes,
+            added: Instant::now(),
+            status: TorrentStatus::default(),
+            settled: false,
+            failed: false,
+            lack_said: false,
+            trackers: BTreeMap::new(),
+            meter: Meter::default(),
+            reported: None,
+        };
+        let Some(torrent) = self.running.node.add(spec) else {
+            self.out.warn(&format!("the same torrent was given twice: {}", item.name));
+            return Ok(());
+        };
+        self.out.event(&item.event("added", &[("total_bytes", item.total_bytes.into())]))?;
+        self.items.insert(torrent, item);
+        self.open += 1;
+        Ok(())
+    }
+
+    /// Runs until every torrent is done or the user stops, then ends the node.
+    pub(crate) fn run(mut self) -> Result<Exit, Failure> {
+        let result = self.drive();
+        self.clear();
+        self.running.stop();
+        result?;
+        let failed = self.items.values().any(|item| item.failed);
+        let complete = self.items.values().all(|item| item.settled);
+        Ok(match (failed, complete) {
+            (true, _) => Exit::Failed,
+            (false, true) => Exit::Done,
+            (false, false) => Exit::Interrupted,
+        })
+    }
+
+    /// How much of everything is there.
+    fn overall(&self) -> TorrentStatus {
+        let mut sum = TorrentStatus::default();
+        let mut checking = (0, 0);
+        for item in self.items.values() {
+            let status = &item.status;
+            if let Phase::Checking { done, total } = status.phase {
+                checking = (checking.0 + done, checking.1 + total);
+            }
+            sum.total_bytes += item.total_bytes;
+            sum.have_bytes += status.have_bytes;
+            sum.uploaded_ever_bytes += status.uploaded_ever_bytes;
+            sum.stats.uploaded_bytes += status.stats.uploaded_bytes;
+            sum.stats.down_rate += status.stats.down_rate;
+            sum.stats.up_rate += status.stats.up_rate;
+            sum.stats.peers += status.stats.peers;
+        }
+        let settled = self.items.values().all(|item| item.settled || item.failed);
+        sum.phase = match checking {
+            (done, total) if total > 0 => Phase::Checking { done, total },
+            _ if settled => Phase::Seeding,
+            _ => Phase::Downloading,
+        };
+        sum
+    }
+
+    fn drive(&mut self) -> Result<(), Failure> {
+        let every = if self.out.live() { LOOK_LIVE } else { LOOK_PLAIN };
+        let mut next_look = Instant::now() + every;
+        while self.open > 0 {
+            let now = Instant::now();
+            if self.stop_until.is_some_and(|until| until <= now) {
+                self.out.warn("some trackers or disks did not answer in time");
+                return Ok(());
+            }
+            if next_look <= now {
+                self.look(now)?;
+                next_look = now + every;
+            }
+            let wait = next_look.saturating_duration_since(now);
+            let event = select! {
+                recv(self.running.node.events()) -> event => match event {
+                    Ok(event) => Some(event),
+                    Err(_gone) => return Err(Failure::new("the node ended unexpectedly")),
+                },
+                recv(self.interrupt.wishes()) -> _ => {
+                    self.stop();
+                    None
+                },
+                default(wait) => None,
+            };
+            if let Some(event) = event {
+                self.on_event(event)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn stop(&mut self) {
+        if self.stop_until.is_some() {
+            return;
+        }
+        self.stop_until = Some(Instant::now() + STOP_MAX);
+        self.clear();
+        self.out.note("stopping; Ctrl-C again ends at once");
+        for &torrent in self.items.keys() {
+            self.running.node.remove(torrent);
+        }
+    }
+
+    fn clear(&mut self) {
+        self.overview.clear();
+        self.items.values_mut().for_each(|item| item.meter.clear());
+    }
+
+    /// Looks how the torrents do and shows it.
+    fn look(&mut self, now: Instant) -> Result<(), Failure> {
+        let changed = self.take_changes();
+        for &torrent in &changed {
+            self.judge_lack(torrent)?;
+        }
+        if self.stop_until.is_some() {
+            return Ok(());
+        }
+        if self.out.json() {
+            return self.report(&changed, now);
+        }
+        if self.items.len() > LINES_MAX {
+            let status = self.overall();
+            let done = self.items.values().filter(|item| item.settled).count();
+            let name = format!("{done} of {} complete", self.items.len());
+            let view = View { name: &name, status: &status, settled: true };
+            self.overview.show(&view, self.out, now);
+            return Ok(());
+        }
+        for item in self.items.values_mut() {
+            let Item { name, status, settled, failed, meter, .. } = item;
+            if !*failed {
+                meter.show(&View { name, status, settled: *settled }, self.out, now);
+            }
+        }
+        Ok(())
+    }
+
+    fn take_changes(&mut self) -> Vec<TorrentId> {
+        let (revision, changes) = self.running.node.changes(self.since);
+        self.since = revision;
+        let mut changed = Vec::new();
+        for (torrent, status) in changes {
+            if let Some(item) = self.items.get_mut(&torrent) {
+                item.status = status;
+                changed.push(torrent);
+            }
+        }
+        changed
+    }
+
+    /// Progress as JSON, for each torrent at most once a second.
+    fn report(&mut self, changed: &[TorrentId], now: Instant) -> Result<(), Failure> {
+        for torrent in changed {
+            let Some(item) = self.items.get_mut(torrent) else { continue };
+            if item.reported.is_some_and(|at| now.saturating_duration_since(at) < LOOK_PLAIN * 9 / 10)
+            {
+                continue;
+            }
+            item.reported = Some(now);
+            let status = &item.status;
+            self.out.event(&item.event(
+                "progress",
+                &[
+                    ("phase", phase_name(status.phase).into()),
+                    ("have_bytes", status.have_bytes.into()),
+                    ("total_bytes", item.total_bytes.into()),
+                    ("down_rate", status.stats.down_rate.into()),
+                    ("up_rate", status.stats.up_rate.into()),
+                    ("peers", status.stats.peers.into()),
+                    ("uploaded_ever_bytes", status.uploaded_ever_bytes.into()),
+                ],
+            ))?;
+        }
+        Ok(())
+    }
+
+    fn on_event(&mut self, event: NodeEvent) -> Result<(), Failure> {
+        match event {
+            NodeEvent::AcceptPaused => {
+                self.out.warn("too many open files; new peers wait until some connections close");
+                self.out.event(&json!({ "event": "accept_paused" }))
+            }
+            NodeEvent::AcceptResumed => {
+                self.out.note("new peers are accepted again");
+                self.out.event(&json!({ "event": "accept_resumed" }))
+            }
+            NodeEvent::Torrent(Event::Settled(torrent)) => self.on_settled(torrent),
+            NodeEvent::Torrent(Event::Failed(torrent, why)) => {
+                self.fail(torrent, &Failure::new(words(&why)))
+            }
+            NodeEvent::Torrent(Event::Trouble(torrent, why)) => {
+                self.on_trouble(torrent, why.as_deref())
+            }
+            NodeEvent::Torrent(Event::GoalReached(torrent)) => self.on_goal(torrent),
+            NodeEvent::Torrent(Event::Removed(torrent)) => {
+                if let Some(item) = self.items.get_mut(&torrent) {
+                    item.meter.clear();
+                    self.open -= 1;
+                }
+                Ok(())
+            }
+            NodeEvent::Torrent(Event::Tracker(torrent, url, report)) => {
+                self.on_tracker(torrent, &url, &report)
+            }
+            // Only asked for before the session runs.
+            NodeEvent::Torrent(Event::Fetched(_)) => Ok(()),
+        }
+    }
+
+    fn on_settled(&mut self, torrent: TorrentId) -> Result<(), Failure> {
+        self.take_changes();
+        let Some(item) = self.items.get_mut(&torrent) else { return Ok(()) };
+        item.settled = true;
+        item.meter.clear();
+        let time = item.added.elapsed();
+        let downloaded = item.status.stats.downloaded_bytes;
+        let rate = units::mean_rate(downloaded, time);
+        let (size, place) = (units::size(item.total_bytes), item.place.display());
+        self.out.event(&item.event(
+            "complete",
+            &[
+                ("total_bytes", item.total_bytes.into()),
+                ("downloaded_bytes", downloaded.into()),
+                ("seconds", time.as_secs_f64().into()),
+                ("mean_rate", rate.into()),
+                ("path", item.place.to_string_lossy().into()),
+            ],
+        ))?;
+        if self.out.json() {
+            return Ok(());
+        }
+        match &self.purpose {
+            Purpose::Seed(_) => {
+                self.out.note(&format!("seeding {}: {size}, complete", item.name));
+            }
+            Purpose::Get(goal) => {
+                let name = &item.name;
+                self.out.data(&if downloaded == 0 {
+                    format!("{name}: complete, {size}, was there already, in {place}")
+                } else {
+                    let (time, rate) = (units::time(time), units::rate(rate));
+                    format!("{name}: complete, {size} in {time} ({rate}), in {place}")
+                })?;
+                if let Some(until) = goal_text(*goal) {
+                    self.out.note(&format!("{name}: seeding {until}; Ctrl-C stops"));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn on_goal(&mut self, torrent: TorrentId) -> Result<(), Failure> {
+        let Some(item) = self.items.get(&torrent) else { return Ok(()) };
+        let uploaded = item.status.uploaded_ever_bytes;
+        if self.purpose != Purpose::Get(SeedGoal::None) {
+            let name = &item.name;
+            self.out.note(&format!("{name}: seeded enough, {} uploaded", units::size(uploaded)));
+        }
+        self.out.event(&item.event("goal_reached", &[("uploaded_ever_bytes", uploaded.into())]))
+    }
+
+    fn on_trouble(&mut self, torrent: TorrentId, why: Option<&str>) -> Result<(), Failure> {
+        let Some(item) = self.items.get(&torrent) else { return Ok(()) };
+        let name = &item.name;
+        match why {
+            Some(why) => {
+                let why = words(why);
+                self.out.warn(&format!("{name}: {why}; goes on by itself when that is over"));
+                self.out.event(&item.event("trouble", &[("reason", why.into())]))
+            }
+            None => {
+                self.out.note(&format!("{name}: goes on, the disk works again"));
+                self.out.event(&item.event("trouble_over", &[]))
+            }
+        }
+    }
+
+    fn fail(&mut self, torrent: TorrentId, failure: &Failure) -> Result<(), Failure> {
+        let Some(item) = self.items.get_mut(&torrent) else { return Ok(()) };
+        item.meter.clear();
+        if std::mem::replace(&mut item.failed, true) {
+            return Ok(());
+        }
+        let text = failure.to_string();
+        self.out.error(&match failure {
+            Failure::Told { message, hint } => Failure::Told {
+                message: format!("{}: {message}", item.name),
+                hint: hint.clone().or_else(|| self.purpose.hint(&item.place)),
+            },
+            Failure::Interrupted | Failure::OutputClosed => Failure::new(text.clone()),
+        });
+        self.out.event(&item.event("failed", &[("reason", text.into())]))?;
+        self.running.node.remove(torrent);
+        Ok(())
+    }
+
+    /// A torrent that is to be served should be complete.
+    fn judge_lack(&mut self, torrent: TorrentId) -> Result<(), Failure> {
+        let Purpose::Seed(data) = &self.purpose else { return Ok(()) };
+        let Some(item) = self.items.get_mut(&torrent) else { return Ok(()) };
+        let status = &item.status;
+        if item.lack_said || status.phase != Phase::Downloading {
+            return Ok(());
+        }
+        item.lack_said = true;
+        let (have, pieces) = (status.pieces_have, status.pieces);
+        if have == 0 {
+            let data = data.display();
+            let failure = match self.purpose.hint(&item.place) {
+                Some(hint) => Failure::with_hint(format!("nothing of it is in {data}"), hint),
+                None => Failure::new(format!("nothing of it is in {data}")),
+            };
+            return self.fail(torrent, &failure);
+        }
+        self.out.warn(&format!(
+            "{} has {have} of {pieces} pieces; only these are served\n\
+             hint: `shoal verify` says what is missing, `shoal get -o {}` fetches it",
+            item.name,
+            data.display(),
+        ));
+        self.out.event(&item.event(
+            "incomplete",
+            &[("pieces_have", have.into()), ("pieces", pieces.into())],
+        ))
+    }
+
+    /// One line per tracker when it begins to work or to fail, not for each retry.
+    fn on_tracker(
+        &mut self,
+        torrent: TorrentId,
+        url: &str,
+        report: &TrackerReport,
+    ) -> Result<(), Failure> {
+        let Some(item) = self.items.get_mut(&torrent) else { return Ok(()) };
+        let (works, text) = match report {
+            TrackerReport::Working { seeders, leechers, .. } => {
+                let number = |count: &Option<u32>, noun| {
+                    count.map(|count| format!(", {}", units::count(count.into(), noun)))
+                };
+                let seeds = number(seeders, "seed").unwrap_or_default();
+                let peers = number(leechers, "downloader").unwrap_or_default();
+                (Some(true), format!("works{seeds}{peers}"))
+            }
+            TrackerReport::Failed { reason, retry_in } => {
+                let again = match retry_in {
+                    Some(time) => format!("; next try in {}", units::time(*time)),
+                    None => "; it is not tried again".into(),
+                };
+                (Some(false), format!("failed: {}{again}", words(reason)))
+            }
+            TrackerReport::Warning(text) => {
+                (None, format!("says: {}", words(text)))
+            }
+            TrackerReport::Ignored(why) => (Some(false), format!("is not used: {why}")),
+            TrackerReport::Scraped { .. } | TrackerReport::ScrapeFailed { .. } => return Ok(()),
+        };
+        if let Some(works) = works
+            && item.trackers.insert(url.to_owned(), works) == Some(works)
+        {
+            return Ok(());
+        }
+        self.out.note(&format!("{}: tracker {} {text}", item.name, tracker_name(url)));
+        let state = match works {
+            Some(true) => "working",
+            Some(false) => "failed",
+            None => "warning",
+        };
+        let url = printable(url.as_bytes(), 4096);
+        self.out.event(&item.event(
+            "tracker",
+            &[("url", url.into()), ("state", state.into()), ("text", text.into())],
+        ))
+    }
+}
+
+impl Item {
+    fn event(&self, event: &str, fields: &[(&str, Value)]) -> Value {
+        let mut value = json!({
+            "event": event,
+            "info_hash": self.info_hash.to_string(),
+            "name": self.name,
+        });
+        if let Some(map) = value.as_object_mut() {
+            map.extend(fields.iter().map(|(key, value)| ((*key).to_owned(), value.clone())));
+        }
+        value
+    }
+}
+
+impl Purpose {
+    /// What to try when the files of a torrent to be served are not there.
+    fn hint(&self, place: &Path) -> Option<String> {
+        let Self::Seed(data) = self else { return None };
+        let name = place.file_name()?;
+        if place.exists() {
+            return None;
+        }
+        let folder = if data.file_name() == Some(name) && data.exists() {
+            data.parent()?.display().to_string()
+        } else {
+            "DIR".into()
+        };
+        let name = printable(name.as_encoded_bytes(), 200);
+        Some(format!("name the folder that holds {name}: --data {folder}"))
+    }
+}
+
+fn goal_text(goal: SeedGoal) -> Option<String> {
+    match goal {
+        SeedGoal::None => None,
+        SeedGoal::Ratio { per_mille } => {
+            Some(format!("until ratio {}", ratio_text(per_mille)))
+        }
+        SeedGoal::Time(time) => Some(format!("for {}", units::time(time))),
+        SeedGoal::Forever => Some("until you stop it".into()),
+    }
+}
+
+fn ratio_text(per_mille: u64) -> String {
+    let text = format!("{}.{:03}", per_mille / 1000, per_mille % 1000);
+    let short = text.trim_end_matches('0');
+    if short.ends_with('.') { format!("{short}0") } else { short.to_owned() }
+}
+
+/// A tracker for people: scheme and host. The rest may be a secret of the user's.
+fn tracker_name(url: &str) -> String {
+    let host_end = url.find("://").map(|at| at + 3).and_then(|start| {
+        let rest = url.get(start..)?;
+        Some(start + rest.find(['/', '?', '#']).unwrap_or(rest.len()))
+    });
+    printable(host_end.and_then(|end| url.get(..end)).unwrap_or(url).as_bytes(), 100)
+}
+
+fn phase_name(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Opening => "opening",
+        Phase::Checking { .. } => "checking",
+        Phase::Downloading => "downloading",
+        Phase::Seeding => "seeding",
+        Phase::Stopping => "stopping",
+        Phase::Failed => "failed",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tracker_is_named_without_its_secrets() {
+        for (url, expected) in [
+            ("http://t.example.org:80/announce?passkey=abc", "http://t.example.org:80"),
+            ("udp://t.example.org:6969", "udp://t.example.org:6969"),
+            ("nonsense", "nonsense"),
+        ] {
+            assert_eq!(tracker_name(url), expected);
+        }
+    }
+
+    #[test]
+    fn goals_are_said_in_words() {
+        for (per_mille, expected) in [(1000, "1.0"), (1500, "1.5"), (1250, "1.25"), (0, "0.0")] {
+            assert_eq!(ratio_text(per_mille), expected);
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! Where the resume state lives, and how a path becomes absolute.
+
+use std::ffi::OsString;
+use std::path::{Component, Path, PathBuf};
+
+use crate::failure::{Failure, reason};
+
+/// The state database: `given`, or where the environment says. `None`: nowhere, keep it in memory.
+pub(crate) fn database(
+    given: Option<&Path>,
+    env: impl Fn(&str) -> Option<OsString>,
+) -> Option<PathBuf> {
+    if let Some(path) = given {
+        return Some(path.to_path_buf());
+    }
+    let folder = |name: &str| env(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    folder("SHOAL_STATE_DIR")
+        .or_else(|| Some(folder("XDG_STATE_HOME").filter(|path| path.is_absolute())?.join("shoal")))
+        .or_else(|| Some(folder("HOME")?.join(".local/state/shoal")))
+        .map(|folder| folder.join("state.db"))
+}
+
+/// `path` as an absolute path without links, `.` and `..`. Its end need not exist.
+///
+/// # Errors
+/// The existing part can't be looked at, or `..` follows what does not exist.
+pub(crate) fn absolute(path: &Path) -> Result<PathBuf, Failure> {
+    let failed = |error: &std::io::Error| {
+        Failure::new(format!("cannot use the folder {}: {}", path.display(), reason(error)))
+    };
+    let whole = std::path::absolute(path).map_err(|error| failed(&error))?;
+    let mut missing = Vec::new();
+    let mut at = whole.as_path();
+    loop {
+        match at.canonicalize() {
+            Ok(mut found) => {
+                found.extend(missing.iter().rev());
+                return Ok(found);
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => return Err(failed(&error)),
+        }
+        let (Some(Component::Normal(name)), Some(parent)) =
+            (at.components().next_back(), at.parent())
+        else {
+            return Err(Failure::new(format!("cannot use the folder {}: not found", path.display())));
+        };
+        missing.push(name);
+        at = parent;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_database_lies_where_the_environment_says() {
+        for (env, expected) in [
+            (vec![("SHOAL_STATE_DIR", "/s"), ("HOME", "/h")], Some("/s/state.db")),
+            (vec![("XDG_STATE_HOME", "/x"), ("HOME", "/h")], Some("/x/shoal/state.db")),
+            (vec![("XDG_STATE_HOME", "x"), ("HOME", "/h")], Some("/h/.local/state/shoal/state.db")),
+            (vec![("SHOAL_STATE_DIR", ""), ("HOME", "/h")], Some("/h/.local/state/shoal/state.db")),
+            (vec![], None),
+        ] {
+            let find = |name: &str| {
+                env.iter().find(|(key, _)| *key == name).map(|(_, value)| value.into())
+            };
+            assert_eq!(database(None, find), expected.map(PathBuf::from), "{env:?}");
+        }
+        let given = database(Some(Path::new("f")), |_| Some("/h".into()));
+        assert_eq!(given, Some(PathBuf::from("f")));
+    }
+
+    #[test]
+    fn a_path_that_does_not_exist_yet_becomes_absolute() {
+        let base = std::env::temp_dir().canonicalize().unwrap();
+        let path = std::env::temp_dir().join("./shoal-none/../shoal-none/a");
+        // `..` behind a folder that does not exist can't be resolved.
+        assert!(absolute(&path).is_err());
+        let path = std::env::temp_dir().join("./shoal-none//a/");
+        assert_eq!(absolute(&path).unwrap(), base.join("shoal-none/a"));
+    }
+}

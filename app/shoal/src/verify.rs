@@ -1,0 +1,243 @@
+//! `shoal verify`: every byte on disk against the digests of a torrent file.
+//!
+//! A piece with the wrong digest is held against every file that has a part of it: nothing says
+//! which of them is wrong.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use base::{FileIndex, PieceIndex};
+use node::spec::TorrentSpec;
+use serde_json::{Value, json};
+use storage::layout::Layout;
+use wire::printable;
+
+use crate::args::VerifyArgs;
+use crate::failure::{Exit, Failure};
+use crate::hashing::{Hashing, Why};
+use crate::interrupt::Interrupt;
+use crate::out::Out;
+use crate::{load, node_setup, units};
+
+/// Ranges of pieces listed per file; more are counted.
+const RANGES_SHOWN_MAX: usize = 8;
+
+/// What is wrong with a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Complete,
+    /// Some of its pieces are wrong or can't be checked.
+    Damaged,
+    Short { bytes: u64 },
+    Missing,
+}
+
+impl State {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Complete => "complete",
+            Self::Damaged => "damaged",
+            Self::Short { .. } => "short",
+            Self::Missing => "missing",
+        }
+    }
+}
+
+#[derive(Debug)]
+struct FileReport {
+    index: FileIndex,
+    path: String,
+    length_bytes: u64,
+    state: State,
+    bad_pieces: Vec<u32>,
+    pieces: u32,
+}
+
+/// Runs `shoal verify`.
+pub(crate) fn verify(args: &VerifyArgs, out: &Out) -> Result<Exit, Failure> {
+    let interrupt = Interrupt::listen()?;
+    let metainfo = node_setup::load_one(&load::source(&args.torrent)?, &interrupt)?;
+    let spec = TorrentSpec::new(&metainfo, args.data.clone());
+    drop(metainfo);
+    if !args.data.is_dir() {
+        return Err(Failure::with_hint(
+            format!("no such folder: {}", args.data.display()),
+            "--data names the folder that holds the torrent's file or folder",
+        ));
+    }
+    let layout = Layout::new(spec.files, spec.piece_bytes);
+    let (digests, _) = spec.digests.as_chunks::<20>();
+    let name = printable(spec.name.as_bytes(), 200);
+    let label = format!("verifying {name}");
+    let mut bad = BTreeSet::new();
+    let hashing =
+        Hashing { layout: &layout, root: &args.data, label: &label, out, interrupt: &interrupt };
+    hashing.run(|piece, digest| {
+        match digest {
+            Ok(digest) if digests[piece.0 as usize] == digest => {}
+            Ok(_) => drop(bad.insert(piece)),
+            Err(broken) => {
+                if let Why::Unreadable(_) | Why::NotAFile = &broken.why {
+                    let path = args.data.join(&layout.file(broken.file).path);
+                    let why = broken.why.text();
+                    return Err(Failure::new(format!("cannot read {}: {why}", path.display())));
+                }
+                bad.insert(piece);
+            }
+        }
+        Ok(())
+    })?;
+    let files = judge_files(&layout, &args.data, &bad);
+    let report = Report { name, info_hash: spec.info_hash.to_string(), layout, bad, files };
+    report.say(args, out)
+}
+
+fn judge_files(layout: &Layout, data: &Path, bad: &BTreeSet<PieceIndex>) -> Vec<FileReport> {
+    let judge = |spec: storage::job::FileSpec| {
+        let pieces = layout.pieces_of(spec.file);
+        let range = PieceIndex(pieces.start)..PieceIndex(pieces.end);
+        let bad_pieces: Vec<u32> = bad.range(range).map(|piece| piece.0).collect();
+        let state = match data.join(&spec.path).metadata() {
+            Err(_) => State::Missing,
+            Ok(look) if look.len() < spec.length_bytes => State::Short { bytes: look.len() },
+            Ok(_) if bad_pieces.is_empty() => State::Complete,
+            Ok(_) => State::Damaged,
+        };
+        FileReport {
+            index: spec.file,
+            path: printable(spec.path.to_string_lossy().as_bytes(), 2000),
+            length_bytes: spec.length_bytes,
+            state,
+            bad_pieces,
+            pieces: pieces.end - pieces.start,
+        }
+    };
+    layout.specs().into_iter().map(judge).collect()
+}
+
+struct Report {
+    name: String,
+    info_hash: String,
+    layout: Layout,
+    bad: BTreeSet<PieceIndex>,
+    files: Vec<FileReport>,
+}
+
+impl Report {
+    fn say(&self, args: &VerifyArgs, out: &Out) -> Result<Exit, Failure> {
+        // An empty file that is missing lacks no byte, but is said.
+        let complete = self.bad.is_empty();
+        if out.json() {
+            out.event(&self.json(complete))?;
+        } else {
+            for file in self.files.iter().filter(|file| file.state != State::Complete) {
+                out.data(&file.line())?;
+            }
+            out.data(&self.summary(complete))?;
+            if self.files.iter().all(|file| file.state == State::Missing) {
+                out.always(&format!(
+                    "hint: nothing of it is in {}; name the folder that holds {}: --data DIR",
+                    args.data.display(),
+                    self.name
+                ));
+            }
+        }
+        Ok(if complete { Exit::Done } else { Exit::Failed })
+    }
+
+    fn summary(&self, complete: bool) -> String {
+        let (name, pieces) = (&self.name, self.layout.piece_count());
+        let size = units::size(self.layout.total_bytes());
+        if complete {
+            return format!("{name}: complete, {size}, {}", units::count(pieces.into(), "piece"));
+        }
+        let good = pieces.saturating_sub(u32::try_from(self.bad.len()).unwrap_or(u32::MAX));
+        let whole = self.files.iter().filter(|file| file.state == State::Complete).count();
+        let percent = units::percent(self.good_bytes(), self.layout.total_bytes());
+        format!(
+            "{name}: incomplete, {percent} of {size}, {good} of {pieces} pieces, {whole} of {} files",
+            self.files.len()
+        )
+    }
+
+    fn good_bytes(&self) -> u64 {
+        let bad: u64 = self.bad.iter().map(|&piece| u64::from(self.layout.piece_bytes(piece))).sum();
+        self.layout.total_bytes() - bad
+    }
+
+    fn json(&self, complete: bool) -> Value {
+        let files = self.files.iter().map(|file| {
+            json!({
+                "index": file.index.0,
+                "path": file.path,
+                "length_bytes": file.length_bytes,
+                "state": file.state.name(),
+                "bad_pieces": file.bad_pieces,
+            })
+        });
+        json!({
+            "event": if complete { "complete" } else { "incomplete" },
+            "info_hash": self.info_hash,
+            "name": self.name,
+            "have_bytes": self.good_bytes(),
+            "total_bytes": self.layout.total_bytes(),
+            "pieces": self.layout.piece_count(),
+            "bad_pieces": self.bad.iter().map(|piece| piece.0).collect::<Vec<_>>(),
+            "files": files.collect::<Vec<_>>(),
+        })
+    }
+}
+
+impl FileReport {
+    fn line(&self) -> String {
+        let (state, size, path) = (self.state.name(), units::size(self.length_bytes), &self.path);
+        let more = match self.state {
+            State::Missing | State::Complete => String::new(),
+            State::Short { bytes } => format!("  has {}", units::size(bytes)),
+            State::Damaged => format!(
+                "  {} of {}: {}",
+                self.bad_pieces.len(),
+                units::count(self.pieces.into(), "piece"),
+                ranges(&self.bad_pieces)
+            ),
+        };
+        format!("{state:<8} {size:>9}  {path}{more}")
+    }
+}
+
+/// `3, 7-9, 12`.
+fn ranges(ascending: &[u32]) -> String {
+    let mut ranges: Vec<(u32, u32)> = Vec::new();
+    for &piece in ascending {
+        match ranges.last_mut() {
+            Some((_, last)) if *last + 1 == piece => *last = piece,
+            _ => ranges.push((piece, piece)),
+        }
+    }
+    let more = ranges.len().saturating_sub(RANGES_SHOWN_MAX);
+    let mut words: Vec<String> = ranges
+        .iter()
+        .take(RANGES_SHOWN_MAX)
+        .map(|(first, last)| if first == last { first.to_string() } else { format!("{first}-{last}") })
+        .collect();
+    if more > 0 {
+        words.push("…".into());
+    }
+    words.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn neighbours_are_listed_as_ranges() {
+        for (pieces, expected) in [
+            (&[3][..], "3"),
+            (&[3, 7, 8, 9, 12], "3, 7-9, 12"),
+            (&[0, 2, 4, 6, 8, 10, 12, 14, 16], "0, 2, 4, 6, 8, 10, 12, 14, …"),
+        ] {
+            assert_eq!(ranges(pieces), expected);
+        }
+    }
+}

@@ -1,0 +1,141 @@
+"""One libtorrent peer, driven by the interop harness.
+
+Prints one JSON object a line: {"event": "listening" | "ready" | "done" | "created" | "alert", ...}.
+Runs until its standard input closes.
+"""
+
+import argparse
+import json
+import os
+import sys
+import threading
+
+import libtorrent as lt
+
+
+def emit(event, **fields):
+    sys.stdout.write(json.dumps({"event": event, **fields}) + "\n")
+    sys.stdout.flush()
+
+
+def create(args):
+    storage = lt.file_storage()
+    lt.add_files(storage, args.data)
+    flags = lt.create_torrent.v1_only
+    if args.padded:
+        flags |= lt.create_torrent.canonical_files
+    torrent = lt.create_torrent(storage, piece_size=args.piece_size, flags=flags)
+    for tier, tracker in enumerate(args.tracker):
+        torrent.add_tracker(tracker, tier)
+    lt.set_piece_hashes(torrent, os.path.dirname(os.path.abspath(args.data)))
+    with open(args.torrent, "wb") as file:
+        file.write(lt.bencode(torrent.generate()))
+    inspect(args)
+
+
+def inspect(args):
+    """What libtorrent reads in a torrent file, whoever wrote it."""
+    info = lt.torrent_info(args.torrent)
+    files = info.files()
+    emit(
+        "created",
+        info_hash=str(info.info_hashes().v1),
+        name=info.name(),
+        private=info.priv(),
+        comment=info.comment(),
+        piece_length=info.piece_length(),
+        trackers=[entry.url for entry in info.trackers()],
+        files=[
+            [files.file_path(i), files.file_size(i)]
+            for i in range(files.num_files())
+            if not files.file_flags(i) & lt.file_storage.flag_pad_file
+        ],
+    )
+
+
+def settings(args):
+    category = lt.alert.category_t
+    return {
+        "listen_interfaces": args.listen,
+        "alert_mask": int(
+            category.status_notification
+            | category.error_notification
+            | category.storage_notification
+            | category.tracker_notification
+            | category.connect_notification
+        ),
+        "enable_dht": False,
+        "enable_lsd": False,
+        "enable_upnp": False,
+        "enable_natpmp": False,
+        "enable_incoming_utp": False,
+        "enable_outgoing_utp": False,
+        "in_enc_policy": 2,  # Plain only: what is proven is our plain protocol.
+        "out_enc_policy": 2,
+        # All peers of a test share 127.0.0.1, and a tracker may return ourselves: libtorrent
+        # would ban that address, hence everybody.
+        "allow_multiple_connections_per_ip": True,
+        "seeding_outgoing_connections": bool(args.peer),
+        "ssrf_mitigation": False,
+        "min_reconnect_time": 1,
+        "user_agent": "libtorrent-interop",
+    }
+
+
+def run(args):
+    session = lt.session(settings(args))
+    params = lt.add_torrent_params()
+    params.ti = lt.torrent_info(args.torrent)
+    params.save_path = args.data
+    flags = lt.torrent_flags
+    params.flags |= flags.disable_dht | flags.disable_lsd | flags.disable_pex
+    params.flags &= ~flags.auto_managed & ~flags.paused
+    if args.no_discovery:
+        params.trackers = []
+        params.flags |= flags.override_trackers
+    if args.down:
+        params.download_limit = args.down
+    handle = session.add_torrent(params)
+    for peer in args.peer:
+        host, port = peer.rsplit(":", 1)
+        handle.connect_peer((host, int(port)))
+    finished = done = False
+    while True:
+        session.wait_for_alert(1000)
+        for alert in session.pop_alerts():
+            kind = type(alert).__name__
+            if kind == "listen_succeeded_alert" and "TCP" in alert.message():
+                emit("listening", port=alert.port)
+            elif kind == "torrent_finished_alert":
+                # Every piece is hashed; blocks may still wait in memory.
+                finished = True
+                handle.flush_cache()
+            elif kind == "cache_flushed_alert" and finished and not done:
+                done = True
+                emit("done")
+            elif kind == "torrent_checked_alert":
+                emit("ready")
+            emit("alert", kind=kind, message=alert.message())
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("mode", choices=["create", "inspect", "run"])
+    parser.add_argument("torrent")
+    parser.add_argument("--data")
+    parser.add_argument("--listen", default="127.0.0.1:0")
+    parser.add_argument("--peer", action="append", default=[])
+    parser.add_argument("--tracker", action="append", default=[])
+    parser.add_argument("--piece-size", type=int, default=0)
+    parser.add_argument("--down", type=int, default=0, help="bytes per second")
+    parser.add_argument("--padded", action="store_true")
+    parser.add_argument("--no-discovery", action="store_true")
+    args = parser.parse_args()
+    if args.mode != "run":
+        {"create": create, "inspect": inspect}[args.mode](args)
+        return
+    threading.Thread(target=lambda: (sys.stdin.read(), os._exit(0)), daemon=True).start()
+    run(args)
+
+
+main()

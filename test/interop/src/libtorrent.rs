@@ -1,0 +1,138 @@
+//! libtorrent 2.1.1 through its Python binding, and torrent files written and read by it.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context as _, ensure};
+use serde_json::Value;
+
+use crate::client::{Client, Completion, Job, Running};
+use crate::content::{Content, Shape};
+use crate::scene::Scene;
+
+/// libtorrent.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Libtorrent {
+    /// Bytes per second of a download; 0 for no limit.
+    pub down_limit: u32,
+}
+
+/// A torrent file.
+#[derive(Clone, Debug)]
+pub struct Torrent {
+    /// The file.
+    pub path: PathBuf,
+    /// In hexadecimal digits.
+    pub info_hash: String,
+}
+
+/// What libtorrent reads in a torrent file.
+#[derive(Clone, Debug)]
+pub struct Inspected(Value);
+
+impl Inspected {
+    /// A field of the report: `info_hash`, `name`, `private`, `comment`, `piece_length`,
+    /// `trackers`, `files`.
+    pub fn field(&self, name: &str) -> &Value {
+        &self.0[name]
+    }
+}
+
+/// Writes a torrent file for `content`; one tier for each of `trackers`.
+pub fn create_torrent(
+    scene: &Scene,
+    content: &Content,
+    piece_bytes: u32,
+    trackers: &[String],
+) -> anyhow::Result<Torrent> {
+    let path = scene.path("content.torrent");
+    let mut command = driver("create", &path);
+    command.arg("--data").arg(&content.path).args(["--piece-size", &piece_bytes.to_string()]);
+    for tracker in trackers {
+        command.args(["--tracker", tracker]);
+    }
+    if content.shape == Shape::Padded {
+        command.arg("--padded");
+    }
+    let report = report_of(scene, "libtorrent create", &mut command)?;
+    let info_hash = report["info_hash"].as_str().context("an info-hash")?.to_owned();
+    Ok(Torrent { path, info_hash })
+}
+
+/// Reads the torrent file `path`.
+pub fn inspect_torrent(scene: &Scene, path: &Path) -> anyhow::Result<Inspected> {
+    report_of(scene, "libtorrent inspect", &mut driver("inspect", path)).map(Inspected)
+}
+
+fn report_of(scene: &Scene, name: &str, command: &mut Command) -> anyhow::Result<Value> {
+    let mut process = scene.spawn(name, command)?;
+    let report = process.wait_line("report", |line| event(line, "created"))?;
+    let exit = process.wait_exit()?;
+    ensure!(exit.success(), "{name}: {exit}");
+    Ok(report)
+}
+
+impl Libtorrent {
+    fn run(self, scene: &Scene, job: &Job<'_>, role: &str) -> anyhow::Result<Running> {
+        let mut command = driver("run", job.torrent);
+        command.arg("--data").arg(job.folder);
+        for peer in job.peers {
+            command.args(["--peer", &peer.to_string()]);
+        }
+        if !job.trackers {
+            command.arg("--no-discovery");
+        }
+        if role == "leech" && self.down_limit > 0 {
+            command.args(["--down", &self.down_limit.to_string()]);
+        }
+        let mut process = scene.spawn(&format!("libtorrent {role}"), &mut command)?;
+        let listening = process.wait_line("listening", |line| event(line, "listening"))?;
+        let port = listening["port"].as_u64().context("a port")?;
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, u16::try_from(port)?));
+        if role == "seed" {
+            process.wait_line("checked data", |line| event(line, "ready"))?;
+        }
+        Ok(Running { process, address, completion: Completion::Line("{\"event\": \"done\"") })
+    }
+}
+
+impl Client for Libtorrent {
+    fn name(&self) -> &'static str {
+        "libtorrent"
+    }
+
+    fn missing(&self) -> Option<String> {
+        let there = python().is_file();
+        (!there).then(|| "libtorrent is missing: run test/setup/peers.sh".to_owned())
+    }
+
+    fn dials(&self) -> bool {
+        true
+    }
+
+    fn seed(&self, scene: &Scene, job: &Job<'_>) -> anyhow::Result<Running> {
+        self.run(scene, job, "seed")
+    }
+
+    fn leech(&self, scene: &Scene, job: &Job<'_>) -> anyhow::Result<Running> {
+        self.run(scene, job, "leech")
+    }
+}
+
+/// The interpreter that has libtorrent.
+fn python() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.local/venv/bin/python")
+}
+
+fn driver(mode: &str, torrent: &Path) -> Command {
+    let mut command = Command::new(python());
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers/lt_peer.py");
+    command.args(["-W", "ignore"]).arg(script).arg(mode).arg(torrent);
+    command
+}
+
+fn event(line: &str, name: &str) -> Option<Value> {
+    let value: Value = serde_json::from_str(line).ok()?;
+    (value["event"] == name).then_some(value)
+}
