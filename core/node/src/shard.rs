@@ -16,7 +16,7 @@ use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
 use std::net::SocketAddr;
 
 use base::{Bitfield, BlockId, BufPool, ConnId, Instant, PeerId, PieceIndex, Rng, TorrentId};
-use storage::job::{DiskDone, DiskJob, DoneKind, HashPart};
+use storage::job::{DiskDone, DiskJob, DoneKind, HashPart, JobKind};
 use storage::layout::Layout;
 use storage::store::{self, Store};
 use torrent::receive::RecvPlan;
@@ -122,6 +122,8 @@ pub struct Shard {
     /// Dials under way, by when they are given up.
     dials: BTreeSet<(Instant, ConnId)>,
     pool: BufPool,
+    /// Buffers on their way to disk: they come back by themselves.
+    writing: usize,
     /// Torrents that may hold blocks in memory.
     assembling: BTreeSet<TorrentId>,
     down: Lease,
@@ -146,6 +148,7 @@ impl Shard {
             dials_waiting: VecDeque::new(),
             dials: BTreeSet::new(),
             pool: BufPool::new(config.buffers),
+            writing: 0,
             assembling: BTreeSet::new(),
             down: Lease::new(config.limited.0),
             up: Lease::new(config.limited.1),
@@ -319,6 +322,9 @@ impl Shard {
     /// A disk job came home.
     pub fn on_disk(&mut self, done: DiskDone, now: Instant) {
         let torrent = done.torrent;
+        if let DoneKind::Written { blocks, .. } = &done.kind {
+            self.writing -= blocks.len();
+        }
         match self.torrents.get_mut(&torrent) {
             Some(entry) => entry.store.on_done(done, now, &mut self.pool),
             // A failed torrent was forgotten before its last jobs came home.
@@ -451,7 +457,12 @@ impl Shard {
     fn on_store(&mut self, torrent: TorrentId, output: store::Output, now: Instant) {
         let Some(entry) = self.torrents.get_mut(&torrent) else { return };
         match output {
-            store::Output::Job(job) => self.outputs.push_back(Output::Disk(job)),
+            store::Output::Job(job) => {
+                if let JobKind::Write { blocks, .. } = &job.kind {
+                    self.writing += blocks.len();
+                }
+                self.outputs.push_back(Output::Disk(job));
+            }
             store::Output::Failed(error) => {
                 entry.phase = Phase::Failed;
                 entry.swarm.stop(now, &mut self.pool);
@@ -514,9 +525,12 @@ impl Shard {
         }
     }
 
-    /// When memory is short, everything that lies around goes to disk, then readers may go on.
+    /// When memory is short because of blocks that wait for others, those go to disk as they
+    /// are. Buffers that are being written need no such help: they come back by themselves, and
+    /// then this is asked again.
     fn relieve(&mut self, now: Instant) {
-        if self.pool.available() > self.config.buffers / 4 {
+        let waiting = self.pool.outstanding() - self.writing;
+        if self.pool.available() > self.config.buffers / 4 || waiting <= self.config.buffers / 2 {
             return;
         }
         let torrents: Vec<TorrentId> = self.assembling.iter().copied().collect();

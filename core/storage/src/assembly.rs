@@ -110,7 +110,9 @@ impl Assembly {
                 return Some(Step::Write { offset_bytes: self.cursor, blocks, hash: Some(hash) });
             }
         }
-        if relieve {
+        // While a job works on the digest, the blocks after it wait for that: written ahead they
+        // would have to be read back.
+        if relieve && !matches!(self.digest, Digest::Busy(_)) {
             return self.write_ahead();
         }
         None

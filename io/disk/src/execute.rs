@@ -1,6 +1,7 @@
 //! Does what a job says, on the thread that calls.
 
 use std::fs::File;
+use std::sync::PoisonError;
 
 use base::{BufRef, FileIndex, TorrentId};
 use keys::Sha1;
@@ -111,9 +112,12 @@ impl Executor {
             if let Some(hash) = hash.as_deref_mut() {
                 hashed.hash_to(segment.run_offset_bytes + segment.length_bytes, hash);
             }
+            // A panic while it was held hurt nobody else: it guards no data.
+            let one_writer = torrent.one_writer.lock().unwrap_or_else(PoisonError::into_inner);
             written
                 .write(&file, segment.offset_bytes, segment.length_bytes)
                 .map_err(|errno| failure("write", torrent.full_path(segment.file), errno))?;
+            drop(one_writer);
         }
         if let Some(hash) = hash {
             hashed.hash_to(run_bytes, hash);

@@ -47,6 +47,9 @@ pub(crate) struct TorrentFiles {
     /// Folders synced since we last made something in them: below the root by relative path, the
     /// root's parents by absolute path.
     clean_folders: Mutex<HashSet<PathBuf>>,
+    /// Held during a write. The kernel lets one writer into a file at a time and has the others
+    /// spin: on two cores, 5 % of a download's CPU went there. One that waits here sleeps.
+    pub(crate) one_writer: Mutex<()>,
     /// Parents of the folders that were made for the root, the root's own parent included.
     above_root: Vec<PathBuf>,
 }
@@ -118,6 +121,7 @@ impl FileTable {
             create,
             closed: AtomicBool::new(false),
             clean_folders: Mutex::default(),
+            one_writer: Mutex::default(),
             above_root,
         });
         let stamps = self.first_look(&torrent);
