@@ -48,7 +48,10 @@ pub(crate) fn create(args: &CreateArgs, out: &Out) -> Result<Exit, Failure> {
     let total = found.files.iter().map(|(_, bytes)| bytes).sum();
     if total == 0 {
         let what = if found.single { "the file is empty" } else { "the folder holds no bytes" };
-        return Err(Failure::new(format!("cannot make a torrent: {what}: {}", args.path.display())));
+        return Err(Failure::new(format!(
+            "cannot make a torrent: {what}: {}",
+            args.path.display()
+        )));
     }
     let piece_bytes = piece_bytes(args.piece_size, total)?;
     let pieces = hash(&found, piece_bytes, &name, out, &interrupt)?;
@@ -322,9 +325,13 @@ mod tests {
 
     #[test]
     fn piece_sizes_of_the_user_are_powers_of_two_in_bounds() {
-        for (wanted, good) in
-            [(1 << 20, true), (16 << 10, true), (8 << 10, false), (3 << 20, false), (1 << 29, false)]
-        {
+        for (wanted, good) in [
+            (1 << 20, true),
+            (16 << 10, true),
+            (8 << 10, false),
+            (3 << 20, false),
+            (1 << 29, false),
+        ] {
             assert_eq!(piece_bytes(Some(wanted), 1 << 30).is_ok(), good, "{wanted}");
         }
         assert!(piece_bytes(Some(16 << 10), 1 << 50).is_err());

@@ -151,7 +151,9 @@ impl Shared<'_> {
                 return;
             }
             self.read_ahead(first);
-            for piece in (first..pieces.min(first.saturating_add(self.share_pieces))).map(PieceIndex) {
+            for piece in
+                (first..pieces.min(first.saturating_add(self.share_pieces))).map(PieceIndex)
+            {
                 if self.stop.load(Ordering::Relaxed) {
                     return;
                 }
@@ -170,7 +172,8 @@ impl Shared<'_> {
         #[cfg(target_os = "linux")]
         {
             let ahead = u64::from(first) + u64::from(self.share_pieces) * u64::from(self.threads);
-            let Some(piece) = u32::try_from(ahead).ok().filter(|&piece| piece < self.layout.piece_count())
+            let Some(piece) =
+                u32::try_from(ahead).ok().filter(|&piece| piece < self.layout.piece_count())
             else {
                 return;
             };
@@ -210,7 +213,13 @@ struct Reader {
 }
 
 impl Reader {
-    fn hash(&mut self, layout: &Layout, root: &Path, extent: Extent, hash: &mut Sha1) -> Result<(), Why> {
+    fn hash(
+        &mut self,
+        layout: &Layout,
+        root: &Path,
+        extent: Extent,
+        hash: &mut Sha1,
+    ) -> Result<(), Why> {
         let file = match &mut self.open {
             Some((index, file)) if *index == extent.file => file,
             other => {
@@ -247,9 +256,9 @@ impl Reader {
 
 /// Opens a regular file. Opening a pipe would wait for its other end, so we look first.
 fn open(path: &Path) -> Result<File, Why> {
-    let failed = |error: io::Error| match error.kind() {
-        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Why::Missing,
-        _ => Why::Unreadable(error),
+    let absent = [io::ErrorKind::NotFound, io::ErrorKind::NotADirectory];
+    let failed = |error: io::Error| {
+        if absent.contains(&error.kind()) { Why::Missing } else { Why::Unreadable(error) }
     };
     if !path.metadata().map_err(failed)?.is_file() {
         return Err(Why::NotAFile);

@@ -8,7 +8,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 use signal_hook::iterator::Signals;
 
-use crate::failure::Failure;
+use crate::failure::{Failure, reason};
 
 /// The user's wish to stop.
 #[derive(Debug)]
@@ -23,7 +23,7 @@ impl Interrupt {
     /// The system does not allow it.
     pub(crate) fn listen() -> Result<Self, Failure> {
         let failed = |error: std::io::Error| {
-            Failure::new(format!("cannot listen to signals: {}", crate::failure::reason(&error)))
+            Failure::new(format!("cannot listen to signals: {}", reason(&error)))
         };
         let asked = Arc::new(AtomicBool::new(false));
         for signal in [SIGINT, SIGTERM] {

@@ -29,7 +29,7 @@ pub(crate) fn sources(arguments: &[OsString]) -> Result<Vec<Source>, Failure> {
             Source::Path(path) if path.is_dir() => {
                 found.extend(in_folder(&path)?.into_iter().map(Source::Path));
             }
-            other => found.push(other),
+            other @ (Source::Path(_) | Source::Url(_)) => found.push(other),
         }
     }
     Ok(found)

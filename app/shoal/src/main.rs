@@ -31,8 +31,8 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let out = Out::new(cli.json);
     let result = match cli.command {
-        Command::Get(args) => transfer::get(args, &out),
-        Command::Seed(args) => transfer::seed(args, &out),
+        Command::Get(args) => transfer::get(&args, &out),
+        Command::Seed(args) => transfer::seed(&args, &out),
         Command::Create(args) => create::create(&args, &out),
         Command::Verify(args) => verify::verify(&args, &out),
         Command::Show(args) => show::show(&args, &out),

@@ -37,7 +37,7 @@ const CONNECTIONS_MAX: usize = 500;
 const OPEN_FILES_MAX: usize = 512;
 
 /// Descriptors that are neither peers nor files: streams, polls, listeners, the database.
-const DESCRIPTORS_RESERVED: usize = 64;
+const DESCRIPTORS_RESERVED: usize = 32;
 
 /// Jobs that wait in each queue of the disk pool; a shard holds back what doesn't fit.
 const JOBS_MAX: usize = 1024;
@@ -88,6 +88,7 @@ impl Running {
         config.down_limit = setup.down;
         config.up_limit = setup.up;
         config.connections_max = (spare / 2).clamp(1, CONNECTIONS_MAX);
+        config.sockets_max = (spare / 2).clamp(1, 2 * CONNECTIONS_MAX);
         let node = if setup.listen.is_empty() {
             start_on_usual_port(&mut config, &disk)?
         } else {
@@ -124,6 +125,7 @@ fn config(shards: u8, buffers: usize) -> Result<Config, Failure> {
         up_limit: None,
         buffers,
         connections_max: CONNECTIONS_MAX,
+        sockets_max: CONNECTIONS_MAX,
         store: storage::store::Config::default(),
         seed: u64::from_le_bytes(seed.try_into().expect("8 bytes were split off")),
     })
@@ -134,7 +136,10 @@ fn start_node(config: &Config, disk: &DiskPool) -> Result<Node, StartError> {
         let handle = disk.handle(completion);
         let files = handle.clone();
         DiskPort {
-            submit: Box::new(move |job| handle.submit(job)),
+            submit: Box::new(
+                #[expect(clippy::result_large_err, reason = "the job comes back to its owner")]
+                move |job| handle.submit(job),
+            ),
             file: Box::new(move |torrent, file| files.file_for_send(torrent, file)),
         }
     })
@@ -142,7 +147,8 @@ fn start_node(config: &Config, disk: &DiskPool) -> Result<Node, StartError> {
 
 /// Without a word from the user: the usual ports, then any; both families if there are two.
 fn start_on_usual_port(config: &mut Config, disk: &DiskPool) -> Result<Node, Failure> {
-    let mut families: Vec<IpAddr> = vec![Ipv6Addr::UNSPECIFIED.into(), Ipv4Addr::UNSPECIFIED.into()];
+    let mut families: Vec<IpAddr> =
+        vec![Ipv6Addr::UNSPECIFIED.into(), Ipv4Addr::UNSPECIFIED.into()];
     let mut ports: Vec<u16> = PORTS.chain([0]).rev().collect();
     while let Some(&port) = ports.last() {
         config.listen = families.iter().map(|&ip| SocketAddr::new(ip, port)).collect();
@@ -166,28 +172,34 @@ fn start_on_usual_port(config: &mut Config, disk: &DiskPool) -> Result<Node, Fai
 }
 
 fn listen_failure(error: &StartError) -> Failure {
-    match error {
-        StartError::Listen { addr, source } => {
-            let message = |why: &str| format!("cannot listen on {addr}: {why}");
-            match source.kind() {
-                io::ErrorKind::AddrInUse => Failure::with_hint(
-                    message("address in use"),
-                    format!("another program listens there; take another port, as in --listen {}:0", Host(addr)),
-                ),
-                io::ErrorKind::AddrNotAvailable => Failure::with_hint(
-                    message("not an address of this machine"),
-                    format!("--listen 0.0.0.0:{} takes all of them", addr.port()),
-                ),
-                io::ErrorKind::PermissionDenied => Failure::with_hint(
-                    message("permission denied"),
-                    "ports below 1024 are for the administrator; take a larger one",
-                ),
-                _ => Failure::new(message(&reason(source))),
-            }
-        }
+    let (addr, source) = match error {
+        StartError::Listen { addr, source } => (addr, source),
         StartError::System(error) => {
-            Failure::new(format!("cannot start the event loops: {}", reason(error)))
+            return Failure::new(format!("cannot start the event loops: {}", reason(error)));
         }
+    };
+    let (host, port) = (Host(addr), addr.port());
+    let hints = [
+        (
+            io::ErrorKind::AddrInUse,
+            "address in use",
+            format!("another program listens there; take another port, as in --listen {host}:0"),
+        ),
+        (
+            io::ErrorKind::AddrNotAvailable,
+            "not an address of this machine",
+            format!("--listen 0.0.0.0:{port} takes all of them"),
+        ),
+        (
+            io::ErrorKind::PermissionDenied,
+            "permission denied",
+            "ports below 1024 are for the administrator; take a larger one".into(),
+        ),
+    ];
+    let known = hints.into_iter().find(|(kind, ..)| *kind == source.kind());
+    match known {
+        Some((_, why, hint)) => Failure::with_hint(format!("cannot listen on {addr}: {why}"), hint),
+        None => Failure::new(format!("cannot listen on {addr}: {}", reason(source))),
     }
 }
 

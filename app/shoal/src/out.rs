@@ -8,7 +8,7 @@ use std::io::{self, IsTerminal as _, Write as _};
 use indicatif::{MultiProgress, ProgressDrawTarget};
 use serde_json::Value;
 
-use crate::failure::Failure;
+use crate::failure::{Failure, reason};
 
 /// Where a command's words go.
 #[derive(Debug)]
@@ -56,12 +56,11 @@ impl Out {
             let mut stdout = io::stdout().lock();
             writeln!(stdout, "{line}").and_then(|()| stdout.flush())
         });
-        result.map_err(|error| match error.kind() {
-            io::ErrorKind::BrokenPipe => Failure::OutputClosed,
-            _ => Failure::new(format!(
-                "cannot write to standard output: {}",
-                crate::failure::reason(&error)
-            )),
+        result.map_err(|error| {
+            if error.kind() == io::ErrorKind::BrokenPipe {
+                return Failure::OutputClosed;
+            }
+            Failure::new(format!("cannot write to standard output: {}", reason(&error)))
         })
     }
 

@@ -23,6 +23,8 @@ const LIVE_EVERY: Duration = Duration::from_millis(250);
 /// Columns of a bar.
 const BAR_MIN: usize = 8;
 const BAR_MAX: usize = 24;
+/// Longer names don't push those beside them around.
+const NAME_ALIGNED_MAX: usize = 24;
 /// A name is cut to no less than this before other things are left out.
 const NAME_MIN: usize = 14;
 
@@ -33,6 +35,8 @@ pub(crate) struct View<'a> {
     pub(crate) name: &'a str,
     /// How it does.
     pub(crate) status: &'a TorrentStatus,
+    /// Columns that all names beside it get, so that what follows is aligned.
+    pub(crate) name_columns: usize,
     /// Everything is on disk.
     pub(crate) settled: bool,
 }
@@ -72,8 +76,8 @@ impl Meter {
         match view.status.phase {
             Phase::Opening | Phase::Stopping | Phase::Failed => false,
             Phase::Checking { .. } | Phase::Downloading => {
-                let same = std::mem::discriminant(&phase)
-                    == std::mem::discriminant(&view.status.phase);
+                let same =
+                    std::mem::discriminant(&phase) == std::mem::discriminant(&view.status.phase);
                 let more = same && done >= before + PLAIN_STEP_PER_MILLE;
                 passed >= PLAIN_EVERY || (more && passed >= PLAIN_EVERY_MIN)
             }
@@ -120,13 +124,14 @@ impl<'a> WorkMeter<'a> {
         let time = now.saturating_duration_since(self.started);
         let rate = units::mean_rate(done_bytes, time);
         let left = self.total_bytes.saturating_sub(done_bytes).checked_div(rate);
-        let left = left.map(|left| format!("{} left", units::time(Duration::from_secs(left.max(1)))));
+        let left =
+            left.map(|left| format!("{} left", units::time(Duration::from_secs(left.max(1)))));
         let percent = units::percent(done_bytes, self.total_bytes);
         let parts = [Some(percent), Some(units::rate(rate)), left];
         let parts: Vec<String> = parts.into_iter().flatten().collect();
         if out.live() {
             let bar = self.bar.get_or_insert_with(|| new_bar(out));
-            bar.set_message(compose(self.label, Some(per_mille), &parts, out::columns() - 1));
+            bar.set_message(compose((self.label, 0), Some(per_mille), &parts, out::columns() - 1));
         } else {
             out.note(&format!("{}: {}", self.label, parts.join(", ")));
         }
@@ -206,9 +211,10 @@ fn live_line(view: &View<'_>, columns: usize) -> String {
     let status = view.status;
     let stats = &status.stats;
     let peers = units::count(stats.peers.into(), "peer");
-    let up = format!("↑ {}", units::rate(stats.up_rate));
-    let down = format!("↓ {}", units::rate(stats.down_rate));
-    let left = time_left(status).map(|left| format!("{} left", units::time(left)));
+    let up = (stats.up_rate > 0).then(|| format!("↑ {}", units::rate(stats.up_rate)));
+    // Fixed widths, so that nothing jumps about.
+    let down = format!("↓ {:>10}", units::rate(stats.down_rate));
+    let left = time_left(status).map(|left| format!("{:>7} left", units::time(left)));
     // From the most to the least important.
     let (bar, parts): (bool, Vec<String>) = match status.phase {
         Phase::Opening => (false, vec!["opening".into()]),
@@ -216,25 +222,31 @@ fn live_line(view: &View<'_>, columns: usize) -> String {
         Phase::Failed => (false, vec!["failed".into()]),
         Phase::Checking { done, total } => {
             let percent = units::percent(done.into(), total.into());
-            (true, vec![format!("checking {percent}")])
+            (true, vec![format!("checking {percent:>6}")])
         }
         Phase::Downloading => {
             let percent = units::percent(status.have_bytes, status.total_bytes);
-            let parts = [Some(percent), Some(down), left, Some(peers), Some(up)];
+            let parts = [Some(format!("{percent:>6}")), Some(down), left, Some(peers), up];
             (true, parts.into_iter().flatten().collect())
         }
         Phase::Seeding if view.settled => {
-            (false, vec!["seeding".into(), up, peers, ratio(status)])
+            let parts = [Some("seeding".into()), up, Some(peers), Some(ratio(status))];
+            (false, parts.into_iter().flatten().collect())
         }
         Phase::Seeding => (false, vec!["writing to disk".into()]),
     };
     let share = done_per_mille(status);
-    compose(view.name, bar.then_some(share), &parts, columns)
+    compose((view.name, view.name_columns), bar.then_some(share), &parts, columns)
 }
 
 /// Name, bar and as many of the parts as fit.
-fn compose(name: &str, share: Option<u64>, parts: &[String], columns: usize) -> String {
-    let name_wanted = width(name);
+fn compose(
+    (name, name_columns): (&str, usize),
+    share: Option<u64>,
+    parts: &[String],
+    columns: usize,
+) -> String {
+    let name_wanted = width(name).max(name_columns.min(NAME_ALIGNED_MAX));
     let name_least = name_wanted.min(NAME_MIN);
     let mut kept = Vec::new();
     let mut right = 0;
@@ -252,7 +264,9 @@ fn compose(name: &str, share: Option<u64>, parts: &[String], columns: usize) -> 
         let filled = usize::try_from(share).unwrap_or(1000) * bar_columns / 1000;
         format!("  {}{}", "█".repeat(filled), "░".repeat(bar_columns - filled))
     });
-    let mut line = cut(name, room);
+    let mut line = cut(name, room.min(name_wanted));
+    let padding = name_wanted.min(room).saturating_sub(width(&line));
+    line.push_str(&" ".repeat(padding));
     line.push_str(&bar.unwrap_or_default());
     for part in kept {
         line.push_str("  ");
@@ -280,7 +294,8 @@ fn cut(text: &str, columns: usize) -> String {
     kept
 }
 
-fn width(text: &str) -> usize {
+/// Columns of a text, near enough.
+pub(crate) fn width(text: &str) -> usize {
     text.chars().map(char_width).sum()
 }
 
@@ -313,12 +328,23 @@ mod tests {
     fn a_line_fits_any_terminal_and_drops_the_least_important_first() {
         let status = downloading();
         for (name, columns, expected) in [
-            ("debian.iso", 79, "debian.iso  █████░░░░░░░  43.1 %  ↓ 10.0 MiB/s  56s left  5 peers  ↑ 0 B/s"),
-            ("debian.iso", 60, "debian.iso  43.1 %  ↓ 10.0 MiB/s  56s left  5 peers"),
-            ("a-very-long-name-of-a-film.mkv", 50, "a-very-long-na…  43.1 %  ↓ 10.0 MiB/s  56s left"),
-            ("映画映画映画映画映画", 30, "映画映…  43.1 %  ↓ 10.0 MiB/s"),
+            (
+                "debian.iso",
+                79,
+                "debian.iso  █████████░░░░░░░░░░░░░  43.1 %  ↓ 10.0 MiB/s      56s left  5 peers",
+            ),
+            ("debian.iso", 60, "debian.iso  43.1 %  ↓ 10.0 MiB/s      56s left  5 peers"),
+            (
+                "a-very-long-name-of-a-film.mkv",
+                50,
+                "a-very-long-n…  43.1 %  ↓ 10.0 MiB/s      56s left",
+            ),
+            ("映画映画映画映画映画", 20, "映画映画映…   43.1 %"),
         ] {
-            let line = live_line(&View { name, status: &status, settled: false }, columns);
+            let line = live_line(
+                &View { name, status: &status, name_columns: 0, settled: false },
+                columns,
+            );
             assert!(width(&line) <= columns, "{line}");
             assert_eq!(line, expected);
         }
@@ -327,7 +353,8 @@ mod tests {
     #[test]
     fn a_plain_line_says_the_same_in_words() {
         let status = downloading();
-        let line = plain_line(&View { name: "x", status: &status, settled: false });
-        assert_eq!(line, "x: 43.1 % of 1000 MiB, 10.0 MiB/s down, 0 B/s up, 5 peers, 56s left");
+        let line =
+            plain_line(&View { name: "x", status: &status, name_columns: 0, settled: false });
+        assert_eq!(line, "x: 43.1 % of 1.0 GiB, 10.0 MiB/s down, 0 B/s up, 5 peers, 56s left");
     }
 }

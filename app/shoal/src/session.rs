@@ -21,7 +21,7 @@ use crate::failure::{Exit, Failure, words};
 use crate::interrupt::Interrupt;
 use crate::node_setup::Running;
 use crate::out::Out;
-use crate::progress::{Meter, View};
+use crate::progress::{Meter, View, width};
 use crate::units;
 
 /// How often we look how the torrents do: on a terminal, and elsewhere.
@@ -55,6 +55,8 @@ struct Item {
     status: TorrentStatus,
     settled: bool,
     failed: bool,
+    /// The node has it no more.
+    gone: bool,
     /// Said that it is incomplete though it was to be served.
     lack_said: bool,
     /// Which trackers work, as last said.
@@ -76,20 +78,18 @@ pub(crate) struct Session<'a> {
     since: u64,
     overview: Meter,
     stop_until: Option<Instant>,
+    /// Said that descriptors are short.
+    pause_said: bool,
 }
 
 impl<'a> Session<'a> {
-    /// A session of a node that has no torrents yet. Says where it listens.
+    /// A session of a node that has no torrents yet.
     pub(crate) fn new(
         out: &'a Out,
         running: Running,
         interrupt: &'a Interrupt,
         purpose: Purpose,
     ) -> Result<Self, Failure> {
-        for addr in running.node.listening() {
-            out.always(&format!("listening on {addr}"));
-            out.event(&json!({ "event": "listening", "addr": addr.to_string() }))?;
-        }
         Ok(Self {
             out,
             running,
@@ -100,6 +100,7 @@ impl<'a> Session<'a> {
             since: 0,
             overview: Meter::default(),
             stop_until: None,
+            pause_said: false,
         })
     }
 
@@ -121,6 +122,7 @@ impl<'a> Session<'a> {
             status: TorrentStatus::default(),
             settled: false,
             failed: false,
+            gone: false,
             lack_said: false,
             trackers: BTreeMap::new(),
             meter: Meter::default(),
@@ -138,6 +140,11 @@ impl<'a> Session<'a> {
 
     /// Runs until every torrent is done or the user stops, then ends the node.
     pub(crate) fn run(mut self) -> Result<Exit, Failure> {
+        // Only now: who dials us on this word must find the torrents.
+        for addr in self.running.node.listening() {
+            self.out.always(&format!("listening on {addr}"));
+            self.out.event(&json!({ "event": "listening", "addr": addr.to_string() }))?;
+        }
         let result = self.drive();
         self.clear();
         self.running.stop();
@@ -242,15 +249,15 @@ impl<'a> Session<'a> {
             let status = self.overall();
             let done = self.items.values().filter(|item| item.settled).count();
             let name = format!("{done} of {} complete", self.items.len());
-            let view = View { name: &name, status: &status, settled: true };
+            let view = View { name: &name, name_columns: 0, status: &status, settled: true };
             self.overview.show(&view, self.out, now);
             return Ok(());
         }
-        for item in self.items.values_mut() {
-            let Item { name, status, settled, failed, meter, .. } = item;
-            if !*failed {
-                meter.show(&View { name, status, settled: *settled }, self.out, now);
-            }
+        let name_columns = self.items.values().map(|item| width(&item.name)).max().unwrap_or(0);
+        for item in self.items.values_mut().filter(|item| !item.failed && !item.gone) {
+            let Item { name, status, settled, meter, .. } = item;
+            let view = View { name, name_columns, status, settled: *settled };
+            meter.show(&view, self.out, now);
         }
         Ok(())
     }
@@ -272,7 +279,9 @@ impl<'a> Session<'a> {
     fn report(&mut self, changed: &[TorrentId], now: Instant) -> Result<(), Failure> {
         for torrent in changed {
             let Some(item) = self.items.get_mut(torrent) else { continue };
-            if item.reported.is_some_and(|at| now.saturating_duration_since(at) < LOOK_PLAIN * 9 / 10)
+            if item
+                .reported
+                .is_some_and(|at| now.saturating_duration_since(at) < LOOK_PLAIN * 9 / 10)
             {
                 continue;
             }
@@ -297,17 +306,16 @@ impl<'a> Session<'a> {
     fn on_event(&mut self, event: NodeEvent) -> Result<(), Failure> {
         match event {
             NodeEvent::AcceptPaused => {
-                self.out.warn("too many open files; new peers wait until some connections close");
+                // At the limit this comes and goes every second; once is enough.
+                if !std::mem::replace(&mut self.pause_said, true) {
+                    self.out
+                        .warn("too many open files; new peers wait until some connections close");
+                }
                 self.out.event(&json!({ "event": "accept_paused" }))
             }
-            NodeEvent::AcceptResumed => {
-                self.out.note("new peers are accepted again");
-                self.out.event(&json!({ "event": "accept_resumed" }))
-            }
+            NodeEvent::AcceptResumed => self.out.event(&json!({ "event": "accept_resumed" })),
             NodeEvent::Torrent(Event::Settled(torrent)) => self.on_settled(torrent),
-            NodeEvent::Torrent(Event::Failed(torrent, why)) => {
-                self.fail(torrent, &Failure::new(words(&why)))
-            }
+            NodeEvent::Torrent(Event::Failed(torrent, why)) => self.fail(torrent, &words(&why)),
             NodeEvent::Torrent(Event::Trouble(torrent, why)) => {
                 self.on_trouble(torrent, why.as_deref())
             }
@@ -315,6 +323,7 @@ impl<'a> Session<'a> {
             NodeEvent::Torrent(Event::Removed(torrent)) => {
                 if let Some(item) = self.items.get_mut(&torrent) {
                     item.meter.clear();
+                    item.gone = true;
                     self.open -= 1;
                 }
                 Ok(())
@@ -331,7 +340,6 @@ impl<'a> Session<'a> {
         self.take_changes();
         let Some(item) = self.items.get_mut(&torrent) else { return Ok(()) };
         item.settled = true;
-        item.meter.clear();
         let time = item.added.elapsed();
         let downloaded = item.status.stats.downloaded_bytes;
         let rate = units::mean_rate(downloaded, time);
@@ -385,7 +393,12 @@ impl<'a> Session<'a> {
         match why {
             Some(why) => {
                 let why = words(why);
-                self.out.warn(&format!("{name}: {why}; goes on by itself when that is over"));
+                let when = if why.contains("No space") || why.contains("quota") {
+                    "when there is room"
+                } else {
+                    "when that is over"
+                };
+                self.out.warn(&format!("{name}: {why}; goes on by itself {when}"));
                 self.out.event(&item.event("trouble", &[("reason", why.into())]))
             }
             None => {
@@ -395,21 +408,17 @@ impl<'a> Session<'a> {
         }
     }
 
-    fn fail(&mut self, torrent: TorrentId, failure: &Failure) -> Result<(), Failure> {
+    fn fail(&mut self, torrent: TorrentId, why: &str) -> Result<(), Failure> {
         let Some(item) = self.items.get_mut(&torrent) else { return Ok(()) };
         item.meter.clear();
         if std::mem::replace(&mut item.failed, true) {
             return Ok(());
         }
-        let text = failure.to_string();
-        self.out.error(&match failure {
-            Failure::Told { message, hint } => Failure::Told {
-                message: format!("{}: {message}", item.name),
-                hint: hint.clone().or_else(|| self.purpose.hint(&item.place)),
-            },
-            Failure::Interrupted | Failure::OutputClosed => Failure::new(text.clone()),
+        self.out.error(&Failure::Told {
+            message: format!("{}: {why}", item.name),
+            hint: self.purpose.hint(&item.place),
         });
-        self.out.event(&item.event("failed", &[("reason", text.into())]))?;
+        self.out.event(&item.event("failed", &[("reason", why.into())]))?;
         self.running.node.remove(torrent);
         Ok(())
     }
@@ -425,12 +434,8 @@ impl<'a> Session<'a> {
         item.lack_said = true;
         let (have, pieces) = (status.pieces_have, status.pieces);
         if have == 0 {
-            let data = data.display();
-            let failure = match self.purpose.hint(&item.place) {
-                Some(hint) => Failure::with_hint(format!("nothing of it is in {data}"), hint),
-                None => Failure::new(format!("nothing of it is in {data}")),
-            };
-            return self.fail(torrent, &failure);
+            let why = format!("nothing of it is in {}", data.display());
+            return self.fail(torrent, &why);
         }
         self.out.warn(&format!(
             "{} has {have} of {pieces} pieces; only these are served\n\
@@ -438,10 +443,9 @@ impl<'a> Session<'a> {
             item.name,
             data.display(),
         ));
-        self.out.event(&item.event(
-            "incomplete",
-            &[("pieces_have", have.into()), ("pieces", pieces.into())],
-        ))
+        self.out.event(
+            &item.event("incomplete", &[("pieces_have", have.into()), ("pieces", pieces.into())]),
+        )
     }
 
     /// One line per tracker when it begins to work or to fail, not for each retry.
@@ -468,9 +472,7 @@ impl<'a> Session<'a> {
                 };
                 (Some(false), format!("failed: {}{again}", words(reason)))
             }
-            TrackerReport::Warning(text) => {
-                (None, format!("says: {}", words(text)))
-            }
+            TrackerReport::Warning(text) => (None, format!("says: {}", words(text))),
             TrackerReport::Ignored(why) => (Some(false), format!("is not used: {why}")),
             TrackerReport::Scraped { .. } | TrackerReport::ScrapeFailed { .. } => return Ok(()),
         };
@@ -528,9 +530,7 @@ impl Purpose {
 fn goal_text(goal: SeedGoal) -> Option<String> {
     match goal {
         SeedGoal::None => None,
-        SeedGoal::Ratio { per_mille } => {
-            Some(format!("until ratio {}", ratio_text(per_mille)))
-        }
+        SeedGoal::Ratio { per_mille } => Some(format!("until ratio {}", ratio_text(per_mille))),
         SeedGoal::Time(time) => Some(format!("for {}", units::time(time))),
         SeedGoal::Forever => Some("until you stop it".into()),
     }

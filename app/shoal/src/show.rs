@@ -54,10 +54,13 @@ fn facts(metainfo: &Metainfo) -> Vec<(&'static str, String)> {
         ("info-hash", metainfo.info_hash.to_string()),
         ("size", format!("{} ({} bytes)", units::size(info.total_bytes), info.total_bytes)),
         ("pieces", format!("{} of {}", info.piece_count(), units::size(info.piece_bytes.into()))),
-        ("files", match padding {
-            0 => files.to_string(),
-            _ => format!("{files}, and {padding} for padding"),
-        }),
+        (
+            "files",
+            match padding {
+                0 => files.to_string(),
+                _ => format!("{files}, and {padding} for padding"),
+            },
+        ),
         ("private", if info.private { "yes" } else { "no" }.into()),
     ];
     let mut add = |label, value: Option<String>| facts.extend(value.map(|value| (label, value)));
@@ -69,7 +72,8 @@ fn facts(metainfo: &Metainfo) -> Vec<(&'static str, String)> {
         let label = if tier == 0 { "trackers" } else { "" };
         for (index, url) in urls.iter().enumerate() {
             let label = if index == 0 { label } else { "" };
-            let tier = if metainfo.trackers.len() > 1 { format!("{}: ", tier + 1) } else { String::new() };
+            let tier =
+                if metainfo.trackers.len() > 1 { format!("{}: ", tier + 1) } else { String::new() };
             add(label, Some(tier + &printable(url.as_bytes(), 4096)));
         }
     }

@@ -43,7 +43,10 @@ pub(crate) fn absolute(path: &Path) -> Result<PathBuf, Failure> {
         let (Some(Component::Normal(name)), Some(parent)) =
             (at.components().next_back(), at.parent())
         else {
-            return Err(Failure::new(format!("cannot use the folder {}: not found", path.display())));
+            return Err(Failure::new(format!(
+                "cannot use the folder {}: not found",
+                path.display()
+            )));
         };
         missing.push(name);
         at = parent;

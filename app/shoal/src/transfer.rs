@@ -15,7 +15,7 @@ use crate::state_dir;
 use crate::units;
 
 /// Runs `shoal get`.
-pub(crate) fn get(args: GetArgs, out: &Out) -> Result<Exit, Failure> {
+pub(crate) fn get(args: &GetArgs, out: &Out) -> Result<Exit, Failure> {
     let goal = match (args.seed_ratio, args.seed_time, args.exit) {
         (_, _, true) | (Some(0), _, _) => SeedGoal::None,
         (Some(per_mille), _, _) => SeedGoal::Ratio { per_mille },
@@ -23,6 +23,9 @@ pub(crate) fn get(args: GetArgs, out: &Out) -> Result<Exit, Failure> {
         (None, None, false) => SeedGoal::Ratio { per_mille: 1000 },
     };
     let root = state_dir::absolute(&args.out)?;
+    if root.exists() && !root.is_dir() {
+        return Err(Failure::new(format!("not a folder: {}", args.out.display())));
+    }
     let sources = load::sources(&args.torrents)?;
     let down = args.down;
     let wanted = Wanted { root: &root, goal, writable: true, purpose: Purpose::Get(goal) };
@@ -34,7 +37,7 @@ pub(crate) fn get(args: GetArgs, out: &Out) -> Result<Exit, Failure> {
 }
 
 /// Runs `shoal seed`.
-pub(crate) fn seed(args: SeedArgs, out: &Out) -> Result<Exit, Failure> {
+pub(crate) fn seed(args: &SeedArgs, out: &Out) -> Result<Exit, Failure> {
     let root = state_dir::absolute(&args.data)?;
     if !root.is_dir() {
         return Err(Failure::with_hint(

@@ -137,8 +137,8 @@ pub(crate) fn rate(bytes_per_second: u64) -> String {
 pub(crate) fn time(time: Duration) -> String {
     let seconds = time.as_secs();
     match seconds {
-        0..10 => format!("{:.1}s", time.as_secs_f64()),
-        10..60 => format!("{seconds}s"),
+        0..10 if time.subsec_millis() >= 50 => format!("{:.1}s", time.as_secs_f64()),
+        0..60 => format!("{seconds}s"),
         60..3600 => format!("{}m {}s", seconds / 60, seconds % 60),
         3600..86400 => format!("{}h {}m", seconds / 3600, seconds % 3600 / 60),
         _ => format!("{}d {}h", seconds / 86400, seconds % 86400 / 3600),
@@ -203,9 +203,12 @@ mod tests {
 
     #[test]
     fn rates_may_say_per_second() {
-        for (text, expected) in
-            [("100k", Some(100 << 10)), ("2MB/s", Some(2 << 20)), ("1MiB/s", Some(1 << 20)), ("0", None)]
-        {
+        for (text, expected) in [
+            ("100k", Some(100 << 10)),
+            ("2MB/s", Some(2 << 20)),
+            ("1MiB/s", Some(1 << 20)),
+            ("0", None),
+        ] {
             assert_eq!(parse_rate(text).ok(), expected, "{text}");
         }
     }
@@ -258,6 +261,7 @@ mod tests {
     fn times_are_shown_with_two_units() {
         for (ms, expected) in [
             (400, "0.4s"),
+            (3000, "3s"),
             (42_000, "42s"),
             (200_000, "3m 20s"),
             (7_500_000, "2h 5m"),

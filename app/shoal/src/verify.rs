@@ -28,7 +28,9 @@ enum State {
     Complete,
     /// Some of its pieces are wrong or can't be checked.
     Damaged,
-    Short { bytes: u64 },
+    Short {
+        bytes: u64,
+    },
     Missing,
 }
 
@@ -161,7 +163,8 @@ impl Report {
     }
 
     fn good_bytes(&self) -> u64 {
-        let bad: u64 = self.bad.iter().map(|&piece| u64::from(self.layout.piece_bytes(piece))).sum();
+        let bad: u64 =
+            self.bad.iter().map(|&piece| u64::from(self.layout.piece_bytes(piece))).sum();
         self.layout.total_bytes() - bad
     }
 
@@ -218,7 +221,11 @@ fn ranges(ascending: &[u32]) -> String {
     let mut words: Vec<String> = ranges
         .iter()
         .take(RANGES_SHOWN_MAX)
-        .map(|(first, last)| if first == last { first.to_string() } else { format!("{first}-{last}") })
+        .map(
+            |(first, last)| {
+                if first == last { first.to_string() } else { format!("{first}-{last}") }
+            },
+        )
         .collect();
     if more > 0 {
         words.push("…".into());

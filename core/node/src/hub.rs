@@ -27,6 +27,9 @@ const PENDING_MAX: usize = 128;
 /// A handshake that takes longer never comes.
 const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
 
+/// How long a removal waits for trackers to hear `completed`, which a `stopped` would overtake.
+const COMPLETED_MAX: Duration = Duration::from_secs(3);
+
 /// First number of our own HTTP exchanges; the tracker client's have another top byte.
 const FETCH_EXCHANGES: u64 = (b'F' as u64) << 56;
 
@@ -97,6 +100,8 @@ pub struct Hub {
     announces_waiting: BTreeMap<TorrentId, AnnounceSpec>,
     /// Torrents that the tracker client knows.
     announced: BTreeSet<TorrentId>,
+    /// Torrents whose `completed` no tracker has answered yet, and until when that matters.
+    completing: BTreeMap<TorrentId, Instant>,
     external_addr: Option<IpAddr>,
     /// Connections without a handshake, and when they must have shown one.
     pending: BTreeMap<ConnId, Instant>,
@@ -124,6 +129,7 @@ impl Hub {
             trackers: TrackerClient::new(trackers, rng.fork()),
             announces_waiting: BTreeMap::new(),
             announced: BTreeSet::new(),
+            completing: BTreeMap::new(),
             external_addr: None,
             pending: BTreeMap::new(),
             next_conn: 0,
@@ -138,7 +144,7 @@ impl Hub {
     }
 
     /// Takes a torrent. `None`: it is here already.
-    pub fn add(&mut self, spec: TorrentSpec) -> Option<TorrentId> {
+    pub fn add(&mut self, spec: TorrentSpec, now: Instant) -> Option<TorrentId> {
         if self.catalogue.by_hash(spec.info_hash).is_some() {
             return None;
         }
@@ -155,7 +161,7 @@ impl Hub {
         }
         let shard = self.catalogue.get(torrent).expect("just added").shard;
         self.outputs.push_back(Output::ToShard(shard, ToShard::Add(torrent, Box::new(spec))));
-        self.forward();
+        self.forward(now);
         Some(torrent)
     }
 
@@ -168,10 +174,19 @@ impl Hub {
         item.removal = Some(Removal { shard: true, trackers: announced });
         self.outputs.push_back(Output::ToShard(item.shard, ToShard::Remove(torrent)));
         self.announces_waiting.remove(&torrent);
-        if announced {
+        if announced && !self.completing.contains_key(&torrent) {
             self.trackers.remove(torrent, now);
         }
-        self.forward();
+        self.forward(now);
+    }
+
+    /// `completed` was heard, or need not be waited for any longer.
+    fn on_completed_heard(&mut self, torrent: TorrentId, now: Instant) {
+        let waited = self.completing.remove(&torrent).is_some();
+        let removing = self.catalogue.get(torrent).is_some_and(|item| item.removal.is_some());
+        if waited && removing {
+            self.trackers.remove(torrent, now);
+        }
     }
 
     /// How many torrents there are.
@@ -268,7 +283,7 @@ impl Hub {
                 self.lease(now);
             }
         }
-        self.forward();
+        self.forward(now);
     }
 
     fn on_status(&mut self, torrent: TorrentId, status: TorrentStatus, now: Instant) {
@@ -302,6 +317,9 @@ impl Hub {
             self.goals.insert((now.after(time), torrent));
         }
         if self.announced.contains(&torrent) {
+            if item.status.stats.downloaded_bytes > 0 {
+                self.completing.insert(torrent, now.after(COMPLETED_MAX));
+            }
             self.trackers.on_completed(torrent, now);
         }
         self.event(Event::Settled(torrent));
@@ -347,28 +365,30 @@ impl Hub {
             let step = fetch.on_http(result);
             self.on_fetch_step(step);
         }
-        self.forward();
+        self.forward(now);
     }
 
     /// A name was resolved.
     pub fn on_resolved(&mut self, resolved: Resolved, now: Instant) {
         self.trackers.on_resolved(resolved, now);
-        self.forward();
+        self.forward(now);
     }
 
     /// A datagram came to the UDP port.
     pub fn on_datagram(&mut self, from: SocketAddr, bytes: &[u8], now: Instant) {
         self.trackers.on_datagram(from, bytes, now);
-        self.forward();
+        self.forward(now);
     }
 
     /// When to call [`Self::on_deadline`].
     pub fn deadline(&self) -> Option<Instant> {
         let pending = self.pending.values().next().copied();
         let goal = self.goals.first().map(|&(at, _)| at);
+        // A handful at most: torrents that were completed within the last seconds.
+        let completing = self.completing.values().min().copied();
         let down = self.down.as_ref().and_then(Bucket::deadline);
         let up = self.up.as_ref().and_then(Bucket::deadline);
-        [pending, goal, down, up, self.trackers.deadline()].into_iter().flatten().min()
+        [pending, goal, completing, down, up, self.trackers.deadline()].into_iter().flatten().min()
     }
 
     /// The deadline passed.
@@ -388,9 +408,12 @@ impl Hub {
             self.goals.remove(&(at, torrent));
             self.judge_goal(torrent, now);
         }
+        let unheard: Vec<TorrentId> =
+            self.completing.iter().filter(|(_, until)| **until <= now).map(|(&torrent, _)| torrent).collect();
+        unheard.into_iter().for_each(|torrent| self.on_completed_heard(torrent, now));
         self.lease(now);
         self.trackers.on_deadline(now);
-        self.forward();
+        self.forward(now);
     }
 
     fn lease(&mut self, now: Instant) {
@@ -402,7 +425,7 @@ impl Hub {
     }
 
     /// Passes on what the tracker client wants.
-    fn forward(&mut self) {
+    fn forward(&mut self, now: Instant) {
         while let Some(output) = self.trackers.poll_output() {
             let output = match output {
                 tracker_client::Output::Http(request) => Output::Http(request),
@@ -414,6 +437,7 @@ impl Hub {
                     Output::ToShard(item.shard, ToShard::Peers(torrent, addrs, Source::Tracker))
                 }
                 tracker_client::Output::Report { torrent, tracker, report } => {
+                    self.on_completed_heard(torrent, now);
                     Output::Event(Event::Tracker(torrent, tracker, report))
                 }
                 tracker_client::Output::ExternalAddr(addr) => {

@@ -64,6 +64,8 @@ pub struct Session {
     pub peer_id: Option<PeerId>,
     /// Both sides speak BEP 6.
     pub fast: bool,
+    /// Both sides speak BEP 10.
+    pub extended: bool,
     /// What its program calls itself (BEP 10), fit to be shown.
     pub client: Option<String>,
     /// It wants to download nothing (BEP 21).
@@ -124,6 +126,7 @@ impl Session {
             outgoing,
             peer_id: None,
             fast: false,
+            extended: false,
             client: None,
             upload_only: false,
             am_choking: true,

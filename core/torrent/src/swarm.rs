@@ -215,12 +215,9 @@ impl Swarm {
                 self.picker.on_peer_has(piece);
                 session.useful += u32::from(!self.have.has(piece));
             }
-            // A peer that came while we were checking was told nothing: tell piece by piece.
-            let have: Vec<PieceIndex> = self.have.ones().collect();
             if session.peer_id.is_some() {
-                have.into_iter().for_each(|piece| session.say(Message::Have(piece)));
+                self.introduce(conn);
             }
-            self.touch(conn);
             self.update_interest(conn);
             self.on_interest_changed(conn);
             self.fill(conn, now);
@@ -309,13 +306,23 @@ impl Swarm {
         let Some(session) = self.sessions.get_mut(&conn) else { return };
         session.peer_id = Some(handshake.peer_id);
         session.fast = theirs.fast;
+        session.extended = theirs.extended;
         self.peers.on_connected(session.addr);
-        if theirs.extended {
+        // A bitfield must come first (BEP 3), and until storage has looked there is none: who
+        // comes earlier has our handshake and waits.
+        if self.ready {
+            self.introduce(conn);
+        }
+    }
+
+    fn introduce(&mut self, conn: ConnId) {
+        let Some(session) = self.sessions.get_mut(&conn) else { return };
+        if session.extended {
             let hello = ExtendedHandshake {
                 version: Some(self.config.client.clone()),
                 port: self.config.listen_port,
                 reqq: Some(u32::try_from(REQUESTS_QUEUED_MAX).expect("a small constant")),
-                upload_only: self.have.is_full() && self.ready,
+                upload_only: self.have.is_full(),
                 your_ip: Some(session.addr.ip()),
                 ..ExtendedHandshake::default()
             };

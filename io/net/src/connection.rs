@@ -11,6 +11,8 @@ use node::shard::BlockOut;
 use storage::job::HashPart;
 use torrent::receive::RecvPlan;
 
+use crate::budget::Slot;
+
 /// Buffers of one vectored write.
 const GATHER_MAX: usize = 16;
 
@@ -33,6 +35,8 @@ pub(crate) struct Connection {
     pub(crate) readable: bool,
     /// It stands in the loop's list of those to be read.
     pub(crate) listed: bool,
+    /// Its place among the open sockets.
+    _slot: Slot,
     writable: bool,
     queue: VecDeque<Item>,
     /// Bytes of the front item that are sent.
@@ -49,12 +53,13 @@ pub(crate) enum Flushed {
 }
 
 impl Connection {
-    pub(crate) fn new(stream: TcpStream, dialing: bool) -> Self {
+    pub(crate) fn new(stream: TcpStream, slot: Slot, dialing: bool) -> Self {
         Self {
             stream,
             dialing,
             readable: false,
             listed: false,
+            _slot: slot,
             writable: !dialing,
             queue: VecDeque::new(),
             sent: 0,

@@ -14,6 +14,7 @@ use node::message::{ToHub, ToShard, TorrentStatus};
 use node::spec::TorrentSpec;
 use wire::peer::{HANDSHAKE_BYTES, may_be_handshake};
 
+use crate::budget::{Slot, SocketBudget};
 use crate::clock::Clock;
 use crate::factory::SocketFactory;
 use crate::mail::{Inbox, Post};
@@ -61,6 +62,7 @@ pub enum NodeEvent {
 
 struct Pending {
     stream: TcpStream,
+    slot: Slot,
     addr: SocketAddr,
     bytes: [u8; HANDSHAKE_BYTES],
     filled: usize,
@@ -71,6 +73,7 @@ pub(crate) struct HubLoop {
     pub(crate) poll: Poll,
     pub(crate) clock: Clock,
     pub(crate) factory: SocketFactory,
+    pub(crate) budget: SocketBudget,
     pub(crate) mail: Inbox<HubMail>,
     pub(crate) shards: Vec<Post<ShardMail>>,
     pub(crate) services: Services,
@@ -84,8 +87,10 @@ pub(crate) struct HubLoop {
 #[derive(Default)]
 pub(crate) struct State {
     pending: HashMap<ConnId, Pending>,
-    /// Accepted sockets whose letter to a shard is on its way.
-    accept_paused_until: Option<Instant>,
+    /// When to look at the listeners without having been told.
+    accept_again_at: Option<Instant>,
+    /// There is no descriptor for one more.
+    accept_paused: bool,
     letters_waiting: VecDeque<(usize, ShardMail)>,
     events_waiting: VecDeque<NodeEvent>,
     stopping: bool,
@@ -103,7 +108,8 @@ impl HubLoop {
                 self.on_event(event.token());
             }
             let now = self.clock.now();
-            if self.state.accept_paused_until.is_some_and(|until| until <= now) {
+            if self.state.accept_again_at.is_some_and(|at| at <= now) {
+                self.state.accept_again_at = None;
                 (0..self.listeners.len()).for_each(|index| self.accept(index));
             }
             if self.hub.deadline().is_some_and(|at| at <= now) {
@@ -117,7 +123,7 @@ impl HubLoop {
     }
 
     fn sleep(&mut self, events: &mut Events) {
-        let deadlines = [self.hub.deadline(), self.state.accept_paused_until];
+        let deadlines = [self.hub.deadline(), self.state.accept_again_at];
         let mut timeout = self.clock.sleep(deadlines.into_iter().flatten().min());
         if !self.state.letters_waiting.is_empty() || !self.state.events_waiting.is_empty() {
             timeout = Some(timeout.map_or(Duration::from_millis(5), |t| t.min(Duration::from_millis(5))));
@@ -141,7 +147,7 @@ impl HubLoop {
             HubMail::Service(ServiceDone::Resolved(resolved)) => self.hub.on_resolved(resolved, now),
             HubMail::Command(Command::Add(spec, reply)) => {
                 // Who asked and went away does not need the answer.
-                reply.send(self.hub.add(*spec)).ok();
+                reply.send(self.hub.add(*spec, now)).ok();
             }
             HubMail::Command(Command::Remove(torrent)) => self.hub.remove(torrent, now),
             HubMail::Command(Command::Changes(since, reply)) => {
@@ -167,35 +173,40 @@ impl HubLoop {
 
     fn accept(&mut self, index: usize) {
         for _ in 0..ACCEPTS_MAX {
+            let Some(slot) = self.budget.take() else { return self.pause_accepting() };
             match self.listeners[index].accept() {
                 Ok((stream, addr)) => {
-                    if self.state.accept_paused_until.take().is_some() {
-                        self.state.events_waiting.push_back(NodeEvent::AcceptResumed);
-                    }
-                    self.on_accepted(stream, addr);
+                    self.on_accepted(stream, slot, addr);
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    if self.state.accept_paused_until.take().is_some() {
-                        self.state.events_waiting.push_back(NodeEvent::AcceptResumed);
-                    }
-                    return;
+                    return self.resume_accepting();
                 }
-                Err(error) if is_out_of_descriptors(&error) => {
-                    let until = self.clock.now().after(ACCEPT_PAUSE);
-                    if self.state.accept_paused_until.replace(until).is_none() {
-                        self.state.events_waiting.push_back(NodeEvent::AcceptPaused);
-                    }
-                    return;
-                }
+                Err(error) if is_out_of_descriptors(&error) => return self.pause_accepting(),
                 // The peer gave up while it waited, and the like: on to the next.
                 Err(_) => {}
             }
         }
         // More may wait, and an edge tells only once: come back in the next turn.
-        self.state.accept_paused_until.get_or_insert(self.clock.now());
+        self.state.accept_again_at = Some(self.clock.now());
     }
 
-    fn on_accepted(&mut self, mut stream: TcpStream, addr: SocketAddr) {
+    /// Leaves newcomers in the kernel's queue for a while; says so the first time.
+    fn pause_accepting(&mut self) {
+        self.state.accept_again_at = Some(self.clock.now().after(ACCEPT_PAUSE));
+        if !self.state.accept_paused {
+            self.state.accept_paused = true;
+            self.state.events_waiting.push_back(NodeEvent::AcceptPaused);
+        }
+    }
+
+    fn resume_accepting(&mut self) {
+        if self.state.accept_paused {
+            self.state.accept_paused = false;
+            self.state.events_waiting.push_back(NodeEvent::AcceptResumed);
+        }
+    }
+
+    fn on_accepted(&mut self, mut stream: TcpStream, slot: Slot, addr: SocketAddr) {
         let Some(conn) = self.hub.on_accepted(self.clock.now()) else { return };
         let token = Token(CONN_TOKENS + usize::try_from(conn.0).expect("fewer than 2^54 connections"));
         if self.factory.tcp_accepted(Purpose::Peer, &stream).is_err()
@@ -204,7 +215,7 @@ impl HubLoop {
             return self.hub.on_closed(conn);
         }
         let addr = SocketAddr::new(addr.ip().to_canonical(), addr.port());
-        let pending = Pending { stream, addr, bytes: [0; HANDSHAKE_BYTES], filled: 0 };
+        let pending = Pending { stream, slot, addr, bytes: [0; HANDSHAKE_BYTES], filled: 0 };
         self.state.pending.insert(conn, pending);
         self.read_handshake(conn);
     }
@@ -232,10 +243,10 @@ impl HubLoop {
         self.close(conn);
     }
 
-    fn close(&mut self, conn: ConnId) -> Option<TcpStream> {
+    fn close(&mut self, conn: ConnId) -> Option<(TcpStream, Slot)> {
         let mut pending = self.state.pending.remove(&conn)?;
         self.poll.registry().deregister(&mut pending.stream).ok();
-        Some(pending.stream)
+        Some((pending.stream, pending.slot))
     }
 
     fn receive(&mut self, index: usize) {
@@ -274,8 +285,8 @@ impl HubLoop {
     fn on_output(&mut self, output: Output) {
         match output {
             Output::ToShard(shard, message @ ToShard::Incoming { conn, .. }) => {
-                if let Some(stream) = self.close(conn) {
-                    let letter = ShardMail::Incoming(stream, Box::new(message));
+                if let Some((stream, slot)) = self.close(conn) {
+                    let letter = ShardMail::Incoming(stream, slot, Box::new(message));
                     // A shard that is so far behind is better off without one more peer.
                     self.shards[shard].try_post(letter).ok();
                 }

@@ -8,6 +8,7 @@ pub mod factory;
 pub mod node;
 pub mod services;
 
+mod budget;
 mod clock;
 mod connection;
 mod hub_loop;

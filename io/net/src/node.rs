@@ -16,6 +16,7 @@ use node::shard::{self, Shard};
 use node::spec::TorrentSpec;
 use storage::job::DiskDone;
 
+use crate::budget::SocketBudget;
 use crate::clock::Clock;
 pub use crate::connection::FileForSend;
 use crate::factory::SocketFactory;
@@ -55,8 +56,10 @@ pub struct Config {
     pub up_limit: Option<u64>,
     /// Payload buffers of 16 KiB per shard.
     pub buffers: usize,
-    /// Most peer connections.
+    /// Most connections with peers that said hello.
     pub connections_max: usize,
+    /// Most peer sockets open, newcomers included: leaves descriptors for files.
+    pub sockets_max: usize,
     /// Settings of every store.
     pub store: storage::store::Config,
     /// Seed of all decisions by chance. Not for secrets.
@@ -103,6 +106,7 @@ impl Node {
     pub fn start(config: &Config, mut disk: impl FnMut(DiskCompletion) -> DiskPort) -> Result<Self, StartError> {
         let clock = Clock::start();
         let factory = SocketFactory::default();
+        let budget = SocketBudget::new(config.sockets_max);
         let mut rng = Rng::from_seed(config.seed);
         let mut poll = Poll::new()?;
         let (hub_post, hub_inbox) =
@@ -113,7 +117,7 @@ impl Node {
 
         let (mut shards, mut threads) = (Vec::new(), Vec::new());
         for index in 0..config.shards {
-            let (post, shard) = Self::shard(config, index, listen_port, &hub_post, clock, &mut disk, &mut rng)?;
+            let (post, shard) = Self::shard(config, index, listen_port, &hub_post, (clock, budget.clone()), &mut disk, &mut rng)?;
             shards.push(post);
             let thread = std::thread::Builder::new().name(format!("shard-{index}"));
             threads.push(thread.spawn(move || shard.run())?);
@@ -139,6 +143,7 @@ impl Node {
             poll,
             clock,
             factory,
+            budget,
             mail: hub_inbox,
             shards,
             services,
@@ -156,7 +161,7 @@ impl Node {
         index: u8,
         listen_port: u16,
         hub: &Arc<Post<HubMail>>,
-        clock: Clock,
+        (clock, budget): (Clock, SocketBudget),
         disk: &mut impl FnMut(DiskCompletion) -> DiskPort,
         rng: &mut Rng,
     ) -> Result<(Post<crate::shard_loop::ShardMail>, ShardLoop), StartError> {
@@ -181,6 +186,7 @@ impl Node {
             poll,
             clock,
             factory: SocketFactory::default(),
+            budget,
             mail,
             done,
             hub: Arc::clone(hub),

@@ -12,6 +12,7 @@ use node::message::{ToHub, ToShard};
 use node::shard::{Output, Shard};
 use storage::job::{DiskDone, DiskJob};
 
+use crate::budget::{Slot, SocketBudget};
 use crate::clock::Clock;
 use crate::connection::{Connection, FileForSend, Flushed};
 use crate::factory::SocketFactory;
@@ -41,7 +42,7 @@ impl std::fmt::Debug for DiskPort {
 pub(crate) enum ShardMail {
     Hub(Box<ToShard>),
     /// A connection that was dialled to us, with its message.
-    Incoming(TcpStream, Box<ToShard>),
+    Incoming(TcpStream, Slot, Box<ToShard>),
     Stop,
 }
 
@@ -51,6 +52,7 @@ pub(crate) struct ShardLoop {
     pub(crate) poll: Poll,
     pub(crate) clock: Clock,
     pub(crate) factory: SocketFactory,
+    pub(crate) budget: SocketBudget,
     pub(crate) mail: Inbox<ShardMail>,
     pub(crate) done: Inbox<DiskDone>,
     pub(crate) hub: Arc<Post<HubMail>>,
@@ -118,13 +120,13 @@ impl ShardLoop {
         while let Some(letter) = self.mail.take() {
             match letter {
                 ShardMail::Hub(message) => self.shard.on_message(*message, now),
-                ShardMail::Incoming(stream, message) => self.on_incoming(stream, *message),
+                ShardMail::Incoming(stream, slot, message) => self.on_incoming(stream, slot, *message),
                 ShardMail::Stop => self.state.stopping = true,
             }
         }
     }
 
-    fn on_incoming(&mut self, mut stream: TcpStream, message: ToShard) {
+    fn on_incoming(&mut self, mut stream: TcpStream, slot: Slot, message: ToShard) {
         let ToShard::Incoming { conn, .. } = message else {
             unreachable!("only incoming connections travel with a socket");
         };
@@ -132,7 +134,7 @@ impl ShardLoop {
         if self.poll.registry().register(&mut stream, token(conn), interest).is_err() {
             return;
         }
-        let mut connection = Connection::new(stream, false);
+        let mut connection = Connection::new(stream, slot, false);
         connection.readable = true;
         self.state.conns.insert(conn, connection);
         self.list(conn);
@@ -290,15 +292,17 @@ impl ShardLoop {
     }
 
     fn dial(&mut self, conn: ConnId, addr: std::net::SocketAddr) {
-        let dialed = self.factory.tcp_connect_start(Purpose::Peer, addr).and_then(|stream| {
+        let slot = self.budget.take().ok_or(io::ErrorKind::QuotaExceeded);
+        let dialed = slot.map_err(io::Error::from).and_then(|slot| {
+            let stream = self.factory.tcp_connect_start(Purpose::Peer, addr)?;
             let mut stream = TcpStream::from_std(stream);
             let interest = Interest::READABLE | Interest::WRITABLE;
             self.poll.registry().register(&mut stream, token(conn), interest)?;
-            Ok(stream)
+            Ok((stream, slot))
         });
         match dialed {
-            Ok(stream) => {
-                self.state.conns.insert(conn, Connection::new(stream, true));
+            Ok((stream, slot)) => {
+                self.state.conns.insert(conn, Connection::new(stream, slot, true));
             }
             Err(_) => self.shard.on_dialed(conn, false, self.clock.now()),
         }

@@ -10,11 +10,14 @@ use anyhow::{Context as _, ensure};
 const PROTOCOL: &[u8; 20] = b"\x13BitTorrent protocol";
 const HAVE: u8 = 4;
 const BITFIELD: u8 = 5;
-const INTERESTED: u8 = 2;
+const HAVE_ALL: u8 = 14;
+const HAVE_NONE: u8 = 15;
+/// The bit of BEP 6 in the last reserved byte.
+const FAST: u8 = 4;
 const MESSAGE_BYTES_MAX: u32 = 1 << 17;
 
-/// A connection after the handshake, without extensions: a client says what it has by one
-/// bitfield and then by single messages.
+/// A connection after the handshake, with the fast extension (BEP 6): a client says
+/// what it has by one first message, also when it has nothing, and then piece by piece.
 #[derive(Debug)]
 pub struct WirePeek {
     stream: TcpStream,
@@ -27,7 +30,7 @@ impl WirePeek {
         let mut stream = TcpStream::connect_timeout(&address, limit)?;
         stream.set_read_timeout(Some(limit))?;
         let mut hello = PROTOCOL.to_vec();
-        hello.extend([0; 8]);
+        hello.extend([0, 0, 0, 0, 0, 0, 0, FAST]);
         for at in (0..info_hash.len()).step_by(2) {
             let digits = info_hash.get(at..at + 2).context("two digits a byte")?;
             hello.push(u8::from_str_radix(digits, 16)?);
@@ -38,30 +41,27 @@ impl WirePeek {
         stream.read_exact(&mut reply).context("the handshake")?;
         ensure!(reply.starts_with(PROTOCOL), "not a handshake: {reply:?}");
         ensure!(reply.get(28..48) == hello.get(28..48), "another info-hash");
-        // A client with nothing sends no bitfield; its answer to this bounds the wait for one.
-        stream.write_all(&[0, 0, 0, 1, INTERESTED])?;
         Ok(Self { stream, pieces: BTreeSet::new() })
     }
 
-    /// What the client has claimed at first: its bitfield, or nothing if another message or
-    /// silence for `quiet` comes instead.
-    pub fn first_claims(&mut self, quiet: Duration) -> anyhow::Result<BTreeSet<u32>> {
-        self.stream.set_read_timeout(Some(quiet))?;
-        match self.message()? {
-            Some((BITFIELD, payload)) => {
-                for (index, byte) in (0_u32..).zip(&payload) {
-                    self.pieces.extend(
-                        (0..8).filter(|bit| byte & (0x80 >> bit) != 0).map(|bit| index * 8 + bit),
-                    );
+    /// What the client claims first, of `count` pieces. It may take its time to look.
+    pub fn first_claims(&mut self, count: u32, limit: Duration) -> anyhow::Result<BTreeSet<u32>> {
+        self.stream.set_read_timeout(Some(limit))?;
+        loop {
+            match self.message()?.context("no first claim in time")? {
+                (BITFIELD, payload) => {
+                    for (index, byte) in (0_u32..).zip(&payload) {
+                        self.pieces.extend(
+                            (0..8).filter(|bit| byte & (0x80 >> bit) != 0).map(|bit| index * 8 + bit),
+                        );
+                    }
+                    return Ok(self.pieces.clone());
                 }
+                (HAVE_ALL, _) => return Ok((0..count).collect()),
+                (HAVE_NONE, _) => return Ok(BTreeSet::new()),
+                _ => {}
             }
-            Some((HAVE, payload)) => {
-                let number = payload.as_slice().try_into().context("a piece number")?;
-                self.pieces.insert(u32::from_be_bytes(number));
-            }
-            Some(_) | None => {}
         }
-        Ok(self.pieces.clone())
     }
 
     /// Waits until the client has announced `count` further pieces.

@@ -38,10 +38,9 @@ fn data_matches(scene: &Scene, content: &Content, torrent: &Path) -> anyhow::Res
     let info_hash = info_hash.field("info_hash").as_str().unwrap_or_default();
     let job = Job { torrent, folder: content.parent()?, peers: &[], trackers: false };
     let seed = Libtorrent::default().seed(scene, &job)?;
-    let claims = WirePeek::connect(seed.address, info_hash, LIMIT)?.first_claims(LIMIT)?;
-    let bytes = content.bytes()?;
-    let pieces = bytes.div_ceil(u64::from(PIECE_BYTES));
-    ensure!(claims == (0..u32::try_from(pieces)?).collect::<BTreeSet<_>>(), "has {claims:?}");
+    let pieces = u32::try_from(content.bytes()?.div_ceil(u64::from(PIECE_BYTES)))?;
+    let claims = WirePeek::connect(seed.address, info_hash, LIMIT)?.first_claims(pieces, LIMIT)?;
+    ensure!(claims == (0..pieces).collect::<BTreeSet<_>>(), "has {claims:?}");
     Ok(())
 }
 

@@ -94,7 +94,7 @@ fn a_peek_sees_what_a_seed_claims() -> Outcome {
         let seed = LIBTORRENT.seed(scene, &job)?;
         let limit = Duration::from_secs(10);
         let mut peek = interop::WirePeek::connect(seed.address, &torrent.info_hash, limit)?;
-        assert_eq!(peek.first_claims(limit)?, (0..32).collect());
+        assert_eq!(peek.first_claims(32, limit)?, (0..32).collect());
         Ok(())
     })
 }

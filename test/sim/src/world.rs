@@ -346,7 +346,7 @@ impl World {
             .collect();
         let mut spec = self.content.spec.clone();
         spec.writable = index >= self.scenario.seeders;
-        let torrent = hub.add(spec).expect("a fresh hub has no torrents");
+        let torrent = hub.add(spec, self.now).expect("a fresh hub has no torrents");
         let node = &mut self.nodes[index];
         node.machines = Some((hub, shards));
         node.torrent = torrent;

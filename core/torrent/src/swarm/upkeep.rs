@@ -46,7 +46,7 @@ impl Swarm {
         for conn in conns {
             self.tick_session(conn, now);
         }
-        if self.ticks.is_multiple_of(RECHOKE_TICKS) {
+        if self.ready && self.ticks.is_multiple_of(RECHOKE_TICKS) {
             self.rechoke(self.ticks.is_multiple_of(OPTIMISTIC_TICKS));
         }
         self.bury(now, pool);
