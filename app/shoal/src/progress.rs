@@ -230,7 +230,10 @@ fn live_line(view: &View<'_>, columns: usize) -> String {
             (true, parts.into_iter().flatten().collect())
         }
         Phase::Seeding if view.settled => {
-            let parts = [Some("seeding".into()), up, Some(peers), Some(ratio(status))];
+            let lacks = status.have_bytes < status.total_bytes;
+            let percent = units::percent(status.have_bytes, status.total_bytes);
+            let word = if lacks { format!("seeding {percent}") } else { "seeding".into() };
+            let parts = [Some(word), up, Some(peers), Some(ratio(status))];
             (false, parts.into_iter().flatten().collect())
         }
         Phase::Seeding => (false, vec!["writing to disk".into()]),

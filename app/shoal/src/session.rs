@@ -146,6 +146,12 @@ impl<'a> Session<'a> {
             self.out.event(&json!({ "event": "listening", "addr": addr.to_string() }))?;
         }
         let result = self.drive();
+        if matches!(result, Err(Failure::OutputClosed)) {
+            self.wind_down();
+        }
+        if self.open > 0 && result.is_ok() {
+            self.out.warn("some disk or tracker did not answer in time");
+        }
         self.clear();
         self.running.stop();
         result?;
@@ -190,7 +196,6 @@ impl<'a> Session<'a> {
         while self.open > 0 {
             let now = Instant::now();
             if self.stop_until.is_some_and(|until| until <= now) {
-                self.out.warn("some trackers or disks did not answer in time");
                 return Ok(());
             }
             if next_look <= now {
@@ -228,6 +233,19 @@ impl<'a> Session<'a> {
         }
     }
 
+    /// Nobody reads what we say any more: stops in order all the same.
+    fn wind_down(&mut self) {
+        self.stop();
+        let until = Instant::now() + STOP_MAX;
+        while self.open > 0 {
+            match self.running.node.events().recv_deadline(until) {
+                Ok(NodeEvent::Torrent(Event::Removed(_))) => self.open -= 1,
+                Ok(_) => {}
+                Err(_too_late) => return,
+            }
+        }
+    }
+
     fn clear(&mut self) {
         self.overview.clear();
         self.items.values_mut().for_each(|item| item.meter.clear());
@@ -255,9 +273,12 @@ impl<'a> Session<'a> {
         }
         let name_columns = self.items.values().map(|item| width(&item.name)).max().unwrap_or(0);
         for item in self.items.values_mut().filter(|item| !item.failed && !item.gone) {
-            let Item { name, status, settled, meter, .. } = item;
-            let view = View { name, name_columns, status, settled: *settled };
-            meter.show(&view, self.out, now);
+            let mut status = item.status.clone();
+            status.phase = self.purpose.phase(status.phase);
+            let serving = matches!(self.purpose, Purpose::Seed(_));
+            let settled = item.settled || serving;
+            let view = View { name: &item.name, name_columns, status: &status, settled };
+            item.meter.show(&view, self.out, now);
         }
         Ok(())
     }
@@ -290,7 +311,7 @@ impl<'a> Session<'a> {
             self.out.event(&item.event(
                 "progress",
                 &[
-                    ("phase", phase_name(status.phase).into()),
+                    ("phase", phase_name(self.purpose.phase(status.phase)).into()),
                     ("have_bytes", status.have_bytes.into()),
                     ("total_bytes", item.total_bytes.into()),
                     ("down_rate", status.stats.down_rate.into()),
@@ -510,6 +531,14 @@ impl Item {
 }
 
 impl Purpose {
+    /// What is only served is never downloaded, complete or not.
+    fn phase(&self, phase: Phase) -> Phase {
+        match (self, phase) {
+            (Self::Seed(_), Phase::Downloading) => Phase::Seeding,
+            (Self::Seed(_) | Self::Get(_), phase) => phase,
+        }
+    }
+
     /// What to try when the files of a torrent to be served are not there.
     fn hint(&self, place: &Path) -> Option<String> {
         let Self::Seed(data) = self else { return None };

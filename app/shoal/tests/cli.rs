@@ -273,7 +273,7 @@ fn json_says_every_step_on_lines_of_its_own() {
         .filter_map(|event| event["event"].as_str())
         .filter(|&name| name != "progress")
         .collect();
-    assert_eq!(names, ["listening", "added", "complete", "goal_reached"]);
+    assert_eq!(names, ["added", "listening", "complete", "goal_reached"]);
     let complete = events.iter().find(|event| event["event"] == "complete").unwrap();
     assert_eq!(complete["total_bytes"], 1_086_397);
     assert_eq!(complete["name"], "sample");
@@ -558,6 +558,40 @@ fn seeding_a_part_says_how_much_there_is() {
     assert_eq!(seed.end().0.code(), Some(130));
 }
 
+/// Found by hand: a seed with a damaged piece fetched it from a peer and wrote it over the user's
+/// file.
+#[test]
+fn a_seed_never_writes_to_the_files_it_serves() {
+    let folder = Folder::new();
+    let torrent = folder.sample();
+    let whole = folder.0.join("whole/sample");
+    for (path, bytes) in tree(&folder.0.join("data/sample")) {
+        let path = whole.join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, bytes).unwrap();
+    }
+    let damaged = folder.0.join("data/sample/b/short");
+    let mut bytes = fs::read(&damaged).unwrap();
+    bytes[0] ^= 1;
+    fs::write(&damaged, &bytes).unwrap();
+    let listen = ["--listen", "127.0.0.1:0", "--no-discovery"];
+    let full = Running::start(folder.shoal(&["seed", torrent, "--data", "whole"]).args(listen));
+    let full_addr = full.wait_for("listening on ").replace("listening on ", "");
+    let part = folder.shoal(&["seed", torrent, "--data", "data", "--peer", &full_addr]);
+    let part = Running::start({ part }.args(listen));
+    let part_addr = part.wait_for("listening on ").replace("listening on ", "");
+    part.wait_for("only these are served");
+    let peers = format!("{part_addr},{full_addr}");
+    let get = ["get", torrent, "-o", "out", "--peer", &peers, "--exit"];
+    assert!(folder.shoal(&get).args(listen).output().unwrap().status.success());
+    assert_eq!(tree(&folder.0.join("out/sample")), tree(&whole));
+    assert_eq!(fs::read(&damaged).unwrap(), bytes);
+    full.interrupt();
+    part.interrupt();
+    full.end();
+    part.end();
+}
+
 #[test]
 fn an_interrupted_download_ends_in_order_and_says_how_to_go_on() {
     let folder = Folder::new();
@@ -571,8 +605,8 @@ fn an_interrupted_download_ends_in_order_and_says_how_to_go_on() {
         "127.0.0.1:0",
         "--no-discovery",
     ]));
-    get.wait_for("listening on ");
     get.wait_for("warning: no tracker and no --peer: waiting for peers that connect to us");
+    get.wait_for("listening on ");
     get.interrupt();
     let (status, stdout, stderr) = get.end();
     assert_eq!(

@@ -199,6 +199,7 @@ impl Shard {
             piece_bytes: spec.piece_bytes,
             total_bytes: spec.total_bytes,
             pieces: spec.pieces(),
+            wants: spec.writable,
         };
         let mut config = swarm::Config::new(self.config.peer_id, self.config.client.clone());
         config.listen_port = self.config.listen_port;
@@ -238,6 +239,9 @@ impl Shard {
             return self.forget(torrent, now);
         }
         entry.phase = Phase::Stopping;
+        // Found by `test/sim`, seed 1: the last record lacked what moved since the last status.
+        let stats = entry.swarm.stats();
+        entry.store.set_totals(stats.downloaded_bytes, stats.uploaded_bytes);
         entry.store.stop(now, &mut self.pool);
         self.dials_waiting.retain(|&(other, _)| other != torrent);
         self.settle(torrent, now);

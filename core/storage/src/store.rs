@@ -198,7 +198,7 @@ impl Store {
     /// A block arrived. The caller sees to it that each byte of a piece arrives once; a second
     /// copy is given back to the pool.
     pub fn on_block(&mut self, block: BlockId, buf: BufRef, now: Instant, pool: &mut BufPool) {
-        if !matches!(self.state, State::Ready) || self.have.has(block.piece) {
+        if !self.spec.writable || !matches!(self.state, State::Ready) || self.have.has(block.piece) {
             pool.give_back(buf);
             return;
         }

@@ -58,6 +58,8 @@ pub struct Shape {
     pub total_bytes: u64,
     /// Number of pieces.
     pub pieces: u32,
+    /// Whether missing pieces are wanted. Without it the swarm only gives.
+    pub wants: bool,
 }
 
 /// Why we close a connection.

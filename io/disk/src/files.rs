@@ -191,6 +191,11 @@ impl FileTable {
         torrent: &TorrentFiles,
         file: FileIndex,
     ) -> Result<Arc<File>, DiskError> {
+        // A seed's files are somebody's own: whatever went wrong above, they are not touched.
+        if !torrent.create {
+            let why = "the torrent was opened for reading only";
+            return Err(found("write", torrent.full_path(file), DiskErrorKind::Denied, why));
+        }
         self.descriptor("write", torrent, file, Access::Write)
     }
 

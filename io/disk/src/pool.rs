@@ -15,7 +15,7 @@ use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use storage::job::{DiskDone, DiskJob, DoneKind, JobKind};
 
 use crate::beneath::Guard;
-use crate::execute::{Executor, Scratch};
+use crate::execute::{Executor, Scratch, hash_runs, run_to_hash};
 use crate::files::FileTable;
 use crate::resume_db::{ResumeDb, StartError};
 
@@ -209,10 +209,28 @@ impl DiskHandle {
     }
 }
 
-/// A worker, and the sync thread.
+/// A worker, and the sync thread. Of two writes that wait, the runs are hashed together.
 fn perform(executor: &Executor, jobs: &Receiver<Message>) {
     let mut scratch = Scratch::default();
-    while let Ok(Message::Job(job, completion)) = jobs.recv() {
+    let mut next: Option<Message> = None;
+    while let Some(Message::Job(mut job, completion)) = next.take().or_else(|| jobs.recv().ok()) {
+        if run_to_hash(&mut job).is_some() {
+            next = jobs.try_recv().ok();
+        }
+        next = match next {
+            Some(Message::Job(mut second, second_completion)) => {
+                if run_to_hash(&mut second).is_some() {
+                    hash_runs(&mut job, Some(&mut second));
+                    completion(executor.execute(job, &mut scratch));
+                    second_completion(executor.execute(second, &mut scratch));
+                    next = None;
+                    continue;
+                }
+                Some(Message::Job(second, second_completion))
+            }
+            other @ (Some(Message::Stop) | None) => other,
+        };
+        hash_runs(&mut job, None);
         completion(executor.execute(job, &mut scratch));
     }
 }

@@ -82,6 +82,18 @@ pub(crate) fn run_bytes(blocks: &[(BufRef, u32)]) -> Option<u64> {
     })
 }
 
+/// Hashes two runs in lockstep. The blocks have passed [`run_bytes`].
+pub(crate) fn hash_pair(a: (&mut Sha1, &[(BufRef, u32)]), b: (&mut Sha1, &[(BufRef, u32)])) {
+    let (mut first, mut second) = (Cursor::new(a.1), Cursor::new(b.1));
+    loop {
+        let (left, right) = (first.take(u64::MAX), second.take(u64::MAX));
+        if left.is_empty() && right.is_empty() {
+            return;
+        }
+        a.0.update_pair(left, b.0, right);
+    }
+}
+
 /// Most buffers of one `pwritev`: `IOV_MAX` of Linux and the BSDs.
 const IOV_MAX: usize = 1024;
 
@@ -126,11 +138,6 @@ impl<'a> Cursor<'a> {
             }
             each(bytes);
         }
-    }
-
-    /// Hashes up to `run_offset_bytes`.
-    pub(crate) fn hash_to(&mut self, run_offset_bytes: u64, hash: &mut Sha1) {
-        self.advance_to(run_offset_bytes, |bytes| hash.update(bytes));
     }
 
     /// Writes the next `length_bytes` to `file` at `offset_bytes`, in as few calls as it goes.

@@ -357,7 +357,7 @@ fn empty_files_are_made_at_open_if_asked_and_nothing_is_made_otherwise() {
     assert!(!root.join("full").exists());
 
     rig.open_with(&root, &files, false).unwrap();
-    assert_eq!(kind_of(rig.write(b"12345", &[extent(1, 0, 5)])), DiskErrorKind::NotFound);
+    assert_eq!(kind_of(rig.write(b"12345", &[extent(1, 0, 5)])), DiskErrorKind::Denied);
     assert!(!root.join("full").exists());
 }
 

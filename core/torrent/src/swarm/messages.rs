@@ -94,7 +94,7 @@ impl Swarm {
     /// Tells the peer whether we want something, when that changed.
     pub(super) fn update_interest(&mut self, conn: ConnId) {
         let session = self.sessions.get_mut(&conn).expect("the caller saw it alive");
-        let wants = session.useful > 0;
+        let wants = session.useful > 0 && self.shape.wants;
         if wants != session.am_interested && session.peer_id.is_some() && self.ready {
             session.am_interested = wants;
             session.say(if wants { Message::Interested } else { Message::NotInterested });
