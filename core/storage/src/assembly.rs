@@ -58,6 +58,8 @@ pub struct Assembly {
     cursor: u32,
     digest: Digest,
     pending: BTreeMap<u32, (BufRef, u32)>,
+    /// Sum of the lengths in `pending`.
+    pending_bytes: u32,
     ahead: BTreeMap<u32, u32>,
     jobs: u32,
 }
@@ -70,6 +72,7 @@ impl Assembly {
             cursor: 0,
             digest: Digest::Idle(Sha1::new()),
             pending: BTreeMap::new(),
+            pending_bytes: 0,
             ahead: BTreeMap::new(),
             jobs: 0,
         }
@@ -84,6 +87,7 @@ impl Assembly {
             return Some(buf);
         }
         self.pending.insert(offset_bytes, (buf, length_bytes));
+        self.pending_bytes += length_bytes;
         None
     }
 
@@ -100,6 +104,11 @@ impl Assembly {
                 self.digest = Digest::Busy(hash.clone());
                 self.jobs += 1;
                 return Some(Step::Hash { offset_bytes: self.cursor, length_bytes, hash });
+            }
+            // Looked at once a block: too little for a run is seen without a walk.
+            let enough = self.pending_bytes >= run_bytes.min(self.length_bytes - self.cursor);
+            if !enough && !relieve && self.ahead.is_empty() {
+                return None;
             }
             let end = run_end(&self.pending, self.cursor);
             let length = end - self.cursor;
@@ -130,6 +139,7 @@ impl Assembly {
         let mut run = self.pending.split_off(&start);
         let mut rest = run.split_off(&end);
         self.pending.append(&mut rest);
+        self.pending_bytes -= end - start;
         run.into_values().collect()
     }
 
@@ -158,6 +168,7 @@ impl Assembly {
         let mut at = offset_bytes;
         for (buf, length_bytes) in blocks {
             self.pending.insert(at, (buf, length_bytes));
+            self.pending_bytes += length_bytes;
             at += length_bytes;
         }
         if hashed && let Digest::Busy(before) = &self.digest {

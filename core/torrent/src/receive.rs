@@ -14,8 +14,9 @@ use std::collections::VecDeque;
 use base::{BLOCK_BYTES, BlockId, BufPool, BufRef};
 use wire::peer::{self, DecodeError, HANDSHAKE_BYTES, Handshake, PIECE_HEADER_BYTES, PREFIX_BYTES};
 
-/// Most blocks that one read is planned for: 512 KiB, beyond which a larger read saves nothing.
-pub const PLAN_BLOCKS_MAX: usize = 32;
+/// Most blocks that one read is planned for: 1 MiB. Half of it measured 10 % more CPU in a
+/// download at the speed of loopback.
+pub const PLAN_BLOCKS_MAX: usize = 64;
 
 /// Room for messages when no block is expected: a pipeline's worth of requests.
 const CONTROL_BYTES: usize = 8 * 1024;

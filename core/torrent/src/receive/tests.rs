@@ -19,7 +19,7 @@ fn content(block: BlockId) -> Vec<u8> {
 
 /// Feeds `stream` in reads of at most `cut` bytes; returns what came, as text.
 fn run(stream: &[u8], expected: &[BlockId], mut cut: impl FnMut() -> usize) -> Result<Vec<String>, StreamError> {
-    let mut pool = BufPool::new(40);
+    let mut pool = BufPool::new(80);
     let mut receiver = Receiver::new(false);
     let mut expected: Vec<BlockId> = expected.to_vec();
     let mut shown = Vec::new();
@@ -66,10 +66,10 @@ fn piece(out: &mut Vec<u8>, block: BlockId) {
 
 #[test]
 fn blocks_as_predicted_are_never_copied_through_control() {
-    let blocks: Vec<BlockId> = (0..40).map(|index| block(index, BLOCK_BYTES)).collect();
+    let blocks: Vec<BlockId> = (0..80).map(|index| block(index, BLOCK_BYTES)).collect();
     let mut stream = Vec::new();
     blocks.iter().for_each(|&block| piece(&mut stream, block));
-    let mut pool = BufPool::new(64);
+    let mut pool = BufPool::new(80);
     let mut receiver = Receiver::new(false);
     let mut plan = receiver.plan(blocks.iter(), usize::MAX, &mut pool).unwrap();
     let mut at = 0;
