@@ -63,7 +63,7 @@ impl TorrentSpec {
         let entry = |file: &wire::metainfo::File| FileEntry {
             path: file.path.clone(),
             length_bytes: file.length_bytes,
-            // A link has no bytes of its own; it is not made (yet), nor is an empty file.
+            // A link has no bytes of its own, and is not made yet.
             padding: file.padding || file.symlink.is_some(),
         };
         Self {

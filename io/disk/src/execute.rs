@@ -14,7 +14,7 @@ use crate::failure::{failure, found};
 use crate::files::{FileTable, TorrentFiles};
 use crate::resident::is_resident;
 use crate::resume_db::ResumeDb;
-use crate::run::{Cursor, hash_pair, run_bytes, segments};
+use crate::run::{Cursor, HashRun, run_bytes, segments};
 
 /// Size of a worker's read buffer in bytes. Of 128 KiB to 1 MiB this was best for pieces of 1 MiB
 /// read cold in any order (ext4 on a virtual disk, 2 workers): larger reads cost a third more CPU.
@@ -41,19 +41,17 @@ impl Scratch {
 /// bytes still in the CPU's cache, it measured the same.
 pub(crate) fn hash_runs(job: &mut DiskJob, second: Option<&mut DiskJob>) {
     match (run_to_hash(job), second.and_then(run_to_hash)) {
-        (Some(a), Some(b)) => hash_pair(a, b),
-        (Some((hash, blocks)), None) | (None, Some((hash, blocks))) => {
-            Cursor::new(blocks).advance_to(u64::MAX, |bytes| hash.update(bytes));
-        }
+        (Some(a), Some(mut b)) => a.hash_with(&mut b),
+        (Some(run), None) | (None, Some(run)) => run.hash(),
         (None, None) => {}
     }
 }
 
 /// The digest and the blocks of a write that is to be hashed.
-pub(crate) fn run_to_hash(job: &mut DiskJob) -> Option<(&mut Sha1, &[(BufRef, u32)])> {
+pub(crate) fn run_to_hash(job: &mut DiskJob) -> Option<HashRun<'_>> {
     let JobKind::Write { blocks, hash: Some(hash), .. } = &mut job.kind else { return None };
     // A run that does not add up is refused by the write.
-    run_bytes(blocks).map(|_| (hash, &**blocks))
+    run_bytes(blocks).map(|_| HashRun { hash, blocks })
 }
 
 /// What all threads share.

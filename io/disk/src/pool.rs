@@ -40,6 +40,7 @@ pub struct DiskConfig {
 /// into the shard's queue and wakes the shard.
 pub type Completion = Box<dyn Fn(DiskDone) + Send + Sync>;
 
+#[expect(clippy::large_enum_variant, reason = "nearly every message is a job")]
 enum Message {
     Job(DiskJob, Arc<Completion>),
     Stop,

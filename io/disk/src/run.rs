@@ -82,15 +82,31 @@ pub(crate) fn run_bytes(blocks: &[(BufRef, u32)]) -> Option<u64> {
     })
 }
 
-/// Hashes two runs in lockstep. The blocks have passed [`run_bytes`].
-pub(crate) fn hash_pair(a: (&mut Sha1, &[(BufRef, u32)]), b: (&mut Sha1, &[(BufRef, u32)])) {
-    let (mut first, mut second) = (Cursor::new(a.1), Cursor::new(b.1));
-    loop {
-        let (left, right) = (first.take(u64::MAX), second.take(u64::MAX));
-        if left.is_empty() && right.is_empty() {
-            return;
+/// A run to be hashed.
+#[derive(Debug)]
+pub(crate) struct HashRun<'a> {
+    /// Running digest of the piece.
+    pub(crate) hash: &'a mut Sha1,
+    /// The run. Its blocks have passed [`run_bytes`].
+    pub(crate) blocks: &'a [(BufRef, u32)],
+}
+
+impl HashRun<'_> {
+    /// Hashes it.
+    pub(crate) fn hash(self) {
+        Cursor::new(self.blocks).advance_to(u64::MAX, |bytes| self.hash.update(bytes));
+    }
+
+    /// Hashes both in lockstep.
+    pub(crate) fn hash_with(self, other: &mut Self) {
+        let (mut first, mut second) = (Cursor::new(self.blocks), Cursor::new(other.blocks));
+        loop {
+            let (left, right) = (first.take(u64::MAX), second.take(u64::MAX));
+            if left.is_empty() && right.is_empty() {
+                return;
+            }
+            self.hash.update_pair(left, &mut *other.hash, right);
         }
-        a.0.update_pair(left, b.0, right);
     }
 }
 

@@ -105,7 +105,11 @@ impl Connection {
     }
 
     /// Sends what it can; `sent` gets the blocks that are wholly in the kernel's hands.
-    pub(crate) fn flush(&mut self, file: &FileForSend, sent: &mut Vec<(TorrentId, BlockId)>) -> Flushed {
+    pub(crate) fn flush(
+        &mut self,
+        file: &FileForSend,
+        sent: &mut Vec<(TorrentId, BlockId)>,
+    ) -> Flushed {
         while self.writable && !self.dialing {
             let step = match self.queue.front() {
                 None => return Flushed::Fine,
@@ -156,7 +160,12 @@ impl Connection {
 }
 
 /// Sends the next stretch of a block of which `sent` bytes, header included, are sent.
-fn send_part(stream: &TcpStream, out: &BlockOut, sent: usize, file: &FileForSend) -> io::Result<usize> {
+fn send_part(
+    stream: &TcpStream,
+    out: &BlockOut,
+    sent: usize,
+    file: &FileForSend,
+) -> io::Result<usize> {
     if let Some(rest) = out.header.get(sent..).filter(|rest| !rest.is_empty()) {
         return send_more(stream, rest);
     }

@@ -40,11 +40,14 @@ pub(crate) enum HubMail {
     Command(Command),
 }
 
+/// A revision, and how all torrents do that changed since the one asked for.
+pub(crate) type Changes = (u64, Vec<(TorrentId, TorrentStatus)>);
+
 /// What the program asks of the hub.
 pub(crate) enum Command {
     Add(Box<TorrentSpec>, Sender<Option<TorrentId>>),
     Remove(TorrentId),
-    Changes(u64, Sender<(u64, Vec<(TorrentId, TorrentStatus)>)>),
+    Changes(u64, Sender<Changes>),
     Fetch(String),
     Stop,
 }
@@ -126,7 +129,8 @@ impl HubLoop {
         let deadlines = [self.hub.deadline(), self.state.accept_again_at];
         let mut timeout = self.clock.sleep(deadlines.into_iter().flatten().min());
         if !self.state.letters_waiting.is_empty() || !self.state.events_waiting.is_empty() {
-            timeout = Some(timeout.map_or(Duration::from_millis(5), |t| t.min(Duration::from_millis(5))));
+            timeout =
+                Some(timeout.map_or(Duration::from_millis(5), |t| t.min(Duration::from_millis(5))));
         }
         if !self.mail.may_sleep() {
             timeout = Some(Duration::ZERO);
@@ -144,7 +148,9 @@ impl HubLoop {
         match letter {
             HubMail::Shard(shard, message) => self.hub.on_message(shard, message, now),
             HubMail::Service(ServiceDone::Http(id, result)) => self.hub.on_http(id, result, now),
-            HubMail::Service(ServiceDone::Resolved(resolved)) => self.hub.on_resolved(resolved, now),
+            HubMail::Service(ServiceDone::Resolved(resolved)) => {
+                self.hub.on_resolved(resolved, now);
+            }
             HubMail::Command(Command::Add(spec, reply)) => {
                 // Who asked and went away does not need the answer.
                 reply.send(self.hub.add(*spec, now)).ok();
@@ -208,7 +214,8 @@ impl HubLoop {
 
     fn on_accepted(&mut self, mut stream: TcpStream, slot: Slot, addr: SocketAddr) {
         let Some(conn) = self.hub.on_accepted(self.clock.now()) else { return };
-        let token = Token(CONN_TOKENS + usize::try_from(conn.0).expect("fewer than 2^54 connections"));
+        let token =
+            Token(CONN_TOKENS + usize::try_from(conn.0).expect("fewer than 2^54 connections"));
         if self.factory.tcp_accepted(Purpose::Peer, &stream).is_err()
             || self.poll.registry().register(&mut stream, token, Interest::READABLE).is_err()
         {
@@ -253,7 +260,9 @@ impl HubLoop {
         let mut bytes = vec![0; DATAGRAM_BYTES_MAX];
         while let Some(socket) = &self.udp[index].1 {
             match socket.recv_from(&mut bytes) {
-                Ok((length, from)) => self.hub.on_datagram(from, &bytes[..length], self.clock.now()),
+                Ok((length, from)) => {
+                    self.hub.on_datagram(from, &bytes[..length], self.clock.now());
+                }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
                 // A refused datagram is reported on the next call (ICMP); the tracker's
                 // time-out takes care.
@@ -316,7 +325,8 @@ impl HubLoop {
 
     /// Sends from the socket of the right family, opening it when it is first needed.
     fn send_datagram(&mut self, to: SocketAddr, bytes: &[u8]) {
-        let found = self.udp.iter_mut().enumerate().find(|(_, (at, _))| at.is_ipv4() == to.is_ipv4());
+        let found =
+            self.udp.iter_mut().enumerate().find(|(_, (at, _))| at.is_ipv4() == to.is_ipv4());
         let Some((index, (at, socket))) = found else { return };
         if socket.is_none() {
             *socket = self.factory.udp_bind(Purpose::Tracker, *at).ok().and_then(|socket| {

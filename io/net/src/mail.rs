@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crossbeam_channel::{Receiver, Sender, TryRecvError};
+use crossbeam_channel::{Receiver, Sender};
 use mio::Waker;
 
 /// The writing end. Cheap to clone.
@@ -68,10 +68,7 @@ impl<T> Post<T> {
 impl<T> Inbox<T> {
     /// The next letter.
     pub(crate) fn take(&self) -> Option<T> {
-        match self.receiver.try_recv() {
-            Ok(letter) => Some(letter),
-            Err(TryRecvError::Empty | TryRecvError::Disconnected) => None,
-        }
+        self.receiver.try_recv().ok()
     }
 
     /// Announces sleep; false if there is a letter to be read first.

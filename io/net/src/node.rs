@@ -25,7 +25,7 @@ use crate::hub_loop::{Command, HubLoop, HubMail};
 use crate::mail::{self, Post};
 use crate::services::Services;
 pub use crate::shard_loop::DiskPort;
-use crate::shard_loop::{ShardLoop, WAKER};
+use crate::shard_loop::{ShardLoop, ShardMail, WAKER};
 
 /// Letters that may wait for a loop.
 const LETTERS_MAX: usize = 4096;
@@ -97,13 +97,25 @@ impl std::fmt::Debug for Post<HubMail> {
     }
 }
 
+/// What every loop of a node has.
+struct Shared {
+    listen_port: u16,
+    clock: Clock,
+    factory: SocketFactory,
+    budget: SocketBudget,
+    hub: Arc<Post<HubMail>>,
+}
+
 impl Node {
     /// Starts the threads. `disk` makes each shard's way to the disk pools.
     ///
     /// # Errors
     ///
     /// [`StartError`] if an address is taken or the system refuses.
-    pub fn start(config: &Config, mut disk: impl FnMut(DiskCompletion) -> DiskPort) -> Result<Self, StartError> {
+    pub fn start(
+        config: &Config,
+        mut disk: impl FnMut(DiskCompletion) -> DiskPort,
+    ) -> Result<Self, StartError> {
         let clock = Clock::start();
         let factory = SocketFactory::default();
         let budget = SocketBudget::new(config.sockets_max);
@@ -115,9 +127,16 @@ impl Node {
         let (listeners, listening) = listen(&factory, &config.listen, &mut poll)?;
         let listen_port = listening.first().map_or(0, SocketAddr::port);
 
+        let shared = Shared {
+            listen_port,
+            clock,
+            factory: factory.clone(),
+            budget: budget.clone(),
+            hub: Arc::clone(&hub_post),
+        };
         let (mut shards, mut threads) = (Vec::new(), Vec::new());
         for index in 0..config.shards {
-            let (post, shard) = Self::shard(config, index, listen_port, &hub_post, (clock, budget.clone()), &mut disk, &mut rng)?;
+            let (post, shard) = Self::shard(config, index, &shared, &mut disk, rng.fork())?;
             shards.push(post);
             let thread = std::thread::Builder::new().name(format!("shard-{index}"));
             threads.push(thread.spawn(move || shard.run())?);
@@ -159,12 +178,10 @@ impl Node {
     fn shard(
         config: &Config,
         index: u8,
-        listen_port: u16,
-        hub: &Arc<Post<HubMail>>,
-        (clock, budget): (Clock, SocketBudget),
+        shared: &Shared,
         disk: &mut impl FnMut(DiskCompletion) -> DiskPort,
-        rng: &mut Rng,
-    ) -> Result<(Post<crate::shard_loop::ShardMail>, ShardLoop), StartError> {
+        rng: Rng,
+    ) -> Result<(Post<ShardMail>, ShardLoop), StartError> {
         let poll = Poll::new()?;
         // One poll has one waker: both queues wake through the same descriptor.
         let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
@@ -174,7 +191,7 @@ impl Node {
             index,
             peer_id: config.peer_id,
             client: config.client.clone(),
-            listen_port: (listen_port != 0).then_some(listen_port),
+            listen_port: (shared.listen_port != 0).then_some(shared.listen_port),
             buffers: config.buffers,
             connections_max: (config.connections_max / usize::from(config.shards)).max(1),
             limited: (config.down_limit.is_some(), config.up_limit.is_some()),
@@ -182,14 +199,14 @@ impl Node {
         };
         let shard = ShardLoop {
             index: usize::from(index),
-            shard: Shard::new(shard_config, rng.fork()),
+            shard: Shard::new(shard_config, rng),
             poll,
-            clock,
-            factory: SocketFactory::default(),
-            budget,
+            clock: shared.clock,
+            factory: shared.factory.clone(),
+            budget: shared.budget.clone(),
             mail,
             done,
-            hub: Arc::clone(hub),
+            hub: Arc::clone(&shared.hub),
             disk: disk(Box::new(move |done| done_post.post(done))),
             state: crate::shard_loop::State::default(),
         };
@@ -249,7 +266,8 @@ fn listen(
     addrs: &[SocketAddr],
     poll: &mut Poll,
 ) -> Result<(Vec<TcpListener>, Vec<SocketAddr>), StartError> {
-    let (mut listeners, mut listening): (Vec<TcpListener>, Vec<SocketAddr>) = (Vec::new(), Vec::new());
+    let (mut listeners, mut listening): (Vec<TcpListener>, Vec<SocketAddr>) =
+        (Vec::new(), Vec::new());
     for (index, &wanted) in addrs.iter().enumerate() {
         // A second family takes the port that the system chose for the first.
         let port = listening.first().map_or(0, SocketAddr::port);

@@ -97,7 +97,8 @@ impl ShardLoop {
         let mut timeout = self.clock.sleep(self.shard.deadline());
         if waiting {
             // A full queue drains within microseconds; there is no event for that.
-            timeout = Some(timeout.map_or(Duration::from_millis(1), |t| t.min(Duration::from_millis(1))));
+            timeout =
+                Some(timeout.map_or(Duration::from_millis(1), |t| t.min(Duration::from_millis(1))));
         }
         if busy || !self.mail.may_sleep() || !self.done.may_sleep() {
             timeout = Some(Duration::ZERO);
@@ -120,7 +121,9 @@ impl ShardLoop {
         while let Some(letter) = self.mail.take() {
             match letter {
                 ShardMail::Hub(message) => self.shard.on_message(*message, now),
-                ShardMail::Incoming(stream, slot, message) => self.on_incoming(stream, slot, *message),
+                ShardMail::Incoming(stream, slot, message) => {
+                    self.on_incoming(stream, slot, *message);
+                }
                 ShardMail::Stop => self.state.stopping = true,
             }
         }
@@ -147,7 +150,8 @@ impl ShardLoop {
         }
         let conn = ConnId(event.token().0 as u64);
         let Some(connection) = self.state.conns.get_mut(&conn) else { return };
-        if connection.dialing && (event.is_writable() || event.is_error() || event.is_read_closed()) {
+        if connection.dialing && (event.is_writable() || event.is_error() || event.is_read_closed())
+        {
             let failed = connection.stream.take_error().map_or(true, |error| error.is_some());
             if !failed && connection.stream.peer_addr().is_err() {
                 return;
@@ -252,7 +256,9 @@ impl ShardLoop {
             }
         }
         while let Some(letter) = self.state.letters_waiting.pop_front() {
-            if let Err(HubMail::Shard(_, letter)) = self.hub.try_post(HubMail::Shard(self.index, letter)) {
+            if let Err(HubMail::Shard(_, letter)) =
+                self.hub.try_post(HubMail::Shard(self.index, letter))
+            {
                 self.state.letters_waiting.push_front(letter);
                 break;
             }
