@@ -17,7 +17,5 @@ pub use id::{
     BlockId, ConnId, ExchangeId, FileIndex, InfoHash, JobId, PeerId, PieceIndex, TorrentId,
 };
 pub use rng::Rng;
-pub use service::{
-    Family, HttpError, HttpReply, HttpRequest, Purpose, ResolveRequest, Resolved,
-};
+pub use service::{Family, HttpError, HttpReply, HttpRequest, Purpose, ResolveRequest, Resolved};
 pub use time::{Instant, UnixTime};

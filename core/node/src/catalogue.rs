@@ -105,9 +105,8 @@ mod tests {
     #[test]
     fn the_journal_tells_each_changed_torrent_once() {
         let mut catalogue = Catalogue::default();
-        let ids: Vec<TorrentId> = (0..3)
-            .map(|n| catalogue.add(InfoHash([n; 20]), 2, SeedGoal::Forever))
-            .collect();
+        let ids: Vec<TorrentId> =
+            (0..3).map(|n| catalogue.add(InfoHash([n; 20]), 2, SeedGoal::Forever)).collect();
         let (seen, all) = catalogue.changes(0);
         assert_eq!(all.count(), 3);
         catalogue.on_changed(ids[1]);

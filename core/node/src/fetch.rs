@@ -84,7 +84,8 @@ mod tests {
 
     #[test]
     fn redirects_are_followed_hop_by_hop_and_a_ring_ends() {
-        let (mut fetch, Step::Http(first)) = Fetch::new("http://a.example/x".into(), ExchangeId(7)) else {
+        let (mut fetch, Step::Http(first)) = Fetch::new("http://a.example/x".into(), ExchangeId(7))
+        else {
             panic!("it starts with an exchange");
         };
         assert_eq!((first.url.as_str(), first.id), ("http://a.example/x", ExchangeId(7)));
@@ -93,7 +94,8 @@ mod tests {
         assert_eq!(fetch.on_http(reply(200, None)), Step::Done(b"d4:infoe".to_vec()));
 
         let (mut ring, _) = Fetch::new("http://a.example/0".into(), ExchangeId(0));
-        let end = (0..20).map(|n| ring.on_http(reply(302, Some(if n % 2 == 0 { "/1" } else { "/0" }))))
+        let end = (0..20)
+            .map(|n| ring.on_http(reply(302, Some(if n % 2 == 0 { "/1" } else { "/0" }))))
             .find(|step| !matches!(step, Step::Http(_)));
         assert!(matches!(end, Some(Step::Failed(_))), "{end:?}");
     }
@@ -101,6 +103,9 @@ mod tests {
     #[test]
     fn an_error_page_is_not_a_torrent() {
         let (mut fetch, _) = Fetch::new("http://a.example/x".into(), ExchangeId(0));
-        assert_eq!(fetch.on_http(reply(404, None)), Step::Failed("the server answered with status 404".into()));
+        assert_eq!(
+            fetch.on_http(reply(404, None)),
+            Step::Failed("the server answered with status 404".into())
+        );
     }
 }

@@ -10,8 +10,13 @@ use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 
-use base::{ConnId, ExchangeId, HttpError, HttpReply, HttpRequest, Instant, PeerId, ResolveRequest, Resolved, Rng, TorrentId};
-use discovery::tracker_client::{self, AnnounceSpec, Families, Progress, TrackerClient, TrackerReport};
+use base::{
+    ConnId, ExchangeId, HttpError, HttpReply, HttpRequest, Instant, PeerId, ResolveRequest,
+    Resolved, Rng, TorrentId,
+};
+use discovery::tracker_client::{
+    self, AnnounceSpec, Families, Progress, TrackerClient, TrackerReport,
+};
 use torrent::peers::Source;
 use wire::peer::{HANDSHAKE_BYTES, Handshake};
 
@@ -168,7 +173,8 @@ impl Hub {
     /// Stops a torrent; [`Event::Removed`] comes when nothing of it is left.
     pub fn remove(&mut self, torrent: TorrentId, now: Instant) {
         let announced = self.announced.contains(&torrent);
-        let Some(item) = self.catalogue.get_mut(torrent).filter(|item| item.removal.is_none()) else {
+        let Some(item) = self.catalogue.get_mut(torrent).filter(|item| item.removal.is_none())
+        else {
             return;
         };
         item.removal = Some(Removal { shard: true, trackers: announced });
@@ -310,9 +316,10 @@ impl Hub {
 
     fn on_settled(&mut self, torrent: TorrentId, now: Instant) {
         let Some(item) = self.catalogue.get_mut(torrent) else { return };
-        if item.settled_at.replace(now).is_some() {
+        if item.settled_at.is_some() {
             return;
         }
+        item.settled_at = Some(now);
         if let SeedGoal::Time(time) = item.goal {
             self.goals.insert((now.after(time), torrent));
         }
@@ -408,8 +415,12 @@ impl Hub {
             self.goals.remove(&(at, torrent));
             self.judge_goal(torrent, now);
         }
-        let unheard: Vec<TorrentId> =
-            self.completing.iter().filter(|(_, until)| **until <= now).map(|(&torrent, _)| torrent).collect();
+        let unheard: Vec<TorrentId> = self
+            .completing
+            .iter()
+            .filter(|(_, until)| **until <= now)
+            .map(|(&torrent, _)| torrent)
+            .collect();
         unheard.into_iter().for_each(|torrent| self.on_completed_heard(torrent, now));
         self.lease(now);
         self.trackers.on_deadline(now);
@@ -417,7 +428,9 @@ impl Hub {
     }
 
     fn lease(&mut self, now: Instant) {
-        for (direction, bucket) in [(Direction::Down, &mut self.down), (Direction::Up, &mut self.up)] {
+        for (direction, bucket) in
+            [(Direction::Down, &mut self.down), (Direction::Up, &mut self.up)]
+        {
             for (shard, bytes) in bucket.iter_mut().flat_map(|bucket| bucket.share(now)) {
                 self.outputs.push_back(Output::ToShard(shard, ToShard::Lease(direction, bytes)));
             }
@@ -468,3 +481,6 @@ impl Hub {
         self.outputs.pop_front()
     }
 }
+
+#[cfg(test)]
+mod tests;

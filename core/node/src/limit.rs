@@ -25,15 +25,18 @@ pub enum Direction {
 #[derive(Debug)]
 pub struct Bucket {
     rate: u64,
-    bytes: u64,
+    /// What is in it, in bytes × 10⁻⁹: a slow bucket must not lose the fractions.
+    nano_bytes: u128,
     filled_at: Instant,
     waiting: BTreeSet<usize>,
 }
 
+const NANO: u128 = 1_000_000_000;
+
 impl Bucket {
     /// A bucket for `rate` bytes per second, empty at `now`.
     pub fn new(rate: u64, now: Instant) -> Self {
-        Self { rate: rate.max(1), bytes: 0, filled_at: now, waiting: BTreeSet::new() }
+        Self { rate: rate.max(1), nano_bytes: 0, filled_at: now, waiting: BTreeSet::new() }
     }
 
     /// A shard has nothing left.
@@ -48,7 +51,8 @@ impl Bucket {
 
     /// A quantum, or as long as it takes to fill one byte for each who waits.
     fn pause(&self) -> Duration {
-        let byte = Duration::from_nanos(1_000_000_000 * self.waiting.len().max(1) as u64 / self.rate + 1);
+        let byte =
+            Duration::from_nanos(1_000_000_000 * self.waiting.len().max(1) as u64 / self.rate + 1);
         QUANTUM.max(byte)
     }
 
@@ -58,14 +62,15 @@ impl Bucket {
         if elapsed < self.pause() || self.waiting.is_empty() {
             return Vec::new();
         }
-        let elapsed_us = u64::try_from(elapsed.min(2 * self.pause()).as_micros()).unwrap_or(u64::MAX);
-        self.bytes += self.rate.saturating_mul(elapsed_us) / 1_000_000;
+        let elapsed = elapsed.min(2 * self.pause());
+        self.nano_bytes += u128::from(self.rate) * elapsed.as_nanos();
         self.filled_at = now;
-        let each = self.bytes / self.waiting.len() as u64;
+        let waiting = self.waiting.len() as u128;
+        let each = u64::try_from(self.nano_bytes / NANO / waiting).unwrap_or(u64::MAX);
         if each == 0 {
             return Vec::new();
         }
-        self.bytes -= each * self.waiting.len() as u64;
+        self.nano_bytes -= u128::from(each) * waiting * NANO;
         core::mem::take(&mut self.waiting).into_iter().map(|shard| (shard, each)).collect()
     }
 }

@@ -79,10 +79,19 @@ impl Assembly {
     }
 
     /// A block arrived. Gives it back if these bytes are already here.
-    pub fn on_block(&mut self, offset_bytes: u32, buf: BufRef, length_bytes: u32) -> Option<BufRef> {
+    pub fn on_block(
+        &mut self,
+        offset_bytes: u32,
+        buf: BufRef,
+        length_bytes: u32,
+    ) -> Option<BufRef> {
         let known = offset_bytes < self.cursor
             || self.pending.contains_key(&offset_bytes)
-            || self.ahead.range(..=offset_bytes).next_back().is_some_and(|(o, l)| o + l > offset_bytes);
+            || self
+                .ahead
+                .range(..=offset_bytes)
+                .next_back()
+                .is_some_and(|(o, l)| o + l > offset_bytes);
         if known {
             return Some(buf);
         }
@@ -234,7 +243,11 @@ mod tests {
                     assembly.on_written(offset_bytes, length, hash);
                 }
                 Step::Hash { offset_bytes, length_bytes, hash } => {
-                    shown.push(format!("h{}+{}", offset_bytes / BLOCK_BYTES, length_bytes / BLOCK_BYTES));
+                    shown.push(format!(
+                        "h{}+{}",
+                        offset_bytes / BLOCK_BYTES,
+                        length_bytes / BLOCK_BYTES
+                    ));
                     assembly.on_hashed(offset_bytes, length_bytes, hash);
                 }
                 Step::Finished(_) => shown.push("=".into()),
@@ -261,7 +274,9 @@ mod tests {
             for symbol in arrivals.chars() {
                 let relieve = symbol == '!';
                 if let Some(block) = symbol.to_digit(10) {
-                    assert!(assembly.on_block(block * BLOCK_BYTES, pool.take(), BLOCK_BYTES).is_none());
+                    assert!(
+                        assembly.on_block(block * BLOCK_BYTES, pool.take(), BLOCK_BYTES).is_none()
+                    );
                 }
                 shown.push(steps(&mut assembly, 2, relieve));
             }
@@ -277,12 +292,14 @@ mod tests {
         let mut buf = pool.take();
         buf[..5].copy_from_slice(b"hello");
         assembly.on_block(0, buf, 5);
-        let Some(Step::Write { blocks, hash: Some(mut hash), .. }) = assembly.next_step(1, false) else {
+        let Some(Step::Write { blocks, hash: Some(mut hash), .. }) = assembly.next_step(1, false)
+        else {
             panic!("a whole piece is written");
         };
         hash.update(b"garbage");
         assembly.on_write_failed(0, blocks, true);
-        let Some(Step::Write { blocks, hash: Some(mut hash), .. }) = assembly.next_step(1, false) else {
+        let Some(Step::Write { blocks, hash: Some(mut hash), .. }) = assembly.next_step(1, false)
+        else {
             panic!("it is written again");
         };
         hash.update(&blocks[0].0[..5]);

@@ -10,13 +10,16 @@ use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::PathBuf;
 
-use base::{Bitfield, BlockId, BufPool, BufRef, FileIndex, InfoHash, Instant, JobId, PieceIndex, TorrentId};
+use base::{
+    Bitfield, BlockId, BufPool, BufRef, FileIndex, InfoHash, Instant, JobId, PieceIndex, TorrentId,
+};
 use keys::Sha1;
 
 use crate::assembly::{Assembly, Step};
 use crate::durability::{Durability, Next, SyncPolicy};
 use crate::job::{
-    DiskDone, DiskError, DiskErrorKind, DiskJob, DoneKind, FileStamp, HashPart, JobKind, ResumeRecord,
+    DiskDone, DiskError, DiskErrorKind, DiskJob, DoneKind, FileStamp, HashPart, JobKind,
+    ResumeRecord,
 };
 use crate::layout::Layout;
 use crate::recheck::Recheck;
@@ -198,12 +201,14 @@ impl Store {
     /// A block arrived. The caller sees to it that each byte of a piece arrives once; a second
     /// copy is given back to the pool.
     pub fn on_block(&mut self, block: BlockId, buf: BufRef, now: Instant, pool: &mut BufPool) {
-        if !self.spec.writable || !matches!(self.state, State::Ready) || self.have.has(block.piece) {
+        if !self.spec.writable || !matches!(self.state, State::Ready) || self.have.has(block.piece)
+        {
             pool.give_back(buf);
             return;
         }
         let length_bytes = self.spec.layout.piece_bytes(block.piece);
-        let assembly = self.assemblies.entry(block.piece).or_insert_with(|| Assembly::new(length_bytes));
+        let assembly =
+            self.assemblies.entry(block.piece).or_insert_with(|| Assembly::new(length_bytes));
         if let Some(duplicate) = assembly.on_block(block.offset_bytes, buf, block.length_bytes) {
             pool.give_back(duplicate);
         }
@@ -305,17 +310,20 @@ impl Store {
                     self.on_trouble(error, now);
                 }
             },
-            (JobUse::HashAhead { piece, offset_bytes, length_bytes }, DoneKind::Hashed { result }) => {
-                match (result, self.assemblies.get_mut(&piece)) {
-                    (Ok(hash), Some(assembly)) => {
-                        assembly.on_hashed(offset_bytes, length_bytes, hash);
-                        self.advance(piece, false, now, pool);
-                    }
-                    (Err(_), Some(_)) => self.fail_piece(piece, pool),
-                    (_, None) => {}
+            (
+                JobUse::HashAhead { piece, offset_bytes, length_bytes },
+                DoneKind::Hashed { result },
+            ) => match (result, self.assemblies.get_mut(&piece)) {
+                (Ok(hash), Some(assembly)) => {
+                    assembly.on_hashed(offset_bytes, length_bytes, hash);
+                    self.advance(piece, false, now, pool);
                 }
+                (Err(_), Some(_)) => self.fail_piece(piece, pool),
+                (_, None) => {}
+            },
+            (JobUse::Check(piece), DoneKind::Hashed { result }) => {
+                self.on_checked(piece, result, now);
             }
-            (JobUse::Check(piece), DoneKind::Hashed { result }) => self.on_checked(piece, result, now),
             (JobUse::Resident(key), DoneKind::Resident { result }) => {
                 self.outputs.push_back(Output::Resident { key, result });
             }
@@ -343,7 +351,12 @@ impl Store {
         self.make_durable(now);
     }
 
-    fn on_opened(&mut self, stamps: Vec<FileStamp>, resume: Option<Box<ResumeRecord>>, now: Instant) {
+    fn on_opened(
+        &mut self,
+        stamps: Vec<FileStamp>,
+        resume: Option<Box<ResumeRecord>>,
+        now: Instant,
+    ) {
         if !matches!(self.state, State::Opening) {
             return;
         }
@@ -458,7 +471,8 @@ impl Store {
                     self.job(kind, JobUse::Write { piece, offset_bytes, length_bytes });
                 }
                 Some(Step::Hash { offset_bytes, length_bytes, hash }) => {
-                    let parts = self.spec.layout.parts(BlockId { piece, offset_bytes, length_bytes });
+                    let parts =
+                        self.spec.layout.parts(BlockId { piece, offset_bytes, length_bytes });
                     let hashing = JobUse::HashAhead { piece, offset_bytes, length_bytes };
                     self.job(JobKind::Hash { parts, hash }, hashing);
                 }
@@ -467,7 +481,11 @@ impl Store {
                         self.assemblies.remove(&piece);
                         self.have.set(piece);
                         self.settled_said = false;
-                        self.durability.on_verified(piece, self.spec.layout.piece_bytes(piece), now);
+                        self.durability.on_verified(
+                            piece,
+                            self.spec.layout.piece_bytes(piece),
+                            now,
+                        );
                         self.outputs.push_back(Output::PieceDone(piece));
                     } else {
                         self.fail_piece(piece, pool);
@@ -569,7 +587,8 @@ fn judge_files(
     record: Option<&ResumeRecord>,
 ) -> (Bitfield, Vec<PieceIndex>) {
     let piece_count = layout.piece_count();
-    let now: BTreeMap<FileIndex, &FileStamp> = stamps.iter().map(|stamp| (stamp.file, stamp)).collect();
+    let now: BTreeMap<FileIndex, &FileStamp> =
+        stamps.iter().map(|stamp| (stamp.file, stamp)).collect();
     let mut absent = vec![false; piece_count as usize];
     let mut believed = vec![record.is_some(); piece_count as usize];
     for spec in layout.specs() {

@@ -11,7 +11,12 @@ use base::{InfoHash, PieceIndex};
 pub const SET_PIECES: usize = 10;
 
 /// The first `count` pieces of the set of the peer at `ip`.
-pub fn allowed_fast(ip: Ipv4Addr, info_hash: InfoHash, piece_count: u32, count: usize) -> Vec<PieceIndex> {
+pub fn allowed_fast(
+    ip: Ipv4Addr,
+    info_hash: InfoHash,
+    piece_count: u32,
+    count: usize,
+) -> Vec<PieceIndex> {
     let [a, b, c, _] = ip.octets();
     let mut seed = [0; 24];
     seed[..4].copy_from_slice(&[a, b, c, 0]);

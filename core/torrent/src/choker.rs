@@ -91,7 +91,8 @@ mod tests {
     #[test]
     fn everybody_gets_the_optimistic_slot_in_time() {
         let peers = candidates("9 8 0 0 0 0");
-        let (mut seen, mut optimistic, mut rng) = (std::collections::BTreeSet::new(), None, Rng::from_seed(3));
+        let (mut seen, mut optimistic, mut rng) =
+            (std::collections::BTreeSet::new(), None, Rng::from_seed(3));
         for _ in 0..60 {
             optimistic = choose(&peers, 3, optimistic, true, &mut rng).optimistic;
             seen.extend(optimistic);

@@ -70,12 +70,18 @@ impl Peers {
 
     /// The next address to dial now, which thereby is busy.
     pub fn next(&mut self, now: Instant) -> Option<SocketAddr> {
-        let &(at, addr) = self.queue.first()?;
-        if at > now {
-            return None;
+        loop {
+            let &(at, addr) = self.queue.first()?;
+            if at > now {
+                return None;
+            }
+            if !self.is_banned(addr.ip()) {
+                self.set_busy(addr);
+                return Some(addr);
+            }
+            // It was known before it was banned.
+            self.forget(addr);
         }
-        self.set_busy(addr);
-        Some(addr)
     }
 
     /// When [`Self::next`] has something.

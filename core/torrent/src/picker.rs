@@ -111,7 +111,11 @@ impl Picker {
 
     /// Length of `piece` in bytes.
     pub fn piece_bytes(&self, piece: PieceIndex) -> u32 {
-        if piece.0 as usize + 1 == self.pieces.len() { self.last_piece_bytes } else { self.piece_bytes }
+        if piece.0 as usize + 1 == self.pieces.len() {
+            self.last_piece_bytes
+        } else {
+            self.piece_bytes
+        }
     }
 
     fn block_id(&self, piece: PieceIndex, block: u32) -> BlockId {
@@ -205,11 +209,14 @@ impl Picker {
         out: &mut Vec<BlockId>,
     ) {
         let end = out.len() + count;
-        if let Some(piece) = last {
+        if let Some(piece) = last.filter(|&piece| peer.has(piece)) {
             self.pick_from(piece, end, out);
         }
         if out.len() < end {
-            let open = self.partials.iter().filter(|(piece, partial)| partial.free > 0 && peer.has(**piece));
+            let open = self
+                .partials
+                .iter()
+                .filter(|(piece, partial)| partial.free > 0 && peer.has(**piece));
             let open: Vec<PieceIndex> = open.map(|(&piece, _)| piece).collect();
             for piece in open {
                 if out.len() < end {
@@ -239,7 +246,8 @@ impl Picker {
             return None;
         }
         let started = self.partials.len() + self.verifying.len() + self.have_count as usize;
-        let start = if started < RANDOM_FIRST_PIECES as usize { rng.below(length) as usize } else { 0 };
+        let start =
+            if started < RANDOM_FIRST_PIECES as usize { rng.below(length) as usize } else { 0 };
         let (before, after) = self.order.split_at(start);
         after.iter().chain(before).copied().map(PieceIndex).find(|&piece| peer.has(piece))
     }
@@ -280,33 +288,26 @@ impl Picker {
         count: usize,
         out: &mut Vec<BlockId>,
     ) {
-        let start = out.len();
-        let end = start + count;
+        let mut picked: Vec<BlockId> = Vec::new();
         for copies in 1..ENDGAME_COPIES_MAX {
-            for (&piece, partial) in &mut self.partials {
-                if !peer.has(piece) {
-                    continue;
-                }
-                let piece_bytes = if piece.0 as usize + 1 == self.pieces.len() {
-                    self.last_piece_bytes
-                } else {
-                    self.piece_bytes
-                };
-                for (index, block) in (0..).zip(&mut partial.blocks) {
-                    let offset_bytes = index * BLOCK_BYTES;
-                    let length_bytes = BLOCK_BYTES.min(piece_bytes - offset_bytes);
-                    let id = BlockId { piece, offset_bytes, length_bytes };
-                    let new = !asked(id) && !out[start..].contains(&id);
-                    if *block == Block::Requested(copies) && new {
-                        if out.len() == end {
-                            return;
-                        }
-                        *block = Block::Requested(copies + 1);
-                        out.push(id);
-                    }
-                }
+            let open = self.partials.iter().filter(|(piece, _)| peer.has(**piece));
+            let slow: Vec<BlockId> = open
+                .flat_map(|(&piece, partial)| (0..).zip(&partial.blocks).map(move |b| (piece, b)))
+                .filter(|(_, (_, block))| **block == Block::Requested(copies))
+                .map(|(piece, (index, _))| self.block_id(piece, index))
+                .filter(|id| !asked(*id) && !picked.contains(id))
+                .take(count - picked.len())
+                .collect();
+            picked.extend(slow);
+        }
+        for id in &picked {
+            let partial = self.partials.get_mut(&id.piece).expect("it was found there");
+            let block = &mut partial.blocks[(id.offset_bytes / BLOCK_BYTES) as usize];
+            if let Block::Requested(copies) = block {
+                *copies += 1;
             }
         }
+        out.append(&mut picked);
     }
 
     /// A block will not come from the peer that was asked for it.
@@ -328,8 +329,9 @@ impl Picker {
         }
     }
 
-    /// A block arrived from `sender`, asked for earlier (perhaps long ago).
-    pub fn on_block(&mut self, block: BlockId, sender: ConnId) -> Accepted {
+    /// A block arrived from `sender`. `on_time`: its request counts as open here; else it was
+    /// given back long ago.
+    pub fn on_block(&mut self, block: BlockId, sender: ConnId, on_time: bool) -> Accepted {
         match self.pieces[block.piece.0 as usize] {
             // Asked for, given up, and here after all: take it.
             Piece::Missing(_) => self.begin(block.piece),
@@ -344,7 +346,7 @@ impl Picker {
                 partial.free -= 1;
                 false
             }
-            Block::Requested(copies) => copies > 1,
+            Block::Requested(copies) => copies > u8::from(on_time),
         };
         *state = Block::Received;
         partial.missing -= 1;
@@ -367,16 +369,42 @@ impl Picker {
         senders
     }
 
-    /// The piece is wrong: all of it is wanted again. Returns who sent it.
+    /// The piece is wrong, or part of it was lost before the rest came: all of it is wanted
+    /// again. Returns who is to blame.
     pub fn on_piece_failed(&mut self, piece: PieceIndex) -> Vec<ConnId> {
-        let senders = self.verifying.remove(&piece).expect("it was being verified");
-        self.put_in(piece);
-        senders
+        let Some(partial) = self.partials.get_mut(&piece) else {
+            let senders = self.verifying.remove(&piece).expect("it was being verified");
+            self.put_in(piece);
+            return senders;
+        };
+        // What storage could not read back before the piece was whole is nobody's fault, and
+        // the requests that are open stay so.
+        for block in partial.blocks.iter_mut().filter(|block| **block == Block::Received) {
+            *block = Block::Free;
+            partial.free += 1;
+            partial.missing += 1;
+        }
+        partial.senders.clear();
+        if partial.free as usize == partial.blocks.len() {
+            self.partials.remove(&piece);
+            self.put_in(piece);
+        }
+        Vec::new()
     }
 
     /// Whether nothing is left that nobody was asked for.
     pub fn is_endgame(&self) -> bool {
         self.order.is_empty() && self.partials.values().all(|partial| partial.free == 0)
+    }
+
+    /// Blocks that peers were asked for, and how many peers.
+    pub fn requested(&self) -> impl Iterator<Item = (BlockId, u8)> {
+        self.partials.iter().flat_map(move |(&piece, partial)| {
+            (0..).zip(&partial.blocks).filter_map(move |(index, block)| match *block {
+                Block::Requested(copies) => Some((self.block_id(piece, index), copies)),
+                Block::Free | Block::Received => None,
+            })
+        })
     }
 
     #[cfg(test)]

@@ -153,9 +153,12 @@ mod tests {
     #[test]
     fn a_long_fat_path_is_filled() {
         const MIB: u64 = 1 << 20;
-        for (rate, rtt_ms, reqq) in
-            [(MIB, 10, None), (20 * MIB, 100, None), (60 * MIB, 100, None), (100 * MIB, 200, Some(2000))]
-        {
+        for (rate, rtt_ms, reqq) in [
+            (MIB, 10, None),
+            (20 * MIB, 100, None),
+            (60 * MIB, 100, None),
+            (100 * MIB, 200, Some(2000)),
+        ] {
             let got = last_second(rate, rtt_ms, reqq, 8);
             assert!(got * 100 >= rate * 90, "{got} of {rate} bytes/s at {rtt_ms} ms");
         }

@@ -135,7 +135,8 @@ impl Receiver {
         pool: &mut BufPool,
     ) -> Option<RecvPlan> {
         let (mut slots, mut blocks, mut planned) = (Vec::new(), Vec::new(), 0);
-        let in_order = self.skip == 0 && self.control.len() == self.parsed && !self.expect_handshake;
+        let in_order =
+            self.skip == 0 && self.control.len() == self.parsed && !self.expect_handshake;
         let partial_block = self.partial.as_ref().map(|partial| partial.block);
         if bytes_max == 0 {
             return None;
@@ -237,9 +238,14 @@ impl Receiver {
         if self.expect_handshake {
             let rest = &self.control[self.parsed..];
             let Some(bytes) = rest.first_chunk::<HANDSHAKE_BYTES>() else {
-                return if peer::may_be_handshake(rest) { Ok(None) } else { Err(StreamError::NotBitTorrent) };
+                return if peer::may_be_handshake(rest) {
+                    Ok(None)
+                } else {
+                    Err(StreamError::NotBitTorrent)
+                };
             };
-            let handshake = Handshake::decode(bytes).map_err(|_wrong| StreamError::NotBitTorrent)?;
+            let handshake =
+                Handshake::decode(bytes).map_err(|_wrong| StreamError::NotBitTorrent)?;
             self.parsed += HANDSHAKE_BYTES;
             self.expect_handshake = false;
             return Ok(Some(Received::Handshake(handshake)));

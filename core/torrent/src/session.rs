@@ -21,6 +21,10 @@ const LATE_MAX: usize = 2 * crate::pipeline::DEPTH_MAX as usize;
 /// Pieces remembered that a choking peer allows; more are ignored (BEP 6 suggests 10).
 pub const ALLOWED_FAST_MAX: usize = 32;
 
+/// Messages that say all of what a peer has: BEP 3 and 6 allow one, and a peer that had a magnet
+/// link only may send another when it knows the torrent. Each costs us a look at every piece.
+pub const INVENTORIES_MAX: u32 = 4;
+
 /// A rate in bytes per second, smoothed over a few seconds.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Rate {
@@ -53,6 +57,15 @@ impl Rate {
     }
 }
 
+/// What was known of a block that came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// It was an open request.
+    Open,
+    /// It was asked for and given up.
+    GivenUp,
+}
+
 /// See the [module documentation](self).
 #[derive(Debug)]
 pub struct Session {
@@ -80,6 +93,8 @@ pub struct Session {
     pub peer_interested: bool,
     /// What it has.
     pub have: Bitfield,
+    /// How often it said all that it has in one message.
+    pub inventories: u32,
     /// How many of the pieces it has we lack.
     pub useful: u32,
     /// The incoming stream.
@@ -102,6 +117,9 @@ pub struct Session {
     pub allows: Vec<PieceIndex>,
     /// It owes us blocks and is silent.
     pub snubbed: bool,
+    /// It rejected a request though it does not choke us: it is asked nothing until the next
+    /// tick, or the same question would go round as fast as the line allows.
+    pub refused: bool,
     /// What it asked for and is not yet being fetched from the disk.
     pub asked: VecDeque<BlockId>,
     /// Bytes asked for that are on their way from the disk or in the socket's queue.
@@ -120,7 +138,13 @@ pub struct Session {
 
 impl Session {
     /// A connection that has just been made. `receiver` knows whether a handshake is to come.
-    pub fn new(addr: SocketAddr, outgoing: bool, pieces: u32, receiver: Receiver, now: Instant) -> Self {
+    pub fn new(
+        addr: SocketAddr,
+        outgoing: bool,
+        pieces: u32,
+        receiver: Receiver,
+        now: Instant,
+    ) -> Self {
         Self {
             addr,
             outgoing,
@@ -134,6 +158,7 @@ impl Session {
             peer_choking: true,
             peer_interested: false,
             have: Bitfield::empty(pieces),
+            inventories: 0,
             useful: 0,
             receiver,
             out: Vec::new(),
@@ -145,6 +170,7 @@ impl Session {
             allowed: Vec::new(),
             allows: Vec::new(),
             snubbed: false,
+            refused: false,
             asked: VecDeque::new(),
             unsent_bytes: 0,
             down: Rate::default(),
@@ -175,17 +201,15 @@ impl Session {
         self.late.drain(..excess);
     }
 
-    /// Takes a block off the open requests; false if it was not there.
-    pub fn forget_request(&mut self, block: BlockId) -> bool {
-        match self.requests.iter().position(|&open| open == block) {
-            Some(0) => self.requests.pop_front().is_some(),
-            Some(at) => self.requests.remove(at).is_some(),
-            None => {
-                let late = self.late.len();
-                self.late.retain(|&open| open != block);
-                self.late.len() < late
-            }
+    /// Takes a block off the open requests, or else off those given up.
+    pub fn forget_request(&mut self, block: BlockId) -> Option<Asked> {
+        if let Some(at) = self.requests.iter().position(|&open| open == block) {
+            self.requests.remove(at);
+            return Some(Asked::Open);
         }
+        let at = self.late.iter().position(|&late| late == block)?;
+        self.late.remove(at);
+        Some(Asked::GivenUp)
     }
 
     /// Writes requests for `blocks` and keeps them as open.

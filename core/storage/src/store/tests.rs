@@ -53,7 +53,8 @@ impl Rig {
         let mut buf = self.pool.take();
         let at = (piece * BLOCK_BYTES) as usize;
         buf.copy_from_slice(&self.data[at..at + BLOCK_BYTES as usize]);
-        let block = BlockId { piece: PieceIndex(piece), offset_bytes: 0, length_bytes: BLOCK_BYTES };
+        let block =
+            BlockId { piece: PieceIndex(piece), offset_bytes: 0, length_bytes: BLOCK_BYTES };
         self.store.on_block(block, buf, NOW, &mut self.pool);
     }
 

@@ -110,26 +110,39 @@ fn endgame_asks_others_for_what_is_under_way_but_not_the_same_peer() {
     let mut out = Vec::new();
     picker.pick_again(&peer("xxxxx"), |id| id == block(4, 0), 5, &mut out);
     assert_eq!(shown(&out), "4.1");
-    let accepted = picker.on_block(block(4, 1), ConnId(1));
+    let accepted = picker.on_block(block(4, 1), ConnId(1), true);
     assert_eq!(accepted, Accepted::Wanted { asked_others: true });
-    assert_eq!(picker.on_block(block(4, 1), ConnId(2)), Accepted::Duplicate);
+    assert_eq!(picker.on_block(block(4, 1), ConnId(2), true), Accepted::Duplicate);
 }
 
 #[test]
 fn a_failed_piece_names_its_senders_and_is_wanted_again() {
     let mut picker = picker("****1", 2);
     picked(&mut picker, "xxxxx", None, 5);
-    picker.on_block(block(4, 0), ConnId(7));
-    picker.on_block(block(4, 1), ConnId(8));
+    picker.on_block(block(4, 0), ConnId(7), true);
+    picker.on_block(block(4, 1), ConnId(8), true);
     assert!(picker.pick_is_empty());
     assert_eq!(picker.on_piece_failed(PieceIndex(4)), [ConnId(7), ConnId(8)]);
     assert_eq!(picked(&mut picker, "xxxxx", None, 5), "4.0 4.1");
 }
 
 #[test]
+fn a_piece_lost_before_it_was_whole_is_wanted_again_and_nobody_is_to_blame() {
+    let mut picker = picker("****1", 2);
+    picked(&mut picker, "xxxxx", None, 5);
+    picker.on_block(block(4, 0), ConnId(7), true);
+    assert_eq!(picker.on_piece_failed(PieceIndex(4)), []);
+    picker.assert_invariants();
+    // The other block was asked for and comes all the same.
+    picker.on_block(block(4, 1), ConnId(8), true);
+    assert_eq!(picked(&mut picker, "xxxxx", None, 5), "4.0");
+}
+
+#[test]
 fn the_last_block_is_as_long_as_the_torrent_says() {
     let total = u64::from(3 * BLOCK_BYTES) + 5;
-    let mut picker = Picker::new(&Bitfield::empty(2), 2 * BLOCK_BYTES, total, &mut Rng::from_seed(0));
+    let mut picker =
+        Picker::new(&Bitfield::empty(2), 2 * BLOCK_BYTES, total, &mut Rng::from_seed(0));
     let mut out = Vec::new();
     picker.pick(&Bitfield::full(2), None, 9, &mut Rng::from_seed(0), &mut out);
     let lengths: u64 = out.iter().map(|block| u64::from(block.length_bytes)).sum();
@@ -187,7 +200,7 @@ proptest! {
                 }
                 3 | 4 => {
                     while let Some(block) = asked.pop() {
-                        picker.on_block(block, ConnId(index as u64));
+                        picker.on_block(block, ConnId(index as u64), true);
                         let at = block.piece;
                         if picker.verifying.contains_key(&at) {
                             if rng.chance(1, 8) { picker.on_piece_failed(at); } else { picker.on_piece_done(at); }

@@ -18,14 +18,19 @@ fn content(block: BlockId) -> Vec<u8> {
 }
 
 /// Feeds `stream` in reads of at most `cut` bytes; returns what came, as text.
-fn run(stream: &[u8], expected: &[BlockId], mut cut: impl FnMut() -> usize) -> Result<Vec<String>, StreamError> {
+fn run(
+    stream: &[u8],
+    expected: &[BlockId],
+    mut cut: impl FnMut() -> usize,
+) -> Result<Vec<String>, StreamError> {
     let mut pool = BufPool::new(80);
     let mut receiver = Receiver::new(false);
     let mut expected: Vec<BlockId> = expected.to_vec();
     let mut shown = Vec::new();
     let mut at = 0;
     while at < stream.len() {
-        let mut plan = receiver.plan(expected.iter(), usize::MAX, &mut pool).expect("buffers enough");
+        let mut plan =
+            receiver.plan(expected.iter(), usize::MAX, &mut pool).expect("buffers enough");
         let mut left = (stream.len() - at).min(cut());
         let before = at;
         for slot in &mut plan.slots {

@@ -7,12 +7,11 @@ use wire::extended::{self, ExtendedHandshake};
 use wire::peer::Message;
 
 use super::{CloseReason, Swarm};
-use crate::session::{ALLOWED_FAST_MAX, REQUESTS_QUEUED_MAX};
+use crate::session::{ALLOWED_FAST_MAX, INVENTORIES_MAX, REQUESTS_QUEUED_MAX};
 
 impl Swarm {
     pub(super) fn on_message(&mut self, conn: ConnId, message: Message<'_>, now: Instant) {
         match message {
-            Message::KeepAlive | Message::Port(_) | Message::Suggest(_) | Message::Unknown(_) => {}
             Message::Choke => self.on_choke(conn),
             Message::Unchoke => {
                 self.session(conn).peer_choking = false;
@@ -37,8 +36,14 @@ impl Swarm {
                     session.allowed.push(piece);
                 }
             }
-            Message::Extended { id: extended::HANDSHAKE_ID, payload } => self.on_hello(conn, payload),
-            Message::Extended { .. } => {}
+            Message::Extended { id: extended::HANDSHAKE_ID, payload } => {
+                self.on_hello(conn, payload);
+            }
+            Message::KeepAlive
+            | Message::Port(_)
+            | Message::Suggest(_)
+            | Message::Unknown(_)
+            | Message::Extended { .. } => {}
             // The receiver hands blocks over before they become messages.
             Message::Piece { .. } => unreachable!("blocks are no messages"),
         }
@@ -72,11 +77,16 @@ impl Swarm {
             let session = self.session(conn);
             session.useful += u32::from(lacking);
             self.update_interest(conn);
+            self.close_if_useless(conn);
         }
     }
 
     fn set_have(&mut self, conn: ConnId, bits: Bitfield) {
         let session = self.sessions.get_mut(&conn).expect("the caller saw it alive");
+        session.inventories += 1;
+        if session.inventories > INVENTORIES_MAX {
+            return self.close(conn, CloseReason::OutOfRange);
+        }
         let before = core::mem::replace(&mut session.have, bits);
         if !self.ready {
             return;
@@ -138,8 +148,8 @@ impl Swarm {
             && block.length_bytes <= BLOCK_BYTES
             && session.asked.len() < REQUESTS_QUEUED_MAX;
         if served {
+            // Read from the disk when all that came in one go is known, so that runs are long.
             session.asked.push_back(block);
-            self.pump_uploads(conn);
         } else if session.fast {
             session.say(Message::Reject(block));
             self.touch(conn);
@@ -163,6 +173,7 @@ impl Swarm {
         }
         if session.requests.contains(&block) {
             session.forget_request(block);
+            session.refused = !session.peer_choking;
             // A peer that refuses in the middle of a transfer would be asked again at once.
             session.allowed.retain(|&piece| piece != block.piece);
             self.picker.give_back(block);

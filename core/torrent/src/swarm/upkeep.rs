@@ -64,7 +64,11 @@ impl Swarm {
     }
 
     fn is_short_of_peers(&self) -> bool {
-        !self.stopped && self.ready && self.shape.wants && !self.have.is_full() && self.sessions.len() < 4
+        !self.stopped
+            && self.ready
+            && self.shape.wants
+            && !self.have.is_full()
+            && self.sessions.len() < 4
     }
 
     fn may_dial(&self) -> bool {
@@ -98,6 +102,7 @@ impl Swarm {
             self.touch(conn);
         }
         let session = self.sessions.get_mut(&conn).expect("still there");
+        session.refused = false;
         let waited = now.saturating_since(session.block_at);
         if !session.requests.is_empty() && waited > SNUB_AFTER {
             session.snubbed = true;

@@ -93,7 +93,8 @@ impl Swarm {
             return;
         }
         let set = allowed_fast(ip, shape.info_hash, shape.pieces, SET_PIECES);
-        let allows: Vec<PieceIndex> = set.into_iter().filter(|&piece| self.have.has(piece)).collect();
+        let allows: Vec<PieceIndex> =
+            set.into_iter().filter(|&piece| self.have.has(piece)).collect();
         for &piece in &allows {
             session.say(Message::AllowedFast(piece));
         }

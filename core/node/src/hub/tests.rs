@@ -1,0 +1,282 @@
+//! Behaviours of a hub. What it does is shown as words: `1<add0` goes to shard 1, `completed!`
+//! is an announce with that event, `settled0` is news for the user.
+
+use base::InfoHash;
+use torrent::swarm::Stats;
+use wire::peer::Extensions;
+
+use super::*;
+
+const TOTAL: u64 = 1000;
+
+struct Rig {
+    hub: Hub,
+    now: Instant,
+    http: VecDeque<ExchangeId>,
+}
+
+fn spec(n: u8, goal: SeedGoal) -> TorrentSpec {
+    TorrentSpec {
+        info_hash: InfoHash([n; 20]),
+        name: "t".into(),
+        root: "/r".into(),
+        files: Vec::new(),
+        piece_bytes: 1,
+        total_bytes: TOTAL,
+        digests: Vec::new(),
+        private: false,
+        trackers: vec![vec!["http://tracker.example/announce".into()]],
+        peers: Vec::new(),
+        writable: true,
+        recheck: false,
+        goal,
+    }
+}
+
+fn status(phase: Phase, downloaded_bytes: u64, uploaded: u64) -> Box<TorrentStatus> {
+    let have_bytes = if phase == Phase::Seeding { TOTAL } else { 0 };
+    let stats = Stats { downloaded_bytes, uploaded_bytes: uploaded, ..Stats::default() };
+    let uploaded_ever_bytes = uploaded;
+    Box::new(TorrentStatus {
+        phase,
+        have_bytes,
+        total_bytes: TOTAL,
+        stats,
+        uploaded_ever_bytes,
+        ..TorrentStatus::default()
+    })
+}
+
+fn rig(limit: Option<u64>) -> Rig {
+    let config = Config {
+        shards: 2,
+        peer_id: PeerId([1; 20]),
+        listen_port: 6881,
+        families: Families { v4: true, v6: false },
+        announce: true,
+        down_limit: limit,
+        up_limit: limit,
+    };
+    let hub = Hub::new(config, Rng::from_seed(0), Instant::START);
+    Rig { hub, now: Instant::START, http: VecDeque::new() }
+}
+
+/// A rig with torrent 0, opened, its trackers told that it started.
+fn started(goal: SeedGoal, phase: Phase) -> Rig {
+    let mut rig = rig(None);
+    rig.hub.add(spec(1, goal), rig.now).unwrap();
+    assert_eq!(rig.hear(), "0<add0");
+    assert_eq!(rig.says(ToHub::Status(TorrentId(0), status(phase, 0, 0))), "started!");
+    assert_eq!(rig.tracker_answers(), "tracker0");
+    rig
+}
+
+impl Rig {
+    fn hear(&mut self) -> String {
+        let mut words = Vec::new();
+        while let Some(output) = self.hub.poll_output() {
+            words.push(match output {
+                Output::ToShard(shard, message) => format!("{shard}<{}", letter(&message)),
+                Output::Close(_) => "close".into(),
+                Output::Http(request) => {
+                    self.http.push_back(request.id);
+                    let event = request.url.split_once("event=").map_or("", |(_, rest)| rest);
+                    format!("{}!", event.split('&').next().unwrap())
+                }
+                Output::Event(event) => news(&event),
+                other @ (Output::CancelHttp(_) | Output::Resolve(_) | Output::Datagram(..)) => {
+                    format!("{other:?}")
+                }
+            });
+        }
+        words.join(" ")
+    }
+
+    fn says(&mut self, message: ToHub) -> String {
+        self.hub.on_message(0, message, self.now);
+        self.hear()
+    }
+
+    fn tracker_answers(&mut self) -> String {
+        let id = self.http.pop_front().unwrap();
+        let body = b"d8:intervali1800e5:peers0:e".to_vec();
+        let reply = HttpReply { status: 200, location: None, content_type: None, body };
+        self.hub.on_http(id, Ok(reply), self.now);
+        self.hear()
+    }
+
+    /// Time passes up to the deadline, which must be within `patience`.
+    fn wait(&mut self, patience: Duration) -> String {
+        let at = self.hub.deadline().expect("something is to come");
+        assert!(at <= self.now.after(patience), "{at:?} is late");
+        self.now = at;
+        self.hub.on_deadline(at);
+        self.hear()
+    }
+
+    fn handshake(&mut self, info_hash: u8) -> String {
+        let conn = self.hub.on_accepted(self.now).unwrap();
+        let hash = InfoHash([info_hash; 20]);
+        let handshake = Handshake::new(Extensions::default(), hash, PeerId([2; 20]));
+        self.hub.on_handshake(conn, SocketAddr::from(([10, 0, 0, 9], 1)), &handshake.encode());
+        self.hear()
+    }
+}
+
+fn letter(message: &ToShard) -> String {
+    match message {
+        ToShard::Add(torrent, _) => format!("add{}", torrent.0),
+        ToShard::Peers(torrent, ..) => format!("peers{}", torrent.0),
+        ToShard::Incoming { torrent, .. } => format!("incoming{}", torrent.0),
+        ToShard::Remove(torrent) => format!("remove{}", torrent.0),
+        ToShard::Lease(direction, bytes) => format!("{direction:?}{bytes}"),
+    }
+}
+
+fn news(event: &Event) -> String {
+    match event {
+        Event::Settled(torrent) => format!("settled{}", torrent.0),
+        Event::Failed(torrent, _) => format!("failed{}", torrent.0),
+        Event::Trouble(torrent, _) => format!("trouble{}", torrent.0),
+        Event::GoalReached(torrent) => format!("goal{}", torrent.0),
+        Event::Removed(torrent) => format!("removed{}", torrent.0),
+        Event::Tracker(torrent, ..) => format!("tracker{}", torrent.0),
+        Event::Fetched(_) => "fetched".into(),
+    }
+}
+
+#[test]
+fn a_connection_is_handed_over_only_for_a_torrent_that_is_here() {
+    let mut rig = started(SeedGoal::Forever, Phase::Downloading);
+    rig.hub.add(spec(2, SeedGoal::Forever), rig.now).unwrap();
+    assert_eq!(rig.hear(), "1<add1");
+    assert_eq!(rig.handshake(1), "0<incoming0");
+    assert_eq!(rig.handshake(2), "1<incoming1");
+    assert_eq!(rig.handshake(3), "close");
+    rig.hub.remove(TorrentId(0), rig.now);
+    rig.hear();
+    assert_eq!(rig.handshake(1), "close");
+}
+
+#[test]
+fn a_torrent_is_taken_once() {
+    let mut rig = started(SeedGoal::Forever, Phase::Downloading);
+    assert_eq!(rig.hub.add(spec(1, SeedGoal::None), rig.now), None);
+    assert_eq!((rig.hear().as_str(), rig.hub.torrents()), ("", 1));
+}
+
+#[test]
+fn connections_without_a_handshake_are_bounded_in_number_and_time() {
+    let mut rig = rig(None);
+    let conns: Vec<ConnId> =
+        (0..PENDING_MAX).map(|_| rig.hub.on_accepted(rig.now).unwrap()).collect();
+    assert_eq!(rig.hub.on_accepted(rig.now), None);
+    rig.hub.on_closed(conns[0]);
+    assert!(rig.hub.on_accepted(rig.now).is_some());
+    assert_eq!(rig.wait(HANDSHAKE_MAX).matches("close").count(), PENDING_MAX);
+    assert_eq!(rig.hub.deadline(), None);
+    let late = Handshake::new(Extensions::default(), InfoHash([1; 20]), PeerId([2; 20]));
+    rig.hub.on_handshake(conns[1], SocketAddr::from(([10, 0, 0, 9], 1)), &late.encode());
+    assert_eq!(rig.hear(), "", "it was closed already");
+}
+
+#[test]
+fn a_torrent_that_shall_not_seed_ends_when_it_is_settled() {
+    let mut rig = started(SeedGoal::None, Phase::Downloading);
+    assert_eq!(rig.says(ToHub::Status(TorrentId(0), status(Phase::Seeding, TOTAL, 0))), "");
+    assert_eq!(rig.says(ToHub::Settled(TorrentId(0))), "settled0 goal0 0<remove0 completed!");
+}
+
+#[test]
+fn a_ratio_is_reached_by_what_was_ever_uploaded_and_not_before_it_is_settled() {
+    let mut rig = started(SeedGoal::Ratio { per_mille: 1500 }, Phase::Downloading);
+    let says = |rig: &mut Rig, uploaded| {
+        rig.says(ToHub::Status(TorrentId(0), status(Phase::Seeding, TOTAL, uploaded)))
+    };
+    assert_eq!(says(&mut rig, 2000), "");
+    says(&mut rig, 1499);
+    assert!(!rig.says(ToHub::Settled(TorrentId(0))).contains("goal"));
+    assert_eq!(says(&mut rig, 1500), "goal0 0<remove0");
+}
+
+#[test]
+fn a_time_counts_from_when_it_was_first_settled() {
+    let mut rig = started(SeedGoal::Time(Duration::from_secs(60)), Phase::Seeding);
+    assert_eq!(rig.says(ToHub::Settled(TorrentId(0))), "settled0");
+    rig.now = rig.now.after(Duration::from_secs(30));
+    assert_eq!(rig.says(ToHub::Settled(TorrentId(0))), "", "said twice");
+    assert_eq!(rig.wait(Duration::from_secs(30)), "goal0 0<remove0 stopped!");
+}
+
+#[test]
+fn for_ever_is_for_ever() {
+    let mut rig = started(SeedGoal::Forever, Phase::Seeding);
+    assert_eq!(rig.says(ToHub::Settled(TorrentId(0))), "settled0");
+    assert_eq!(rig.says(ToHub::Status(TorrentId(0), status(Phase::Seeding, 0, 1 << 40))), "");
+}
+
+#[test]
+fn a_removal_ends_when_shard_and_trackers_have_ended() {
+    for shard_first in [true, false] {
+        let mut rig = started(SeedGoal::Forever, Phase::Downloading);
+        rig.hub.remove(TorrentId(0), rig.now);
+        assert_eq!(rig.hear(), "0<remove0 stopped!");
+        rig.hub.remove(TorrentId(0), rig.now);
+        assert_eq!(rig.hear(), "", "once is enough");
+        let shard = |rig: &mut Rig| rig.says(ToHub::Removed(TorrentId(0)));
+        let first = if shard_first { shard(&mut rig) } else { rig.tracker_answers() };
+        assert!(!first.contains("removed0"), "{first}");
+        assert_eq!(rig.hub.torrents(), 1);
+        let second = if shard_first { rig.tracker_answers() } else { shard(&mut rig) };
+        assert!(second.ends_with("removed0"), "{second}");
+        assert_eq!(rig.hub.torrents(), 0);
+    }
+}
+
+#[test]
+fn a_torrent_removed_before_it_was_opened_is_never_announced() {
+    let mut rig = rig(None);
+    rig.hub.add(spec(1, SeedGoal::Forever), rig.now);
+    rig.hub.remove(TorrentId(0), rig.now);
+    assert_eq!(rig.hear(), "0<add0 0<remove0");
+    let phase = Phase::Downloading;
+    assert_eq!(rig.says(ToHub::Status(TorrentId(0), status(phase, 0, 0))), "");
+    assert_eq!(rig.says(ToHub::Removed(TorrentId(0))), "removed0");
+}
+
+#[test]
+fn completed_is_heard_before_stopped_or_had_its_time() {
+    for answered in [true, false] {
+        let mut rig = started(SeedGoal::None, Phase::Downloading);
+        rig.says(ToHub::Status(TorrentId(0), status(Phase::Seeding, TOTAL, 0)));
+        let heard = rig.says(ToHub::Settled(TorrentId(0)));
+        assert_eq!(heard, "settled0 goal0 0<remove0 completed!");
+        assert_eq!(rig.says(ToHub::Removed(TorrentId(0))), "");
+        let heard = if answered { rig.tracker_answers() } else { rig.wait(COMPLETED_MAX) };
+        assert!(heard.contains("stopped!"), "{heard}");
+    }
+}
+
+#[test]
+fn leases_go_to_who_asked_and_share_the_limit() {
+    let mut rig = rig(Some(100_000));
+    assert_eq!(rig.hub.deadline(), None, "nobody wants anything");
+    rig.hub.on_message(0, ToHub::LeaseWanted(Direction::Down), rig.now);
+    rig.hub.on_message(1, ToHub::LeaseWanted(Direction::Down), rig.now);
+    assert_eq!(rig.hear(), "", "the first quantum is not over");
+    assert_eq!(rig.wait(Duration::from_millis(50)), "0<Down2500 1<Down2500");
+    rig.hub.on_message(1, ToHub::LeaseWanted(Direction::Up), rig.now);
+    assert_eq!(rig.hear(), "1<Up5000");
+    assert_eq!(rig.hub.deadline(), None);
+}
+
+#[test]
+fn the_view_tells_only_what_changed() {
+    let mut rig = started(SeedGoal::Forever, Phase::Downloading);
+    rig.hub.add(spec(2, SeedGoal::Forever), rig.now);
+    let (seen, all) = rig.hub.changes(0);
+    assert_eq!(all.len(), 2);
+    rig.says(ToHub::Status(TorrentId(0), status(Phase::Downloading, 5, 0)));
+    let (_, changed) = rig.hub.changes(seen);
+    assert_eq!(changed.iter().map(|(torrent, _)| torrent.0).collect::<Vec<_>>(), [0]);
+}

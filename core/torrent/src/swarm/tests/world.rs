@@ -1,0 +1,307 @@
+//! A swarm whose peers are played by the test. See the notation in the parent.
+
+use core::time::Duration;
+use std::net::Ipv6Addr;
+
+use base::BLOCK_BYTES;
+use wire::peer::{self, HANDSHAKE_BYTES, PREFIX_BYTES};
+
+use super::super::*;
+
+pub(super) const PIECE_BLOCKS: u32 = 4;
+const OURS: char = 'M';
+const INFO_HASH: InfoHash = InfoHash([7; 20]);
+
+pub(super) struct World {
+    pub(super) swarm: Swarm,
+    pub(super) pool: BufPool,
+    pub(super) now: Instant,
+    /// Sent to each connection and not yet decoded.
+    wires: BTreeMap<ConnId, Vec<u8>>,
+    greeted: BTreeSet<ConnId>,
+    /// What the disk was asked for.
+    pub(super) reads: VecDeque<u64>,
+}
+
+pub(super) fn conn(name: char) -> ConnId {
+    ConnId(u64::from(u32::from(name)))
+}
+
+pub(super) fn name(conn: ConnId) -> char {
+    char::from(u8::try_from(conn.0).unwrap())
+}
+
+/// Digits live at IPv4 addresses, all others at IPv6 ones, which have no allowed-fast set.
+pub(super) fn addr(name: char) -> SocketAddr {
+    let last = u8::try_from(name).unwrap();
+    match name.is_ascii_digit() {
+        true => SocketAddr::from(([10, 0, 0, last], 6881)),
+        false => SocketAddr::from((Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, u16::from(last)), 6881)),
+    }
+}
+
+fn who(addr: SocketAddr) -> char {
+    (0..128).map(char::from).find(|&name| self::addr(name) == addr).unwrap()
+}
+
+fn bits(have: &str) -> Bitfield {
+    let mut bits = Bitfield::empty(u32::try_from(have.len()).unwrap());
+    for (piece, _) in (0..).zip(have.chars()).filter(|&(_, symbol)| symbol == '*') {
+        bits.set(PieceIndex(piece));
+    }
+    bits
+}
+
+pub(super) fn block(text: &str) -> BlockId {
+    let (piece, index) = text.split_once('.').unwrap();
+    let offset_bytes = index.parse::<u32>().unwrap() * BLOCK_BYTES;
+    BlockId { piece: PieceIndex(piece.parse().unwrap()), offset_bytes, length_bytes: BLOCK_BYTES }
+}
+
+fn show(block: BlockId) -> String {
+    format!("{}.{}", block.piece.0, block.offset_bytes / BLOCK_BYTES)
+}
+
+pub(super) fn encode(word: &str, out: &mut Vec<u8>) {
+    let at = word.find(|c: char| c.is_ascii_digit() || c == '*').unwrap_or(word.len());
+    let (verb, rest) = word.split_at(at);
+    let piece = || PieceIndex(rest.parse().unwrap());
+    let message = match verb {
+        "choke" => Message::Choke,
+        "unchoke" => Message::Unchoke,
+        "interested" => Message::Interested,
+        "bored" => Message::NotInterested,
+        "have" => Message::Have(piece()),
+        "have_all" => Message::HaveAll,
+        "have_none" => Message::HaveNone,
+        "allow" => Message::AllowedFast(piece()),
+        "keepalive" => Message::KeepAlive,
+        "req" => Message::Request(block(rest)),
+        "cancel" => Message::Cancel(block(rest)),
+        "reject" => Message::Reject(block(rest)),
+        "bits" => return peer::encode(Message::Bitfield(bits(rest).as_bytes()), out),
+        "piece" => {
+            let data = &[0; BLOCK_BYTES as usize];
+            return peer::encode(Message::Piece { block: block(rest), data }, out);
+        }
+        "reqq" | "upload_only" => {
+            let reqq = (verb == "reqq").then(|| rest.parse().unwrap());
+            let upload_only = verb == "upload_only";
+            let hello = ExtendedHandshake { reqq, upload_only, ..ExtendedHandshake::default() };
+            let payload = hello.encode();
+            return peer::encode(Message::Extended { id: 0, payload: &payload }, out);
+        }
+        other => panic!("no such word: {other}"),
+    };
+    peer::encode(message, out);
+}
+
+fn word(message: Message<'_>, pieces: u32) -> String {
+    match message {
+        Message::Bitfield(bytes) => {
+            let bits = Bitfield::from_bytes(bytes, pieces).unwrap();
+            let symbol = |piece| if bits.has(PieceIndex(piece)) { '*' } else { '.' };
+            format!("bits{}", (0..pieces).map(symbol).collect::<String>())
+        }
+        Message::Have(piece) => format!("have{}", piece.0),
+        Message::AllowedFast(piece) => format!("allow{}", piece.0),
+        Message::Request(block) => format!("req{}", show(block)),
+        Message::Cancel(block) => format!("cancel{}", show(block)),
+        Message::Reject(block) => format!("reject{}", show(block)),
+        Message::Extended { .. } => "hello".into(),
+        Message::NotInterested => "bored".into(),
+        Message::HaveAll => "have_all".into(),
+        Message::HaveNone => "have_none".into(),
+        other @ (Message::KeepAlive
+        | Message::Choke
+        | Message::Unchoke
+        | Message::Interested
+        | Message::Piece { .. }
+        | Message::Port(_)
+        | Message::Suggest(_)
+        | Message::Unknown(_)) => format!("{other:?}").to_lowercase(),
+    }
+}
+
+impl World {
+    /// Storage is still looking.
+    pub(super) fn unready(pieces: u32) -> Self {
+        let piece_bytes = PIECE_BLOCKS * BLOCK_BYTES;
+        let total_bytes = u64::from(pieces) * u64::from(piece_bytes);
+        let shape = Shape { info_hash: INFO_HASH, piece_bytes, total_bytes, pieces, wants: true };
+        let mut config = Config::new(PeerId([u8::try_from(OURS).unwrap(); 20]), "test".into());
+        config.unchoke_slots = 3;
+        config.dials_max = 2;
+        config.connections_max = 8;
+        Self {
+            swarm: Swarm::new(shape, config, Rng::from_seed(5)),
+            pool: BufPool::new(16),
+            now: Instant::START,
+            wires: BTreeMap::new(),
+            greeted: BTreeSet::new(),
+            reads: VecDeque::new(),
+        }
+    }
+
+    pub(super) fn new(have: &str) -> Self {
+        let mut world = Self::unready(u32::try_from(have.len()).unwrap());
+        assert_eq!(world.ready(have), "");
+        world
+    }
+
+    pub(super) fn ready(&mut self, have: &str) -> String {
+        self.swarm.on_ready(bits(have), self.now);
+        self.hear()
+    }
+
+    /// What the swarm did since it was last heard.
+    pub(super) fn hear(&mut self) -> String {
+        assert_eq!(self.swarm.misremembered_request(), None);
+        let mut words = Vec::new();
+        while let Some(output) = self.swarm.poll_output() {
+            match output {
+                Output::Dial(addr) => words.push(format!("dial:{}", who(addr))),
+                Output::Close(conn, reason) => {
+                    words.push(format!("{}:close({reason:?})", name(conn)));
+                }
+                Output::Send(conn, bytes) => self.decode(conn, &bytes, &mut words),
+                Output::SendBlock(conn, block) => {
+                    words.push(format!("{}:send{}", name(conn), show(block)));
+                }
+                Output::MakeResident { key, range } => {
+                    self.reads.push_back(key);
+                    let blocks = range.length_bytes / BLOCK_BYTES;
+                    words.push(format!("read{}+{blocks}", show(range)));
+                }
+                Output::Block(block, buf) => {
+                    self.pool.give_back(buf);
+                    words.push(format!("block{}", show(block)));
+                }
+                Output::WantPeers => words.push("want".into()),
+            }
+        }
+        words.join(" ")
+    }
+
+    pub(super) fn decode(&mut self, conn: ConnId, bytes: &[u8], words: &mut Vec<String>) {
+        let wire = self.wires.entry(conn).or_default();
+        wire.extend_from_slice(bytes);
+        if self.greeted.insert(conn) {
+            let handshake: Vec<u8> = wire.drain(..HANDSHAKE_BYTES).collect();
+            let handshake = Handshake::decode(handshake.as_array().unwrap()).unwrap();
+            assert_eq!(handshake.info_hash, INFO_HASH);
+            words.push(format!("{}:handshake", name(conn)));
+        }
+        while let Some(prefix) = wire.first_chunk::<PREFIX_BYTES>() {
+            let end = PREFIX_BYTES + peer::frame_bytes(*prefix).unwrap();
+            let message = peer::decode(&wire[PREFIX_BYTES..end]).unwrap();
+            words.push(format!("{}:{}", name(conn), word(message, self.swarm.shape.pieces)));
+            wire.drain(..end);
+        }
+    }
+
+    /// A peer comes. `f` and `x`: it speaks BEP 6 and BEP 10; `d`: we dial it; `!`: it names
+    /// another torrent; `=b`: it calls itself `b`.
+    pub(super) fn meet(&mut self, name: char, kind: &str) -> String {
+        let id = kind.split_once('=').map_or(name, |(_, id)| id.chars().next().unwrap());
+        let has = |flag| kind.contains(flag);
+        let extensions = Extensions { fast: has('f'), extended: has('x'), dht: false };
+        let info_hash = if has('!') { InfoHash([8; 20]) } else { INFO_HASH };
+        let id = PeerId([u8::try_from(id).unwrap(); 20]);
+        let handshake = Handshake::new(extensions, info_hash, id);
+        if has('d') {
+            self.swarm.add_peers(&[addr(name)], Source::Tracker, self.now);
+            assert_eq!(self.hear(), format!("dial:{name}"));
+            self.swarm.on_connected(conn(name), addr(name), self.now);
+            let before = self.hear();
+            format!("{before} {}", self.feed(name, &handshake.encode())).trim().into()
+        } else {
+            self.swarm.on_incoming(conn(name), addr(name), &handshake, self.now);
+            self.hear()
+        }
+    }
+
+    pub(super) fn feed(&mut self, name: char, mut bytes: &[u8]) -> String {
+        let conn = conn(name);
+        while !bytes.is_empty() && self.swarm.sessions.contains_key(&conn) {
+            let mut plan = self.swarm.recv_plan(conn, usize::MAX, &mut self.pool).unwrap();
+            let before = bytes.len();
+            for slot in &mut plan.slots {
+                let to = slot.bytes_mut();
+                let (now, later) = bytes.split_at(to.len().min(bytes.len()));
+                to[..now.len()].copy_from_slice(now);
+                bytes = later;
+            }
+            let read = before - bytes.len();
+            self.swarm.on_received(conn, plan, read, self.now, &mut self.pool);
+        }
+        self.hear()
+    }
+
+    pub(super) fn says(&mut self, name: char, words: &str) -> String {
+        let mut bytes = Vec::new();
+        words.split_whitespace().for_each(|word| encode(word, &mut bytes));
+        self.feed(name, &bytes)
+    }
+
+    /// Meets a peer that has `have` and says `words`; what followed is of no interest.
+    pub(super) fn with(&mut self, name: char, kind: &str, words: &str) -> &mut Self {
+        self.meet(name, kind);
+        self.says(name, words);
+        self
+    }
+
+    /// The disk has answered the oldest question.
+    pub(super) fn resident(&mut self, readable: bool) -> String {
+        let key = self.reads.pop_front().unwrap();
+        self.swarm.on_resident(key, readable);
+        self.hear()
+    }
+
+    pub(super) fn sent(&mut self, name: char, text: &str) -> String {
+        self.swarm.on_sent(conn(name), block(text), self.now);
+        self.hear()
+    }
+
+    pub(super) fn leave(&mut self, name: char) -> String {
+        self.swarm.on_closed(conn(name), self.now, &mut self.pool);
+        self.hear()
+    }
+
+    pub(super) fn done(&mut self, piece: u32) -> String {
+        self.swarm.on_piece_done(PieceIndex(piece));
+        self.hear()
+    }
+
+    pub(super) fn failed(&mut self, piece: u32) -> String {
+        self.swarm.on_piece_failed(PieceIndex(piece), self.now);
+        self.hear()
+    }
+
+    /// Time passes, and nobody says anything.
+    pub(super) fn wait(&mut self, seconds: u64) -> String {
+        let end = self.now.after(Duration::from_secs(seconds));
+        let mut heard = Vec::new();
+        while let Some(at) = self.swarm.deadline().filter(|&at| at <= end) {
+            self.now = self.now.max(at);
+            self.swarm.on_deadline(self.now, &mut self.pool);
+            heard.push(self.hear());
+        }
+        self.now = end;
+        let words = heard.iter().flat_map(|text| text.split_whitespace());
+        words.filter(|&word| word != "want").collect::<Vec<_>>().join(" ")
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            self.swarm.stop(self.now, &mut self.pool);
+            self.hear();
+            assert_eq!(self.pool.outstanding(), 0, "a buffer was not given back");
+            self.now = self.now.after(Duration::from_secs(3600));
+            self.swarm.on_deadline(self.now, &mut self.pool);
+            assert!(self.swarm.strikes.is_empty(), "a stopped swarm remembers connections");
+        }
+    }
+}
