@@ -49,6 +49,11 @@ impl Fetch {
         }
     }
 
+    /// Whether the end of this exchange is for [`Self::on_http`].
+    pub fn awaits(&self, id: ExchangeId) -> bool {
+        id.0 == self.exchange
+    }
+
     /// The exchange ended.
     pub fn on_http(&mut self, result: Result<HttpReply, HttpError>) -> Step {
         let reply = match result {

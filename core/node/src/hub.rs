@@ -268,7 +268,13 @@ impl Hub {
                 }
             }
             ToHub::Settled(torrent) => self.on_settled(torrent, now),
-            ToHub::Failed(torrent, why) => self.event(Event::Failed(torrent, why)),
+            ToHub::Failed(torrent, why) => {
+                // Nobody is to be sent to what cannot be served.
+                if self.announced.remove(&torrent) {
+                    self.trackers.remove(torrent, now);
+                }
+                self.event(Event::Failed(torrent, why));
+            }
             ToHub::Trouble(torrent, why) => self.event(Event::Trouble(torrent, why)),
             ToHub::Removed(torrent) => {
                 if let Some(removal) =
@@ -368,7 +374,7 @@ impl Hub {
     pub fn on_http(&mut self, id: ExchangeId, result: Result<HttpReply, HttpError>, now: Instant) {
         if TrackerClient::owns(id) {
             self.trackers.on_http(id, result, now);
-        } else if let Some(fetch) = &mut self.fetch {
+        } else if let Some(fetch) = self.fetch.as_mut().filter(|fetch| fetch.awaits(id)) {
             let step = fetch.on_http(result);
             self.on_fetch_step(step);
         }

@@ -497,6 +497,7 @@ impl Shard {
                 self.on_progress(torrent, complete, now);
             }
             store::Output::PieceFailed(piece) => entry.swarm.on_piece_failed(piece, now),
+            store::Output::PieceLost(piece) => entry.swarm.on_piece_lost(piece, now),
             store::Output::Resident { key, result } => {
                 entry.swarm.on_resident(key, result.is_ok());
                 if let Err(error) = result {

@@ -193,6 +193,14 @@ impl Assembly {
         self.advance(offset_bytes, length_bytes, hash);
     }
 
+    /// A [`Step::Hash`] could not read: the digest stands where it stood.
+    pub fn on_hash_failed(&mut self) {
+        self.jobs -= 1;
+        if let Digest::Busy(before) = &self.digest {
+            self.digest = Digest::Idle(before.clone());
+        }
+    }
+
     fn advance(&mut self, offset_bytes: u32, length_bytes: u32, hash: Sha1) {
         assert_eq!(self.cursor, offset_bytes, "runs are hashed in order");
         self.cursor += length_bytes;

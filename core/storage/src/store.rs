@@ -77,6 +77,9 @@ pub enum Output {
     PieceDone(PieceIndex),
     /// The bytes do not match the digest; all blocks of the piece are wanted again.
     PieceFailed(PieceIndex),
+    /// The bytes are gone from the disk before they could be verified; nobody's fault but the
+    /// disk's. All blocks of the piece are wanted again.
+    PieceLost(PieceIndex),
     /// The range asked for by [`Store::make_resident`] can be sent without waiting, or not at all.
     Resident {
         /// As given.
@@ -294,7 +297,7 @@ impl Store {
         match (job, done.kind) {
             (JobUse::Open, DoneKind::Opened { stamps, resume }) => match stamps {
                 Ok(stamps) => self.on_opened(stamps, resume, now),
-                Err(error) => self.fail(error),
+                Err(error) => self.fail(error, pool),
             },
             (
                 JobUse::Write { piece, offset_bytes, length_bytes },
@@ -318,11 +321,14 @@ impl Store {
                     assembly.on_hashed(offset_bytes, length_bytes, hash);
                     self.advance(piece, false, now, pool);
                 }
-                (Err(_), Some(_)) => self.fail_piece(piece, pool),
+                (Err(error), Some(assembly)) => {
+                    assembly.on_hash_failed();
+                    self.on_read_back_failed(piece, error, now, pool);
+                }
                 (_, None) => {}
             },
             (JobUse::Check(piece), DoneKind::Hashed { result }) => {
-                self.on_checked(piece, result, now);
+                self.on_checked(piece, result, now, pool);
             }
             (JobUse::Resident(key), DoneKind::Resident { result }) => {
                 self.outputs.push_back(Output::Resident { key, result });
@@ -334,7 +340,7 @@ impl Store {
                 }
                 // The kernel may have dropped what it could not write: nothing since the last
                 // good sync may be believed, so this run of the torrent is over.
-                Err(error) => self.fail(error),
+                Err(error) => self.fail(error, pool),
             },
             (JobUse::Commit, DoneKind::Committed { result }) => {
                 self.durability.on_committed(result.is_ok());
@@ -397,7 +403,13 @@ impl Store {
         }
     }
 
-    fn on_checked(&mut self, piece: PieceIndex, result: Result<Sha1, DiskError>, now: Instant) {
+    fn on_checked(
+        &mut self,
+        piece: PieceIndex,
+        result: Result<Sha1, DiskError>,
+        now: Instant,
+        pool: &mut BufPool,
+    ) {
         let State::Checking(recheck) = &mut self.state else { return };
         recheck.on_checked(piece);
         match result {
@@ -408,7 +420,7 @@ impl Store {
                 }
             }
             Err(error) if error.kind == DiskErrorKind::NotFound => {}
-            Err(error) => return self.fail(error),
+            Err(error) => return self.fail(error, pool),
         }
         self.check_more(now);
     }
@@ -450,7 +462,27 @@ impl Store {
         }
     }
 
-    fn fail(&mut self, error: DiskError) {
+    /// What was written ahead cannot be read back. If the file is gone, so are those bytes.
+    fn on_read_back_failed(
+        &mut self,
+        piece: PieceIndex,
+        error: DiskError,
+        now: Instant,
+        pool: &mut BufPool,
+    ) {
+        // A write that is still out must not land on top of what is fetched anew.
+        let busy = self.assemblies.get(&piece).is_some_and(Assembly::busy);
+        if error.kind == DiskErrorKind::NotFound && !busy {
+            self.give_up(piece, pool);
+            self.outputs.push_back(Output::PieceLost(piece));
+        }
+        self.on_trouble(error, now);
+    }
+
+    fn fail(&mut self, error: DiskError, pool: &mut BufPool) {
+        for piece in self.assemblies.keys().copied().collect::<Vec<_>>() {
+            self.give_up(piece, pool);
+        }
         self.outputs.push_back(Output::Failed(error));
         self.state = State::Closed;
     }
@@ -488,18 +520,18 @@ impl Store {
                         );
                         self.outputs.push_back(Output::PieceDone(piece));
                     } else {
-                        self.fail_piece(piece, pool);
+                        self.give_up(piece, pool);
+                        self.outputs.push_back(Output::PieceFailed(piece));
                     }
                 }
             }
         }
     }
 
-    fn fail_piece(&mut self, piece: PieceIndex, pool: &mut BufPool) {
+    fn give_up(&mut self, piece: PieceIndex, pool: &mut BufPool) {
         if let Some(assembly) = self.assemblies.remove(&piece) {
             assembly.into_buffers().for_each(|buf| pool.give_back(buf));
         }
-        self.outputs.push_back(Output::PieceFailed(piece));
     }
 
     fn make_durable(&mut self, now: Instant) {

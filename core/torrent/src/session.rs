@@ -31,6 +31,7 @@ pub struct Rate {
     total: u64,
     at_last_tick: u64,
     per_second: u64,
+    ticks: u64,
 }
 
 impl Rate {
@@ -43,7 +44,9 @@ impl Rate {
     pub fn tick(&mut self) {
         let new = self.total - self.at_last_tick;
         self.at_last_tick = self.total;
-        self.per_second = (self.per_second * 6 + new * 4) / 10;
+        // The mean of the first ticks, then each new one counts a third.
+        self.ticks = (self.ticks + 1).min(3);
+        self.per_second = (self.per_second * (self.ticks - 1) + new) / self.ticks;
     }
 
     /// All bytes counted.
@@ -128,6 +131,8 @@ pub struct Session {
     pub down: Rate,
     /// Payload sent.
     pub up: Rate,
+    /// Payload it sent that nobody asked for.
+    pub unasked_bytes: u64,
     /// When it last sent anything.
     pub heard_at: Instant,
     /// When it last sent a block, or when we began to wait for one.
@@ -175,6 +180,7 @@ impl Session {
             unsent_bytes: 0,
             down: Rate::default(),
             up: Rate::default(),
+            unasked_bytes: 0,
             heard_at: now,
             block_at: now,
             said_at: now,

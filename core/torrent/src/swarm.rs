@@ -25,6 +25,9 @@ use crate::picker::Picker;
 use crate::receive::{Received, Receiver, RecvPlan, StreamError};
 use crate::session::{Asked, REQUESTS_QUEUED_MAX, Rate, Session};
 
+/// Payload a peer may send unasked before it is closed: two full pipelines that crossed a choke.
+const UNASKED_BYTES_MAX: u64 = 64 << 20;
+
 /// Settings of one swarm.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -101,6 +104,9 @@ pub enum CloseReason {
     /// We have connections enough.
     #[error("too many connections")]
     Full,
+    /// It sends what nobody asked for.
+    #[error("it sent blocks that nobody asked for")]
+    Unasked,
     /// What it asked for cannot be read.
     #[error("our copy cannot be read")]
     Unreadable,
@@ -337,6 +343,12 @@ impl Swarm {
 
     fn introduce(&mut self, conn: ConnId) {
         let Some(session) = self.sessions.get_mut(&conn) else { return };
+        match (session.fast, self.have.count()) {
+            (true, 0) => session.say(Message::HaveNone),
+            (true, count) if count == self.have.len() => session.say(Message::HaveAll),
+            (false, 0) => {}
+            (true | false, _) => session.say(Message::Bitfield(self.have.as_bytes())),
+        }
         if session.extended {
             let hello = ExtendedHandshake {
                 version: Some(self.config.client.clone()),
@@ -350,12 +362,6 @@ impl Swarm {
                 id: wire::extended::HANDSHAKE_ID,
                 payload: &hello.encode(),
             });
-        }
-        match (session.fast, self.have.count()) {
-            (true, 0) => session.say(Message::HaveNone),
-            (true, count) if count == self.have.len() => session.say(Message::HaveAll),
-            (false, 0) => {}
-            (true | false, _) => session.say(Message::Bitfield(self.have.as_bytes())),
         }
         self.allow_fast(conn);
         self.touch(conn);
@@ -408,6 +414,7 @@ impl Swarm {
                 Ok(Some(Received::Block(block, buf))) => self.on_block(conn, block, buf, now, pool),
                 Ok(Some(Received::Unexpected(block))) => {
                     self.wasted_bytes += u64::from(block.length_bytes);
+                    self.on_unasked(conn, block);
                 }
                 Ok(Some(Received::Message(message))) => self.on_message(conn, message, now),
                 Err(error) => self.close(conn, CloseReason::Stream(error)),
@@ -436,9 +443,8 @@ impl Swarm {
         session.snubbed = false;
         session.block_at = now;
         session.pipeline.on_block(block.length_bytes, now);
-        if let Some((probe, asked_at)) = session.probe.filter(|&(probe, _)| probe == block) {
+        if let Some((_, asked_at)) = session.probe.filter(|&(probe, _)| probe == block) {
             session.pipeline.on_round_trip(now.saturating_since(asked_at));
-            debug_assert_eq!(probe, block);
             session.probe = None;
         }
         let on_time = session.forget_request(block) == Some(Asked::Open);
@@ -507,6 +513,21 @@ impl Swarm {
             }
         }
         self.fill_all(now);
+    }
+
+    /// Storage lost a piece before it was verified: wanted again, and nobody is to blame.
+    pub fn on_piece_lost(&mut self, piece: PieceIndex, now: Instant) {
+        self.picker.on_piece_failed(piece);
+        self.fill_all(now);
+    }
+
+    /// A block that nobody asked for: once in a while a crossing of messages, then a nuisance.
+    fn on_unasked(&mut self, conn: ConnId, block: BlockId) {
+        let session = self.session(conn);
+        session.unasked_bytes += u64::from(block.length_bytes);
+        if session.unasked_bytes > UNASKED_BYTES_MAX {
+            self.close(conn, CloseReason::Unasked);
+        }
     }
 
     /// Asks for as much as the pipeline allows.
@@ -583,6 +604,7 @@ impl Swarm {
                 CloseReason::WrongTorrent
                 | CloseReason::Ourselves
                 | CloseReason::Twice
+                | CloseReason::Unasked
                 | CloseReason::Corrupt
                 | CloseReason::NothingToGive
                 | CloseReason::Stopped => false,

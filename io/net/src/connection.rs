@@ -13,6 +13,10 @@ use torrent::receive::RecvPlan;
 
 use crate::budget::Slot;
 
+/// Messages waiting for a peer that does not read, beyond which we don't read it either: each
+/// request of a choked peer would add a reject.
+const QUEUED_BYTES_MAX: usize = 1 << 20;
+
 /// Buffers of one vectored write.
 const GATHER_MAX: usize = 16;
 
@@ -35,10 +39,14 @@ pub(crate) struct Connection {
     pub(crate) readable: bool,
     /// It stands in the loop's list of those to be read.
     pub(crate) listed: bool,
+    /// It was not read because it does not read.
+    pub(crate) deaf: bool,
     /// Its place among the open sockets.
     _slot: Slot,
     writable: bool,
     queue: VecDeque<Item>,
+    /// Bytes of the messages in `queue`, blocks not counted: core bounds those.
+    queued_bytes: usize,
     /// Bytes of the front item that are sent.
     sent: usize,
 }
@@ -59,6 +67,8 @@ impl Connection {
             dialing,
             readable: false,
             listed: false,
+            deaf: false,
+            queued_bytes: 0,
             _slot: slot,
             writable: !dialing,
             queue: VecDeque::new(),
@@ -93,7 +103,13 @@ impl Connection {
     }
 
     pub(crate) fn send(&mut self, bytes: Vec<u8>) {
+        self.queued_bytes += bytes.len();
         self.queue.push_back(Item::Bytes(bytes));
+    }
+
+    /// Whether so much waits to be sent that no more should be provoked by reading.
+    pub(crate) fn is_clogged(&self) -> bool {
+        self.queued_bytes > QUEUED_BYTES_MAX
     }
 
     pub(crate) fn send_block(&mut self, block: BlockOut) {
@@ -149,8 +165,10 @@ impl Connection {
             }
             bytes -= length - self.sent;
             self.sent = 0;
-            if let Some(Item::Block(out)) = self.queue.pop_front() {
-                sent.push((out.torrent, out.block));
+            match self.queue.pop_front() {
+                Some(Item::Block(out)) => sent.push((out.torrent, out.block)),
+                Some(Item::Bytes(bytes)) => self.queued_bytes -= bytes.len(),
+                None => {}
             }
             if bytes == 0 {
                 return;

@@ -192,6 +192,11 @@ impl ShardLoop {
             let Some(conn) = self.state.ready.pop_front() else { return };
             let Some(connection) = self.state.conns.get_mut(&conn) else { continue };
             connection.listed = false;
+            if connection.is_clogged() {
+                // It asks and does not read the answers: it is heard again when it does.
+                connection.deaf = true;
+                continue;
+            }
             let now = self.clock.now();
             let Some(mut plan) = self.shard.recv_plan(conn, now) else {
                 self.state.starved.push(conn);
@@ -233,7 +238,14 @@ impl ShardLoop {
             }
         }
         if flushed == Flushed::Broken {
-            self.on_gone(conn);
+            return self.on_gone(conn);
+        }
+        if let Some(connection) = self.state.conns.get_mut(&conn)
+            && connection.deaf
+            && !connection.is_clogged()
+        {
+            connection.deaf = false;
+            self.list(conn);
         }
     }
 
@@ -271,7 +283,11 @@ impl ShardLoop {
             Output::Disk(job) => return self.state.jobs_waiting.push_back(job),
             Output::Dial(conn, addr) => return self.dial(conn, addr),
             Output::Close(conn, _reason) => {
-                // What is queued ahead of a close (a reject, say) has had its chance.
+                // One chance for what is queued ahead of it: a handshake, say, by which a node
+                // that dialled itself knows itself.
+                if let Some(connection) = self.state.conns.get_mut(&conn) {
+                    connection.flush(&self.disk.file, &mut Vec::new());
+                }
                 return self.drop_connection(conn);
             }
             Output::ReadAgain => {

@@ -52,7 +52,9 @@ impl WirePeek {
                 (BITFIELD, payload) => {
                     for (index, byte) in (0_u32..).zip(&payload) {
                         self.pieces.extend(
-                            (0..8).filter(|bit| byte & (0x80 >> bit) != 0).map(|bit| index * 8 + bit),
+                            (0..8)
+                                .filter(|bit| byte & (0x80 >> bit) != 0)
+                                .map(|bit| index * 8 + bit),
                         );
                     }
                     return Ok(self.pieces.clone());

@@ -20,9 +20,10 @@ pub struct Content {
 impl Content {
     /// A torrent of some files, a few of them empty or padding, in 4 to 40 pieces.
     pub fn new(rng: &mut Rng) -> Self {
-        let piece_bytes = 16 * 1024 << rng.below(3);
+        let piece_bytes = (16 * 1024) << rng.below(3);
         let pieces = 4 + rng.below(36);
-        let mut left = u64::from(piece_bytes) * u64::from(pieces) - u64::from(rng.below(piece_bytes - 1));
+        let mut left =
+            u64::from(piece_bytes) * u64::from(pieces) - u64::from(rng.below(piece_bytes - 1));
         let (mut files, mut bytes) = (Vec::new(), Vec::new());
         while left > 0 {
             let length_bytes = match rng.below(6) {
@@ -70,7 +71,9 @@ impl Content {
         for part in self.layout.parts(range) {
             match part {
                 HashPart::File(extent) => out.extend(file(extent)),
-                HashPart::Zeros(length) => out.extend(vec![0; usize::try_from(length).expect("small")]),
+                HashPart::Zeros(length) => {
+                    out.extend(vec![0; usize::try_from(length).expect("small")]);
+                }
             }
         }
         out

@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use base::{Bitfield, BlockId, FileIndex, PieceIndex, Rng};
 use keys::sha1;
 use storage::job::{
-    DiskDone, DiskError, DiskErrorKind, DiskJob, DoneKind, Extent, FileSpec, FileStamp, HashPart, JobKind,
-    ResumeRecord,
+    DiskDone, DiskError, DiskErrorKind, DiskJob, DoneKind, Extent, FileSpec, FileStamp, HashPart,
+    JobKind, ResumeRecord,
 };
 
 use crate::content::{Content, slice};
@@ -55,7 +55,15 @@ pub struct Started {
 impl SimDisk {
     /// An empty disk.
     pub fn new(faults: DiskFaults, rng: Rng) -> Self {
-        Self { files: BTreeMap::new(), specs: Vec::new(), record: None, writes: 0, clock: 0, faults, rng }
+        Self {
+            files: BTreeMap::new(),
+            specs: Vec::new(),
+            record: None,
+            writes: 0,
+            clock: 0,
+            faults,
+            rng,
+        }
     }
 
     /// Puts the whole content there, durable.
@@ -101,11 +109,17 @@ impl SimDisk {
                     self.files.entry(spec.file).or_default();
                 }
                 self.specs = files;
-                DoneKind::Opened { stamps: Ok(self.stamps()), resume: self.record.clone().map(Box::new) }
+                DoneKind::Opened {
+                    stamps: Ok(self.stamps()),
+                    resume: self.record.clone().map(Box::new),
+                }
             }
             JobKind::Write { extents, blocks, mut hash, skip } => {
-                let bytes: Vec<u8> =
-                    blocks.iter().flat_map(|(buf, length)| &buf[..*length as usize]).copied().collect();
+                let bytes: Vec<u8> = blocks
+                    .iter()
+                    .flat_map(|(buf, length)| &buf[..*length as usize])
+                    .copied()
+                    .collect();
                 if let Some(hash) = &mut hash {
                     hash.update(&bytes);
                 }
@@ -115,7 +129,9 @@ impl SimDisk {
             JobKind::Hash { parts, hash } => {
                 let read = parts.iter().try_fold(hash, |mut hash, part| {
                     match part {
-                        HashPart::Zeros(length) => hash.update(&vec![0; usize::try_from(*length).expect("small")]),
+                        HashPart::Zeros(length) => {
+                            hash.update(&vec![0; usize::try_from(*length).expect("small")]);
+                        }
                         HashPart::File(extent) => hash.update(&self.read(*extent)?),
                     }
                     Ok(hash)
@@ -142,21 +158,31 @@ impl SimDisk {
         DiskDone { torrent, id, kind }
     }
 
-    fn write(&mut self, extents: &[Extent], bytes: &[u8], skip: &[(u64, u64)]) -> Result<(), DiskError> {
+    fn write(
+        &mut self,
+        extents: &[Extent],
+        bytes: &[u8],
+        skip: &[(u64, u64)],
+    ) -> Result<(), DiskError> {
         if self.rng.chance(self.faults.full_per_mille, 1000) {
             return Err(error("write", DiskErrorKind::Full));
         }
         let padding = |at: usize| {
             skip.iter().any(|&(start, length)| (start..start + length).contains(&(at as u64)))
         };
-        let kept: Vec<u8> =
-            bytes.iter().enumerate().filter(|(at, _)| !padding(*at)).map(|(_, byte)| *byte).collect();
+        let kept: Vec<u8> = bytes
+            .iter()
+            .enumerate()
+            .filter(|(at, _)| !padding(*at))
+            .map(|(_, byte)| *byte)
+            .collect();
         let mut at = 0;
         for extent in extents {
             let length = usize::try_from(extent.length_bytes).expect("small");
             let chunk = kept[at..at + length].to_vec();
             at += length;
-            let spec = self.specs.iter().find(|spec| spec.file == extent.file).expect("a registered file");
+            let spec =
+                self.specs.iter().find(|spec| spec.file == extent.file).expect("a registered file");
             let whole = usize::try_from(spec.length_bytes).expect("small");
             let file = self.files.entry(extent.file).or_default();
             if file.cached.len() < whole {
@@ -185,7 +211,8 @@ impl SimDisk {
 
     /// What a have-bit promises must be durable when the bit is committed.
     fn check_order(&self, record: &ResumeRecord, content: &Content) {
-        let have = Bitfield::from_bytes(&record.have, content.layout.piece_count()).expect("well-formed");
+        let have =
+            Bitfield::from_bytes(&record.have, content.layout.piece_count()).expect("well-formed");
         for piece in have.ones() {
             let bytes = self.piece(piece, content, |file| &file.durable);
             assert!(
@@ -195,7 +222,12 @@ impl SimDisk {
         }
     }
 
-    fn piece(&self, piece: PieceIndex, content: &Content, of: impl Fn(&File) -> &Vec<u8>) -> Option<Vec<u8>> {
+    fn piece(
+        &self,
+        piece: PieceIndex,
+        content: &Content,
+        of: impl Fn(&File) -> &Vec<u8>,
+    ) -> Option<Vec<u8>> {
         let length_bytes = content.layout.piece_bytes(piece);
         let mut whole = true;
         let range = BlockId { piece, offset_bytes: 0, length_bytes };
@@ -215,14 +247,24 @@ impl SimDisk {
 
     /// Whether a reader finds the true bytes of `piece` now.
     pub fn holds(&self, piece: PieceIndex, content: &Content) -> bool {
-        self.piece(piece, content, |file| &file.cached).is_some_and(|bytes| sha1(&bytes) == sha1(&content.piece(piece)))
+        self.piece(piece, content, |file| &file.cached)
+            .is_some_and(|bytes| sha1(&bytes) == sha1(&content.piece(piece)))
+    }
+
+    /// Payload bytes (downloaded, uploaded) of all runs by the last record.
+    pub fn recorded_totals(&self) -> Option<(u64, u64)> {
+        self.record.as_ref().map(|record| (record.downloaded_bytes, record.uploaded_bytes))
     }
 
     /// Whether all files are there, durable and true to the byte.
     pub fn is_durably_complete(&self, content: &Content) -> bool {
-        (0..).map(FileIndex).zip(&content.spec.files).filter(|(_, entry)| !entry.padding).all(|(index, _)| {
-            self.files.get(&index).is_some_and(|file| file.durable == content.files[index.0 as usize])
-        })
+        (0..).map(FileIndex).zip(&content.spec.files).filter(|(_, entry)| !entry.padding).all(
+            |(index, _)| {
+                self.files
+                    .get(&index)
+                    .is_some_and(|file| file.durable == content.files[index.0 as usize])
+            },
+        )
     }
 
     /// Reads for sending.

@@ -50,8 +50,8 @@ pub struct End {
     pub eof: bool,
     /// To be sent from here.
     pub queue: VecDeque<Item>,
-    /// Left alone until the shard says so.
-    pub starved: bool,
+    /// Left alone since then, until the shard says so.
+    pub starved: Option<Instant>,
 }
 
 /// All ends.
@@ -64,7 +64,12 @@ pub struct Network {
 
 impl Network {
     /// Joins two nodes' connections.
-    pub fn join(&mut self, a: (usize, ConnId, Owner), b: (usize, ConnId, Owner), now: Instant) -> (EndId, EndId) {
+    pub fn join(
+        &mut self,
+        a: (usize, ConnId, Owner),
+        b: (usize, ConnId, Owner),
+        now: Instant,
+    ) -> (EndId, EndId) {
         let (left, right) = (EndId(self.next), EndId(self.next + 1));
         self.next += 2;
         for (id, peer, (node, conn, owner)) in [(left, right, a), (right, left, b)] {
@@ -78,7 +83,7 @@ impl Network {
                 last_arrival: now,
                 eof: false,
                 queue: VecDeque::new(),
-                starved: false,
+                starved: None,
             };
             self.ends.insert(id, end);
             self.by_conn.insert((node, conn), id);
@@ -106,6 +111,14 @@ impl Network {
     /// The ends of a node.
     pub fn of_node(&self, node: usize) -> Vec<EndId> {
         self.ends.iter().filter(|(_, end)| end.node == node).map(|(&id, _)| id).collect()
+    }
+
+    /// The ends that shards have left alone, with shard and since when.
+    pub fn starved(&self) -> impl Iterator<Item = (&End, usize, Instant)> {
+        self.ends.values().filter_map(|end| match (end.owner, end.starved) {
+            (Owner::Shard(shard), Some(since)) => Some((end, shard, since)),
+            (Owner::Hub | Owner::Moving | Owner::Shard(_), _) => None,
+        })
     }
 
     /// All ends.

@@ -1,13 +1,15 @@
 //! The world: nodes, what lies between them, and time.
 //!
 //! Safety is checked at every step (a claimed piece can be read, buffers stay within their
-//! bound, a committed have-bit is durable), liveness at the end (every node has everything,
-//! durable, and no buffer is out). Every panic names the seed.
+//! bound, a committed have-bit is durable, no node counts more bytes than crossed the network),
+//! liveness at the end (every node has everything, durable, no buffer is out, and the sums
+//! agree). Every panic names the seed. That these checks bite is shown by `planted/run.sh`.
 
 use core::cmp::Reverse;
 use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use base::{ConnId, HttpError, HttpReply, HttpRequest, Instant, PeerId, Rng, TorrentId};
 use discovery::tracker_client::Families;
@@ -21,16 +23,22 @@ use crate::content::Content;
 use crate::disk::{SimDisk, Started};
 use crate::network::{EndId, Item, Network, Owner};
 use crate::scenario::Scenario;
+use crate::tally::Tally;
 
 /// Shards per node.
 pub const SHARDS: usize = 2;
 
-/// Virtual time after which a swarm that is not done never will be.
-const LIFE_MAX: Duration = Duration::from_secs(4 * 3600);
+/// Virtual time after which a swarm that is not done never will be: the slowest of 600 seeds took
+/// two minutes.
+const LIFE_MAX: Duration = Duration::from_secs(20 * 60);
 
 /// Buffers a shard may have out beyond its plan: one block partly read per connection, and what
 /// one gathered read may bring.
 const BUFFERS_EXCESS: usize = 64;
+
+/// A socket that was left alone for want of buffers or lease for so long is forgotten: disks that
+/// are full at times and low limits take some seconds.
+const STARVED_MAX: Duration = Duration::from_secs(60);
 
 #[derive(Debug)]
 enum Event {
@@ -59,6 +67,7 @@ struct Node {
     removed: bool,
     /// Pieces whose claim was checked against the disk.
     claimed: u32,
+    tally: Tally,
     /// When the last letter of each pair arrives: letters of a pair stay in order.
     letters_at: BTreeMap<(usize, bool), Instant>,
 }
@@ -104,7 +113,15 @@ pub fn run(seed: u64) -> Outcome {
 
 /// Runs a given scenario.
 pub fn run_scenario(seed: u64, scenario: Scenario, rng: Rng) -> Outcome {
-    World::new(seed, scenario, rng).live()
+    // Assertions inside the machines know of no seed.
+    let run = AssertUnwindSafe(|| World::new(seed, scenario, rng).live());
+    catch_unwind(run).unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().map(String::as_str);
+        let text =
+            text.or(panic.downcast_ref::<&str>().copied()).unwrap_or("a panic without a message");
+        let text = text.strip_prefix(&format!("seed {seed}: ")).unwrap_or(text);
+        panic!("seed {seed} failed: {text}\nreplay it by SIM_SEED={seed}")
+    })
 }
 
 impl World {
@@ -142,6 +159,7 @@ impl World {
                 settled: false,
                 removed: false,
                 claimed: 0,
+                tally: Tally::default(),
                 letters_at: BTreeMap::new(),
             });
             let start = world.millis(3000);
@@ -191,9 +209,19 @@ impl World {
                 self.steps_now = 0;
             }
             self.steps_now += 1;
-            assert!(self.steps_now < 100_000, "seed {}: time stands still\n{}", self.seed, self.report());
+            assert!(
+                self.steps_now < 100_000,
+                "seed {}: time stands still\n{}",
+                self.seed,
+                self.report()
+            );
             let lived = self.now.since(Instant::START);
-            assert!(lived < LIFE_MAX, "seed {}: not done after {lived:?}\n{}", self.seed, self.report());
+            assert!(
+                lived < LIFE_MAX,
+                "seed {}: not done after {lived:?}\n{}",
+                self.seed,
+                self.report()
+            );
             self.steps += 1;
             assert!(self.steps < 2_000_000, "seed {}: busy for ever\n{}", self.seed, self.report());
             if event == Some(next) {
@@ -338,7 +366,10 @@ impl World {
                     store: storage::store::Config {
                         run_bytes: 32 * 1024,
                         recheck_in_flight_max: 4,
-                        sync: SyncPolicy { dirty_bytes_max: 128 * 1024, dirty_age_max: Duration::from_secs(2) },
+                        sync: SyncPolicy {
+                            dirty_bytes_max: 128 * 1024,
+                            dirty_age_max: Duration::from_secs(2),
+                        },
                     },
                 };
                 Shard::new(config, rng.fork())
@@ -351,6 +382,7 @@ impl World {
         node.machines = Some((hub, shards));
         node.torrent = torrent;
         node.claimed = 0;
+        node.tally.on_boot();
         self.drain(index);
     }
 
@@ -395,7 +427,8 @@ impl World {
     fn on_dial(&mut self, from: usize, conn: ConnId, shard: usize, to: SocketAddr) {
         let target = self.nodes.iter().position(|node| node.addr == to && node.machines.is_some());
         let now = self.now;
-        let accepted = target.and_then(|node| self.hub(node).on_accepted(now).map(|theirs| (node, theirs)));
+        let accepted =
+            target.and_then(|node| self.hub(node).on_accepted(now).map(|theirs| (node, theirs)));
         if let Some((node, theirs)) = accepted {
             self.network.join((from, conn, Owner::Shard(shard)), (node, theirs, Owner::Hub), now);
         }
@@ -406,7 +439,11 @@ impl World {
     fn delay(&mut self) -> Duration {
         let jitter = u32::try_from(self.scenario.jitter.as_micros()).expect("short");
         let lost = self.rng.chance(self.scenario.loss_per_mille, 1000);
-        let stall = if lost { Duration::from_millis(u64::from(200 + self.rng.below(2000))) } else { Duration::ZERO };
+        let stall = if lost {
+            Duration::from_millis(u64::from(200 + self.rng.below(2000)))
+        } else {
+            Duration::ZERO
+        };
         self.scenario.delay_min + Duration::from_micros(u64::from(self.rng.below(jitter))) + stall
     }
 
@@ -420,8 +457,14 @@ impl World {
                 Owner::Hub => {
                     if end.inbox.len() >= 68 {
                         let mut bytes = [0; 68];
-                        bytes.iter_mut().zip(end.inbox.drain(..68)).for_each(|(to, byte)| *to = byte);
-                        let addr = SocketAddr::from(([10, 0, 1, 1], 40_000 + u16::try_from(id.0 % 20_000).expect("fits")));
+                        bytes
+                            .iter_mut()
+                            .zip(end.inbox.drain(..68))
+                            .for_each(|(to, byte)| *to = byte);
+                        let addr = SocketAddr::from((
+                            [10, 0, 1, 1],
+                            40_000 + u16::try_from(id.0 % 20_000).expect("fits"),
+                        ));
                         end.owner = Owner::Moving;
                         self.hub(node).on_handshake(conn, addr, &bytes);
                     } else if end.eof {
@@ -439,7 +482,7 @@ impl World {
                     }
                     let Some(mut plan) = self.shard(node, shard).recv_plan(conn, now) else {
                         if let Some(end) = self.network.get(id) {
-                            end.starved = true;
+                            end.starved.get_or_insert(now);
                         }
                         return self.drain(node);
                     };
@@ -451,7 +494,10 @@ impl World {
                     for slot in &mut plan.slots {
                         let bytes = slot.bytes_mut();
                         let count = bytes.len().min(left);
-                        bytes[..count].iter_mut().zip(end.inbox.drain(..count)).for_each(|(to, byte)| *to = byte);
+                        bytes[..count]
+                            .iter_mut()
+                            .zip(end.inbox.drain(..count))
+                            .for_each(|(to, byte)| *to = byte);
                         left -= count;
                     }
                     let read = before - end.inbox.len();
@@ -507,11 +553,20 @@ impl World {
                     if room < out.header.len() + out.block.length_bytes as usize {
                         return;
                     }
-                    let Some(Item::Block(out)) = end.queue.pop_front() else { unreachable!("just seen") };
+                    let Some(Item::Block(out)) = end.queue.pop_front() else {
+                        unreachable!("just seen")
+                    };
                     let disk = &self.nodes[node].disk;
                     let mut bytes = out.header.to_vec();
-                    bytes.extend(self.content.gather(out.block, |extent| disk.read(extent).expect("it is resident")));
+                    bytes
+                        .extend(self.content.gather(out.block, |extent| {
+                            disk.read(extent).expect("it is resident")
+                        }));
                     let now = self.now;
+                    self.nodes[node].tally.on_sent(out.block);
+                    if let Some(end) = self.network.get(peer) {
+                        self.nodes[end.node].tally.on_sent_here(out.block);
+                    }
                     self.shard(node, shard).on_sent(conn, out.torrent, out.block, now);
                     bytes
                 }
@@ -568,7 +623,10 @@ impl World {
                 self.on_hub(index, output);
                 continue;
             }
-            let found = shards.iter_mut().enumerate().find_map(|(shard, machine)| Some((shard, machine.poll_output()?)));
+            let found = shards
+                .iter_mut()
+                .enumerate()
+                .find_map(|(shard, machine)| Some((shard, machine.poll_output()?)));
             let Some((shard, output)) = found else { return };
             self.on_shard(index, shard, output);
         }
@@ -591,7 +649,9 @@ impl World {
             }
             hub::Output::Event(News::Settled(_)) => self.nodes[node].settled = true,
             hub::Output::Event(News::Removed(_)) => self.nodes[node].removed = true,
-            hub::Output::Event(News::Failed(_, why)) => panic!("seed {}: node {node} failed: {why}", self.seed),
+            hub::Output::Event(News::Failed(_, why)) => {
+                panic!("seed {}: node {node} failed: {why}", self.seed)
+            }
             hub::Output::Event(_) | hub::Output::CancelHttp(_) => {}
             hub::Output::Resolve(_) | hub::Output::Datagram(..) => {
                 panic!("seed {}: no names and no datagrams in this world", self.seed)
@@ -602,6 +662,12 @@ impl World {
     fn on_shard(&mut self, node: usize, shard: usize, output: shard::Output) {
         match output {
             shard::Output::ToHub(message) => {
+                if let ToHub::Status(_, status) = &message {
+                    let wrong = self.nodes[node].tally.on_status(status, &self.content.layout);
+                    if let Some(wrong) = wrong {
+                        panic!("seed {}: node {node} counts {wrong}: {status:?}", self.seed);
+                    }
+                }
                 let when = self.letter_time(node, (shard, false));
                 self.at_instant(when, node, Event::ToHub(node, shard, message));
             }
@@ -625,9 +691,11 @@ impl World {
             }
             shard::Output::ReadAgain => {
                 for id in self.network.of_node(node) {
-                    if self.network.get(id).is_some_and(|end| end.owner == Owner::Shard(shard) && end.starved) {
+                    if self.network.get(id).is_some_and(|end| {
+                        end.owner == Owner::Shard(shard) && end.starved.is_some()
+                    }) {
                         if let Some(end) = self.network.get(id) {
-                            end.starved = false;
+                            end.starved = None;
                         }
                         self.read(id);
                     }
@@ -675,14 +743,46 @@ impl World {
         self.hub(node).on_http(request.id, result, now);
     }
 
+    /// Nobody waits for buffers that are there, and nobody waits for ever: a wake-up that was lost
+    /// shows at once, also where other events would make up for it by and by.
+    fn check_wake_ups(&self) {
+        let (seed, buffers) = (self.seed, self.scenario.buffers);
+        for (end, shard, since) in self.network.starved() {
+            let (node, conn) = (end.node, end.conn);
+            let Some((_, shards)) = &self.nodes[node].machines else { continue };
+            let out = shards[shard].buffers_out();
+            // With limits, it may be waiting for a lease.
+            let fed = self.scenario.limit.is_some() || out >= buffers;
+            assert!(
+                fed,
+                "seed {seed}: node {node} leaves {conn:?} alone with {out} of {buffers} buffers out"
+            );
+            let waited = self.now.since(since);
+            assert!(
+                waited < STARVED_MAX,
+                "seed {seed}: node {node} leaves {conn:?} alone for {waited:?}"
+            );
+        }
+    }
+
     /// Safety, after every event.
     fn check(&mut self) {
+        self.check_wake_ups();
+        let thorough = self.steps.is_multiple_of(8);
         for (index, node) in self.nodes.iter_mut().enumerate() {
             let Some((_, shards)) = &node.machines else { continue };
             for shard in shards {
                 let out = shard.buffers_out();
                 let bound = self.scenario.buffers + BUFFERS_EXCESS;
                 assert!(out <= bound, "seed {}: node {index} has {out} buffers out", self.seed);
+                // It costs more than the rest, and what is forgotten stays so.
+                let request =
+                    if thorough { shard.misremembered_request(node.torrent) } else { None };
+                assert!(
+                    request.is_none(),
+                    "seed {}: node {index} miscounts requests of {request:?}",
+                    self.seed
+                );
                 let Some(have) = shard.have(node.torrent) else { continue };
                 if have.count() == node.claimed {
                     continue;
@@ -702,8 +802,19 @@ impl World {
     fn check_end(&self) {
         for (index, node) in self.nodes.iter().enumerate() {
             let seed = self.seed;
-            assert!(node.disk.is_durably_complete(&self.content), "seed {seed}: node {index} is not durably complete");
-            let Some((_, shards)) = &node.machines else { panic!("seed {seed}: node {index} is down") };
+            assert!(
+                node.disk.is_durably_complete(&self.content),
+                "seed {seed}: node {index} is not durably complete"
+            );
+            let wrong = node.tally.at_end(node.disk.recorded_totals());
+            assert!(
+                wrong.is_none(),
+                "seed {seed}: node {index} counted wrong: {wrong:?} {:?}",
+                node.tally
+            );
+            let Some((_, shards)) = &node.machines else {
+                panic!("seed {seed}: node {index} is down")
+            };
             for shard in shards {
                 assert_eq!(shard.buffers_out(), 0, "seed {seed}: node {index} leaked buffers");
             }
@@ -714,7 +825,10 @@ impl World {
         let mut lines = vec![format!("{:?} at {:?}", self.scenario, self.now)];
         for (index, node) in self.nodes.iter().enumerate() {
             let status = node.machines.as_ref().map(|(hub, _)| hub.changes(0).1);
-            lines.push(format!("node {index}: settled {} removed {} {status:?}", node.settled, node.removed));
+            lines.push(format!(
+                "node {index}: settled {} removed {} {status:?}",
+                node.settled, node.removed
+            ));
         }
         lines.join("\n")
     }

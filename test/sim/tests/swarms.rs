@@ -10,7 +10,6 @@ use sim::world;
 #[test]
 fn every_node_finishes_with_everything_durable() {
     for seed in sim::seeds(300) {
-        eprint!("{seed} ");
         world::run(seed);
     }
 }

@@ -28,7 +28,7 @@ fn what_we_have_is_said_first_and_not_before_storage_is_ready() {
         ("*.", "f", "a:bits*. "),
         ("*.", "", "a:bits*. "),
         ("**", "f", "a:have_all "),
-        ("**", "fx", "a:hello a:have_all "),
+        ("**", "fx", "a:have_all a:hello "),
     ] {
         let mut w = World::unready(2);
         assert_eq!(w.meet('a', kind), "a:handshake");

@@ -1,0 +1,92 @@
+//! What crossed the network, counted by the world, to compare what a node counts with it.
+
+use base::{BlockId, PieceIndex};
+use node::message::TorrentStatus;
+use storage::layout::Layout;
+
+/// Payload bytes.
+#[derive(Debug, Default, Clone, Copy)]
+struct Bytes {
+    /// Blocks sent towards the node: it read at most these.
+    down: u64,
+    /// Blocks the node sent.
+    up: u64,
+}
+
+/// The counts of one node.
+#[derive(Debug, Default)]
+pub struct Tally {
+    /// Since it booted.
+    now: Bytes,
+    /// In all its lives.
+    ever: Bytes,
+    /// What it said last in this life.
+    status: Option<TorrentStatus>,
+}
+
+impl Tally {
+    /// A new life begins.
+    pub fn on_boot(&mut self) {
+        self.now = Bytes::default();
+        self.status = None;
+    }
+
+    /// The node sent a block.
+    pub fn on_sent(&mut self, block: BlockId) {
+        self.now.up += u64::from(block.length_bytes);
+        self.ever.up += u64::from(block.length_bytes);
+    }
+
+    /// A block was sent towards the node.
+    pub fn on_sent_here(&mut self, block: BlockId) {
+        self.now.down += u64::from(block.length_bytes);
+        self.ever.down += u64::from(block.length_bytes);
+    }
+
+    /// The node says how it does. Gives back what is wrong with that.
+    pub fn on_status(&mut self, status: &TorrentStatus, layout: &Layout) -> Option<&'static str> {
+        let stats = status.stats;
+        let before = self.status.replace(status.clone()).unwrap_or_default();
+        let last = PieceIndex(layout.piece_count() - 1);
+        let short = u64::from(layout.piece_bytes(PieceIndex(0)) - layout.piece_bytes(last));
+        let pieces_bytes =
+            u64::from(status.pieces_have) * u64::from(layout.piece_bytes(PieceIndex(0)));
+        let full = status.pieces_have == status.pieces;
+        // Peers here are honest: what was of use was of use once.
+        let useful = stats.downloaded_bytes.saturating_sub(stats.wasted_bytes);
+        let faults = [
+            (status.have_bytes > pieces_bytes, "more bytes than its pieces have"),
+            (status.have_bytes + short < pieces_bytes, "fewer bytes than its pieces have"),
+            (full != (status.have_bytes == status.total_bytes), "all pieces are not all bytes"),
+            (stats.downloaded_bytes > self.now.down, "more downloaded than was sent to it"),
+            (stats.wasted_bytes > self.now.down, "more wasted than was sent to it"),
+            (useful > status.total_bytes, "more of use than there is"),
+            (stats.uploaded_bytes > self.now.up, "more uploaded than it sent"),
+            (
+                status.downloaded_ever_bytes > self.ever.down,
+                "more downloaded ever than was sent to it",
+            ),
+            (status.uploaded_ever_bytes > self.ever.up, "more uploaded ever than it sent"),
+            (
+                status.downloaded_ever_bytes < stats.downloaded_bytes,
+                "this run is no part of all runs",
+            ),
+            (status.uploaded_ever_bytes < stats.uploaded_bytes, "this run is no part of all runs"),
+            (stats.downloaded_bytes < before.stats.downloaded_bytes, "its downloads became fewer"),
+            (stats.uploaded_bytes < before.stats.uploaded_bytes, "its uploads became fewer"),
+        ];
+        faults.into_iter().find_map(|(wrong, what)| wrong.then_some(what))
+    }
+
+    /// The node has closed its torrent. `recorded` is (downloaded, uploaded) on its disk. Gives
+    /// back what is wrong.
+    pub fn at_end(&self, recorded: Option<(u64, u64)>) -> Option<&'static str> {
+        let Some(status) = &self.status else { return Some("it never said how it does") };
+        let said = (status.downloaded_ever_bytes, status.uploaded_ever_bytes);
+        let faults = [
+            (status.stats.uploaded_bytes != self.now.up, "not all that it sent"),
+            (recorded != Some(said), "what is recorded is not what was said"),
+        ];
+        faults.into_iter().find_map(|(wrong, what)| wrong.then_some(what))
+    }
+}
