@@ -214,3 +214,102 @@ fn stop_gives_back_every_buffer_and_waits_for_jobs_under_way() {
     assert!(matches!(rig.store.poll_output(), Some(Output::Closed)));
     assert_eq!(rig.pool.outstanding(), 0);
 }
+
+/// A piece of three blocks whose last block was written ahead while memory was short; the first
+/// two are in memory, not yet written.
+fn rig_with_a_block_ahead() -> Rig {
+    let mut rig = rig(3, false);
+    rig.store = {
+        let file =
+            FileEntry { path: "f".into(), length_bytes: rig.data.len() as u64, padding: false };
+        let spec = Spec {
+            torrent: TorrentId(0),
+            info_hash: InfoHash([1; 20]),
+            root: "/r".into(),
+            layout: Layout::new(vec![file], 3 * BLOCK_BYTES),
+            digests: sha1(&rig.data).to_vec(),
+            writable: true,
+            recheck: false,
+        };
+        Store::new(spec, Config::default())
+    };
+    rig.open(Vec::new(), None);
+    assert!(matches!(rig.store.poll_output(), Some(Output::Ready(_))));
+    let commit = rig.job();
+    rig.answer(commit.id, DoneKind::Committed { result: Ok(()) });
+    rig.part(2);
+    rig.store.relieve(NOW, &mut rig.pool);
+    let job = rig.job();
+    let JobKind::Write { blocks, hash: None, .. } = job.kind else { panic!("written ahead") };
+    rig.answer(job.id, DoneKind::Written { blocks, hash: None, result: Ok(()) });
+    rig.part(0);
+    rig.part(1);
+    rig
+}
+
+impl Rig {
+    /// Block `index` of the only piece.
+    fn part(&mut self, index: u32) {
+        let mut buf = self.pool.take();
+        let at = (index * BLOCK_BYTES) as usize;
+        buf.copy_from_slice(&self.data[at..at + BLOCK_BYTES as usize]);
+        let offset_bytes = index * BLOCK_BYTES;
+        let block = BlockId { piece: PieceIndex(0), offset_bytes, length_bytes: BLOCK_BYTES };
+        self.store.on_block(block, buf, NOW, &mut self.pool);
+    }
+}
+
+fn disk_error(kind: DiskErrorKind) -> DiskError {
+    DiskError { operation: "read", path: "/r/f".into(), kind, message: "simulated".into() }
+}
+
+#[test]
+fn what_was_written_ahead_and_is_gone_is_wanted_again_without_blame() {
+    let mut rig = rig_with_a_block_ahead();
+    rig.write();
+    let hash = rig.job();
+    assert!(matches!(hash.kind, JobKind::Hash { .. }), "the last block is read back");
+    rig.answer(hash.id, DoneKind::Hashed { result: Err(disk_error(DiskErrorKind::NotFound)) });
+    assert!(matches!(rig.store.poll_output(), Some(Output::PieceLost(PieceIndex(0)))));
+    assert!(matches!(rig.store.poll_output(), Some(Output::Trouble(_))));
+    assert_eq!(rig.pool.outstanding(), 0);
+}
+
+#[test]
+fn a_read_back_that_fails_for_now_is_tried_again() {
+    let mut rig = rig_with_a_block_ahead();
+    rig.write();
+    let first = rig.job();
+    rig.answer(first.id, DoneKind::Hashed { result: Err(disk_error(DiskErrorKind::Other)) });
+    assert!(matches!(rig.store.poll_output(), Some(Output::Trouble(_))));
+    let at = rig.store.deadline().unwrap();
+    rig.store.on_deadline(at, &mut rig.pool);
+    let again = rig.job();
+    let JobKind::Hash { mut hash, .. } = again.kind else { panic!("it is read again") };
+    hash.update(&rig.data[2 * BLOCK_BYTES as usize..]);
+    rig.answer(again.id, DoneKind::Hashed { result: Ok(hash) });
+    let outputs: Vec<Output> = core::iter::from_fn(|| rig.store.poll_output()).collect();
+    assert!(outputs.iter().any(|o| matches!(o, Output::PieceDone(PieceIndex(0)))), "{outputs:?}");
+}
+
+#[test]
+fn a_failed_sync_ends_the_store_and_gives_back_every_buffer() {
+    let mut rig = rig(3, false);
+    rig.open(Vec::new(), None);
+    rig.store.poll_output();
+    let commit = rig.job();
+    rig.answer(commit.id, DoneKind::Committed { result: Ok(()) });
+    rig.block(0);
+    rig.write();
+    assert!(matches!(rig.store.poll_output(), Some(Output::PieceDone(_))));
+    rig.store.settle(NOW);
+    let sync = rig.job();
+    rig.block(1);
+    let write = rig.job();
+    rig.answer(sync.id, DoneKind::Synced { result: Err(disk_error(DiskErrorKind::Other)) });
+    assert!(matches!(rig.store.poll_output(), Some(Output::Failed(_))));
+    let JobKind::Write { blocks, hash, .. } = write.kind else { panic!("a write") };
+    rig.answer(write.id, DoneKind::Written { blocks, hash, result: Ok(()) });
+    assert!(rig.store.poll_output().is_none(), "nothing is claimed any more");
+    assert_eq!(rig.pool.outstanding(), 0);
+}
