@@ -495,7 +495,13 @@ impl<'a> Session<'a> {
             }
             TrackerReport::Warning(text) => (None, format!("says: {}", words(text))),
             TrackerReport::Ignored(why) => (Some(false), format!("is not used: {why}")),
-            TrackerReport::Scraped { .. } | TrackerReport::ScrapeFailed { .. } => return Ok(()),
+            TrackerReport::Scraped { seeders, leechers, downloaded } => {
+                let seeds = units::count(u64::from(*seeders), "seed");
+                let peers = units::count(u64::from(*leechers), "downloader");
+                let times = units::count(u64::from(*downloaded), "download");
+                (None, format!("counts {seeds}, {peers}, {times} so far"))
+            }
+            TrackerReport::ScrapeFailed { .. } => return Ok(()),
         };
         if let Some(works) = works
             && item.trackers.insert(url.to_owned(), works) == Some(works)

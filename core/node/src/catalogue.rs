@@ -21,6 +21,8 @@ pub(crate) struct Item {
     /// When everything was durable and complete.
     pub(crate) settled_at: Option<Instant>,
     pub(crate) removal: Option<Removal>,
+    /// A tracker was asked how large the swarm is.
+    pub(crate) scraped: bool,
     revision: u64,
 }
 
@@ -55,6 +57,7 @@ impl Catalogue {
             goal,
             settled_at: None,
             removal: None,
+            scraped: false,
             revision: 0,
         };
         self.items.insert(torrent, item);

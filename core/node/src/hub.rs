@@ -186,6 +186,18 @@ impl Hub {
         self.forward(now);
     }
 
+    /// A tracker that does not say in its announces how large the swarm is, is asked once (BEP 48).
+    fn ask_for_counts(&mut self, torrent: TorrentId, report: &TrackerReport, now: Instant) {
+        let silent = matches!(report, TrackerReport::Working { seeders: None, leechers: None, .. });
+        if let Some(item) = self.catalogue.get_mut(torrent)
+            && silent
+            && !item.scraped
+        {
+            item.scraped = true;
+            self.trackers.scrape(torrent, now);
+        }
+    }
+
     /// `completed` was heard, or need not be waited for any longer.
     fn on_completed_heard(&mut self, torrent: TorrentId, now: Instant) {
         let waited = self.completing.remove(&torrent).is_some();
@@ -457,6 +469,7 @@ impl Hub {
                 }
                 tracker_client::Output::Report { torrent, tracker, report } => {
                     self.on_completed_heard(torrent, now);
+                    self.ask_for_counts(torrent, &report, now);
                     Output::Event(Event::Tracker(torrent, tracker, report))
                 }
                 tracker_client::Output::ExternalAddr(addr) => {

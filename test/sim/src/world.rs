@@ -718,6 +718,8 @@ impl World {
         let addr = self.nodes[node].addr;
         let result = if self.rng.chance(self.scenario.tracker_failures_per_mille, 1000) {
             Err(HttpError::Timeout)
+        } else if request.url.contains("/scrape") {
+            Ok(HttpReply { status: 404, location: None, content_type: None, body: Vec::new() })
         } else {
             if request.url.contains("event=stopped") {
                 self.tracker.remove(&addr);

@@ -98,8 +98,12 @@ impl Rig {
     }
 
     fn tracker_answers(&mut self) -> String {
+        self.tracker_says(b"d8:completei1e10:incompletei1e8:intervali1800e5:peers0:e")
+    }
+
+    fn tracker_says(&mut self, body: &[u8]) -> String {
         let id = self.http.pop_front().unwrap();
-        let body = b"d8:intervali1800e5:peers0:e".to_vec();
+        let body = body.to_vec();
         let reply = HttpReply { status: 200, location: None, content_type: None, body };
         self.hub.on_http(id, Ok(reply), self.now);
         self.hear()
@@ -279,4 +283,18 @@ fn the_view_tells_only_what_changed() {
     rig.says(ToHub::Status(TorrentId(0), status(Phase::Downloading, 5, 0)));
     let (_, changed) = rig.hub.changes(seen);
     assert_eq!(changed.iter().map(|(torrent, _)| torrent.0).collect::<Vec<_>>(), [0]);
+}
+
+#[test]
+fn a_tracker_that_hides_the_size_of_the_swarm_is_scraped_once() {
+    const SILENT: &[u8] = b"d8:intervali1800e5:peers0:e";
+    let mut rig = rig(None);
+    rig.hub.add(spec(1, SeedGoal::Forever), rig.now).unwrap();
+    rig.hear();
+    rig.says(ToHub::Status(TorrentId(0), status(Phase::Downloading, 0, 0)));
+    assert_eq!(rig.tracker_says(SILENT), "tracker0 !", "a scrape has no event");
+    rig.tracker_says(b"d5:filesd20:\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01d8:completei5e10:downloadedi9e10:incompletei7eeee");
+    rig.says(ToHub::Settled(TorrentId(0)));
+    rig.http.truncate(1);
+    assert_eq!(rig.tracker_says(SILENT), "tracker0", "once is enough");
 }
