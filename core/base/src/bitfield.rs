@@ -94,6 +94,18 @@ impl Bitfield {
         was
     }
 
+    /// The pieces that one has and the other has not, in order. Both are of the same length.
+    pub fn differences<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = PieceIndex> + 'a {
+        assert_eq!(self.len, other.len, "bitfields of one torrent");
+        let pairs = (0_u32..).zip(self.bytes.iter().zip(&other.bytes));
+        pairs.filter(|(_, (a, b))| a != b).flat_map(|(at, (a, b))| {
+            let differing = a ^ b;
+            (0..8)
+                .map(move |bit| PieceIndex(at * 8 + bit))
+                .filter(move |&p| differing & mask(p) != 0)
+        })
+    }
+
     /// The pieces had, in order.
     pub fn ones(&self) -> impl Iterator<Item = PieceIndex> + '_ {
         (0..self.len).map(PieceIndex).filter(|&piece| self.has(piece))
@@ -120,6 +132,19 @@ mod tests {
         assert!(Bitfield::from_bytes(&[0xff, 0xc0], 9).is_none());
         assert!(Bitfield::from_bytes(&[0xff], 9).is_none());
         assert!(Bitfield::from_bytes(&[], 0).is_some());
+    }
+
+    #[test]
+    fn differences_are_the_pieces_that_only_one_has() {
+        let (mut a, mut b) = (Bitfield::empty(20), Bitfield::empty(20));
+        for piece in [1, 8, 19] {
+            a.set(PieceIndex(piece));
+        }
+        for piece in [1, 9] {
+            b.set(PieceIndex(piece));
+        }
+        let differences: Vec<u32> = a.differences(&b).map(|piece| piece.0).collect();
+        assert_eq!(differences, [8, 9, 19]);
     }
 
     #[test]

@@ -21,8 +21,8 @@ const LATE_MAX: usize = 2 * crate::pipeline::DEPTH_MAX as usize;
 /// Pieces remembered that a choking peer allows; more are ignored (BEP 6 suggests 10).
 pub const ALLOWED_FAST_MAX: usize = 32;
 
-/// Messages that say all of what a peer has: BEP 3 and 6 allow one, and a peer that had a magnet
-/// link only may send another when it knows the torrent. Each costs us a look at every piece.
+/// HAVE ALL and HAVE NONE accepted of one peer: BEP 6 allows one of them once, and a peer that had
+/// only a magnet link may say another when it knows the torrent.
 pub const INVENTORIES_MAX: u32 = 4;
 
 /// A rate in bytes per second, smoothed over a few seconds.

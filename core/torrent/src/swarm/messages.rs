@@ -25,8 +25,8 @@ impl Swarm {
                 Some(bits) => self.set_have(conn, bits),
                 None => self.close(conn, CloseReason::OutOfRange),
             },
-            Message::HaveAll => self.set_have(conn, Bitfield::full(self.shape.pieces)),
-            Message::HaveNone => self.set_have(conn, Bitfield::empty(self.shape.pieces)),
+            Message::HaveAll => self.on_inventory(conn, Bitfield::full(self.shape.pieces)),
+            Message::HaveNone => self.on_inventory(conn, Bitfield::empty(self.shape.pieces)),
             Message::Request(block) => self.on_request(conn, block),
             Message::Cancel(block) => self.on_cancel(conn, block),
             Message::Reject(block) => self.on_reject(conn, block, now),
@@ -81,21 +81,33 @@ impl Swarm {
         }
     }
 
-    fn set_have(&mut self, conn: ConnId, bits: Bitfield) {
-        let session = self.sessions.get_mut(&conn).expect("the caller saw it alive");
+    /// BEP 6: said once, as the first message. Each costs us a look at every piece for one byte.
+    fn on_inventory(&mut self, conn: ConnId, bits: Bitfield) {
+        let session = self.session(conn);
         session.inventories += 1;
         if session.inventories > INVENTORIES_MAX {
             return self.close(conn, CloseReason::OutOfRange);
         }
+        self.set_have(conn, bits);
+    }
+
+    /// Takes the pieces that a peer says it has in place of what it said before. aria2 sends a
+    /// new bitfield in place of many HAVEs; only the differences cost us anything.
+    fn set_have(&mut self, conn: ConnId, bits: Bitfield) {
+        let session = self.sessions.get_mut(&conn).expect("the caller saw it alive");
         let before = core::mem::replace(&mut session.have, bits);
         if !self.ready {
             return;
         }
-        before.ones().for_each(|piece| self.picker.on_peer_lost(piece));
-        session.useful = 0;
-        for piece in session.have.ones() {
-            self.picker.on_peer_has(piece);
-            session.useful += u32::from(!self.have.has(piece));
+        for piece in before.differences(&session.have) {
+            let lacking = u32::from(!self.have.has(piece));
+            if session.have.has(piece) {
+                self.picker.on_peer_has(piece);
+                session.useful += lacking;
+            } else {
+                self.picker.on_peer_lost(piece);
+                session.useful -= lacking;
+            }
         }
         self.update_interest(conn);
         self.close_if_useless(conn);

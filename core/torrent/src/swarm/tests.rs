@@ -100,6 +100,19 @@ fn interest_follows_what_a_peer_has_and_requests_follow_its_unchoke() {
     assert_eq!(w.done(1), "a:close(NothingToGive)");
 }
 
+/// Found with aria2, which sends a bitfield in place of many HAVEs: it was closed as a nuisance.
+#[test]
+fn a_bitfield_may_come_again_and_again_but_have_all_may_not() {
+    let mut w = World::new("*.");
+    w.meet('a', "f");
+    for _ in 0..20 {
+        assert_eq!(w.says('a', "bits.*"), "a:interested");
+        assert_eq!(w.says('a', "bits*."), "a:bored");
+    }
+    let closed = (0..20).map(|_| w.says('a', "have_none")).find(|said| said.contains("close"));
+    assert_eq!(closed.as_deref(), Some("a:close(OutOfRange)"));
+}
+
 #[test]
 fn a_finished_piece_is_told_to_who_lacks_it() {
     let mut w = World::new("..");
