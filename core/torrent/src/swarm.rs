@@ -115,6 +115,26 @@ pub enum CloseReason {
     Stopped,
 }
 
+impl CloseReason {
+    /// Whether the peer did what no honest and working client does.
+    pub fn is_misbehaviour(self) -> bool {
+        match self {
+            Self::Stream(_)
+            | Self::OutOfRange
+            | Self::WrongTorrent
+            | Self::Corrupt
+            | Self::Unasked => true,
+            Self::Ourselves
+            | Self::Twice
+            | Self::NothingToGive
+            | Self::Silent
+            | Self::Full
+            | Self::Unreadable
+            | Self::Stopped => false,
+        }
+    }
+}
+
 /// What to do.
 #[derive(Debug)]
 pub enum Output {
@@ -122,6 +142,8 @@ pub enum Output {
     Dial(SocketAddr),
     /// Close this connection; [`Swarm::on_closed`] is not called for it.
     Close(ConnId, CloseReason),
+    /// Nobody at the IP address of this peer is talked to any more.
+    Banned(SocketAddr),
     /// Send these bytes.
     Send(ConnId, Vec<u8>),
     /// Send a block that is resident: its header and its bytes.
@@ -508,8 +530,10 @@ impl Swarm {
             let strikes = self.strikes.entry(conn).or_insert(0);
             *strikes += if senders.len() == 1 { upkeep::STRIKES_MAX } else { 1 };
             if *strikes >= upkeep::STRIKES_MAX {
-                self.peers.ban(session.addr.ip());
+                let addr = session.addr;
+                self.peers.ban(addr.ip());
                 self.close(conn, CloseReason::Corrupt);
+                self.outputs.push_back(Output::Banned(addr));
             }
         }
         self.fill_all(now);

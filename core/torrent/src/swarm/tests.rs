@@ -300,7 +300,7 @@ fn the_only_sender_of_a_corrupt_piece_is_banned() {
     let mut w = World::new(".");
     w.with('a', "d", "have0 unchoke");
     w.says('a', "piece0.0 piece0.1 piece0.2 piece0.3");
-    assert_eq!(w.failed(0), "a:close(Corrupt)");
+    assert_eq!(w.failed(0), "a:close(Corrupt) ban:a");
     assert_eq!(w.meet('a', ""), "a:close(Corrupt)");
     w.swarm.add_peers(&[addr('a')], Source::Tracker, w.now);
     assert_eq!(w.wait(3600), "");

@@ -164,6 +164,7 @@ impl World {
                 Output::Close(conn, reason) => {
                     words.push(format!("{}:close({reason:?})", name(conn)));
                 }
+                Output::Banned(addr) => words.push(format!("ban:{}", who(addr))),
                 Output::Send(conn, bytes) => self.decode(conn, &bytes, &mut words),
                 Output::SendBlock(conn, block) => {
                     words.push(format!("{}:send{}", name(conn), show(block)));
