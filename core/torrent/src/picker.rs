@@ -128,6 +128,11 @@ impl Picker {
         BlockId { piece, offset_bytes, length_bytes }
     }
 
+    /// How many peers have `piece`.
+    pub fn availability(&self, piece: PieceIndex) -> u32 {
+        self.availability[piece.0 as usize]
+    }
+
     /// A peer has one more piece.
     pub fn on_peer_has(&mut self, piece: PieceIndex) {
         let available = self.availability[piece.0 as usize];
