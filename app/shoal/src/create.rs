@@ -15,7 +15,7 @@ use storage::layout::{FileEntry, Layout};
 use wire::metainfo::{Content, FILES_MAX, Metainfo, NewTorrent};
 
 use crate::args::CreateArgs;
-use crate::failure::{Exit, Failure, reason};
+use crate::failure::{Exit, Failure, reason, shown};
 use crate::hashing::Hashing;
 use crate::interrupt::Interrupt;
 use crate::node_setup::CLIENT;
@@ -35,7 +35,7 @@ pub(crate) fn create(args: &CreateArgs, out: &Out) -> Result<Exit, Failure> {
     let interrupt = Interrupt::listen()?;
     judge_trackers(&args.tracker)?;
     let path = args.path.canonicalize().map_err(|error| {
-        Failure::new(format!("cannot read {}: {}", args.path.display(), reason(&error)))
+        Failure::reading(&args.path, &error)
     })?;
     let name = name_of(&args.path, &path)?;
     let target = match &args.out {
@@ -50,7 +50,7 @@ pub(crate) fn create(args: &CreateArgs, out: &Out) -> Result<Exit, Failure> {
         let what = if found.single { "the file is empty" } else { "the folder holds no bytes" };
         return Err(Failure::new(format!(
             "cannot make a torrent: {what}: {}",
-            args.path.display()
+            shown(&args.path)
         )));
     }
     let piece_bytes = piece_bytes(args.piece_size, total)?;
@@ -125,7 +125,7 @@ fn judge_trackers(urls: &[String]) -> Result<(), Failure> {
 }
 
 fn judge_target(target: &Path, force: bool) -> Result<(), Failure> {
-    let shown = target.display();
+    let shown = shown(&target);
     if target.is_dir() {
         return Err(Failure::with_hint(
             format!("cannot write to a folder: {shown}"),
@@ -148,7 +148,7 @@ fn judge_target(target: &Path, force: bool) -> Result<(), Failure> {
 /// The torrent's name: as the user wrote it, or for `.` and the like what it really is.
 fn name_of(given: &Path, canonical: &Path) -> Result<String, Failure> {
     let name = given.file_name().or_else(|| canonical.file_name()).ok_or_else(|| {
-        Failure::new(format!("cannot make a torrent without a name of {}", given.display()))
+        Failure::new(format!("cannot make a torrent without a name of {}", shown(&given)))
     })?;
     text_of(name, given)
 }
@@ -156,7 +156,7 @@ fn name_of(given: &Path, canonical: &Path) -> Result<String, Failure> {
 fn text_of(name: &std::ffi::OsStr, path: &Path) -> Result<String, Failure> {
     name.to_str().map(str::to_owned).ok_or_else(|| {
         Failure::with_hint(
-            format!("cannot use a name that is not UTF-8: {}", path.display()),
+            format!("cannot use a name that is not UTF-8: {}", shown(&path)),
             "rename it; torrent files hold UTF-8 only",
         )
     })
@@ -174,7 +174,7 @@ struct Found {
 
 fn scan(path: &Path, target: &Path, out: &Out) -> Result<Found, Failure> {
     let failed = |path: &Path, error: &std::io::Error| {
-        Failure::new(format!("cannot read {}: {}", path.display(), reason(error)))
+        Failure::reading(path, error)
     };
     let look = path.metadata().map_err(|error| failed(path, &error))?;
     if look.is_file() {
@@ -184,7 +184,7 @@ fn scan(path: &Path, target: &Path, out: &Out) -> Result<Found, Failure> {
         return Ok(Found { root: parent.to_path_buf(), single: true, files });
     }
     if !look.is_dir() {
-        return Err(Failure::new(format!("not a file or folder: {}", path.display())));
+        return Err(Failure::new(format!("not a file or folder: {}", shown(&path))));
     }
     let target = target.canonicalize().ok();
     let mut files = Vec::new();
@@ -196,7 +196,7 @@ fn scan(path: &Path, target: &Path, out: &Out) -> Result<Found, Failure> {
             let kind = entry.file_type().map_err(|error| failed(&path, &error))?;
             if !kind.is_dir() && !kind.is_file() {
                 let what = if kind.is_symlink() { "symbolic link" } else { "special file" };
-                out.warn(&format!("left out, a {what}: {}", path.display()));
+                out.warn(&format!("left out, a {what}: {}", shown(&path)));
                 continue;
             }
             let mut components = components.clone();
@@ -263,7 +263,7 @@ fn hash(
     hashing.run(|piece, digest| {
         digests[piece.0 as usize] = digest.map_err(|broken| {
             let path = found.root.join(&layout.file(broken.file).path);
-            Failure::new(format!("cannot read {}: {}", path.display(), broken.why.text()))
+            Failure::new(format!("cannot read {}: {}", shown(&path), broken.why.text()))
         })?;
         Ok(())
     })?;
@@ -277,7 +277,7 @@ fn judge_unchanged(found: &Found, layout: &Layout) -> Result<(), Failure> {
         let path = found.root.join(&spec.path);
         if path.metadata().map_or(0, |look| look.len()) != spec.length_bytes {
             return Err(Failure::with_hint(
-                format!("changed while it was read: {}", path.display()),
+                format!("changed while it was read: {}", shown(&path)),
                 "try again when nobody writes to it",
             ));
         }
@@ -288,7 +288,7 @@ fn judge_unchanged(found: &Found, layout: &Layout) -> Result<(), Failure> {
 /// Nobody ever sees half a torrent file, not even after a power cut.
 fn write_atomically(target: &Path, bytes: &[u8]) -> Result<(), Failure> {
     let failed = |error: std::io::Error| {
-        Failure::new(format!("cannot write {}: {}", target.display(), reason(&error)))
+        Failure::new(format!("cannot write {}: {}", shown(&target), reason(&error)))
     };
     let mut name = target.file_name().unwrap_or_default().to_owned();
     name.push(format!(".{}.part", std::process::id()));

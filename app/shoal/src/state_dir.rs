@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::path::{Component, Path, PathBuf};
 
-use crate::failure::{Failure, reason};
+use crate::failure::{Failure, reason, shown};
 
 /// The state database: `given`, or where the environment says. `None`: nowhere, keep it in memory.
 pub(crate) fn database(
@@ -26,7 +26,7 @@ pub(crate) fn database(
 /// The existing part can't be looked at, or `..` follows what does not exist.
 pub(crate) fn absolute(path: &Path) -> Result<PathBuf, Failure> {
     let failed = |error: &std::io::Error| {
-        Failure::new(format!("cannot use the folder {}: {}", path.display(), reason(error)))
+        Failure::new(format!("cannot use the folder {}: {}", shown(&path), reason(error)))
     };
     let whole = std::path::absolute(path).map_err(|error| failed(&error))?;
     let mut missing = Vec::new();
@@ -45,7 +45,7 @@ pub(crate) fn absolute(path: &Path) -> Result<PathBuf, Failure> {
         else {
             return Err(Failure::new(format!(
                 "cannot use the folder {}: not found",
-                path.display()
+                shown(&path)
             )));
         };
         missing.push(name);

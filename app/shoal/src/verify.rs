@@ -13,7 +13,7 @@ use storage::layout::Layout;
 use wire::printable;
 
 use crate::args::VerifyArgs;
-use crate::failure::{Exit, Failure};
+use crate::failure::{Exit, Failure, shown};
 use crate::hashing::{Hashing, Why};
 use crate::interrupt::Interrupt;
 use crate::out::Out;
@@ -63,7 +63,7 @@ pub(crate) fn verify(args: &VerifyArgs, out: &Out) -> Result<Exit, Failure> {
     drop(metainfo);
     if !args.data.is_dir() {
         return Err(Failure::with_hint(
-            format!("no such folder: {}", args.data.display()),
+            format!("no such folder: {}", shown(&args.data)),
             "--data names the folder that holds the torrent's file or folder",
         ));
     }
@@ -82,7 +82,7 @@ pub(crate) fn verify(args: &VerifyArgs, out: &Out) -> Result<Exit, Failure> {
                 if let Why::Unreadable(_) | Why::NotAFile = &broken.why {
                     let path = args.data.join(&layout.file(broken.file).path);
                     let why = broken.why.text();
-                    return Err(Failure::new(format!("cannot read {}: {why}", path.display())));
+                    return Err(Failure::new(format!("cannot read {}: {why}", shown(&path))));
                 }
                 bad.insert(piece);
             }
@@ -139,7 +139,7 @@ impl Report {
             if self.files.iter().all(|file| file.state == State::Missing) {
                 out.always(&format!(
                     "hint: nothing of it is in {}; name the folder that holds {}: --data DIR",
-                    args.data.display(),
+                    shown(&args.data),
                     self.name
                 ));
             }

@@ -441,12 +441,13 @@ fn what_cannot_be_done_is_said_in_one_line_and_a_hint() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let addr = taken.local_addr().unwrap().to_string();
     let cases: &[Case<'_>] = &[
-        (&["show", "no.torrent"], 1, "error: cannot read no.torrent: no such file or directory\n".into()),
+        (&["show", "no.torrent"], 1, "error: cannot read no.torrent: no such file or directory\n\
+             hint: is the name right? it is looked for from the current folder\n".into()),
         (
             &["show", "page.torrent"],
             1,
-            "error: cannot use page.torrent: torrent file is not bencode: byte 0x3c at 0 where a value was expected\n\
-             hint: this is a web page; take the link of the file itself\n"
+            "error: cannot use page.torrent: it is a web page, not a torrent file\n\
+             hint: take the link of the file itself; the site may want a login\n"
                 .into(),
         ),
         (
@@ -470,7 +471,8 @@ fn what_cannot_be_done_is_said_in_one_line_and_a_hint() {
              hint: --data names the folder that holds the torrent's file or folder\n"
                 .into(),
         ),
-        (&["seed", "none"], 1, "error: no .torrent file in the folder none\n".into()),
+        (&["seed", "none"], 1, "error: no .torrent file in the folder none\n\
+             hint: name the folder that holds them, or the files themselves\n".into()),
         (
             &["create", "data/sample", "-o", torrent],
             1,
@@ -499,15 +501,15 @@ fn values_that_make_no_sense_are_refused_with_the_right_form() {
         (
             &["get", torrent, "--down", "3Mbit"],
             2,
-            "error: invalid value '3Mbit' for '--down <RATE>': unit is none of B, k, M and G (bytes, not bits): Mbit\n\n\
-             For more information, try '--help'.\n"
+            "error: invalid value '3Mbit' for '--down <RATE>': unit is none of B, k, M and G (bytes, not bits): Mbit\n\
+             hint: shoal get --help shows what there is\n"
                 .into(),
         ),
         (
             &["get", torrent, "--peer", "localhost:1"],
             2,
-            "error: invalid value 'localhost:1' for '--peer <ADDR>': not an IP address with a port, as in 192.0.2.7:6881 or [2001:db8::7]:6881\n\n\
-             For more information, try '--help'.\n"
+            "error: invalid value 'localhost:1' for '--peer <ADDR>': not an IP address with a port, as in 192.0.2.7:6881 or [2001:db8::7]:6881\n\
+             hint: shoal get --help shows what there is\n"
                 .into(),
         ),
     ];

@@ -249,11 +249,11 @@ fn fields_of_info_that_are_wrong_are_named() {
         (info().with("length", 0_u32), E::Empty),
         (
             info().with("name", "a/b"),
-            E::Path { file: 0, source: PathError::Separator { component: "a/b".to_owned() } },
+            E::Name { source: PathError::Separator { component: "a/b".to_owned() } },
         ),
         (
             info().with("name", ".."),
-            E::Path { file: 0, source: PathError::DotComponent { component: ".." } },
+            E::Name { source: PathError::DotComponent { component: ".." } },
         ),
     ];
     for (info, expected) in cases {
@@ -267,7 +267,8 @@ fn fields_of_info_that_are_wrong_are_named() {
 #[test]
 fn files_that_are_wrong_are_named() {
     use DecodeError as E;
-    let wrong = |key, found| E::WrongType { key, found };
+    let in_file = |file, source| E::InFile { file, source: Box::new(source) };
+    let wrong = |key, found| in_file(0, E::WrongType { key, found });
     let path = |file, source| E::Path { file, source };
     let bare = || OwnedValue::dict().with("length", 1_u32);
     let half = 1_i64 << 62;
@@ -275,7 +276,7 @@ fn files_that_are_wrong_are_named() {
         (vec![], E::Empty),
         (vec![file(0, &["a"]), file(0, &["b"])], E::Empty),
         (vec![OwnedValue::Int(1)], wrong("files", "integer")),
-        (vec![bare()], E::Missing { key: "path" }),
+        (vec![bare()], in_file(0, E::Missing { key: "path" })),
         (vec![bare().with("path", "a")], wrong("path", "string")),
         (vec![bare().with("path", vec![OwnedValue::Int(1)])], wrong("path", "integer")),
         (vec![file(1, &["a"]), file(1, &[])], path(1, PathError::NoComponents)),
@@ -300,7 +301,7 @@ fn files_that_are_wrong_are_named() {
         }),
         (
             vec![file(0, &["a"]).with("attr", "l").with("symlink path", list(&[".."]))],
-            path(0, PathError::DotComponent { component: ".." }),
+            E::Link { file: 0, source: PathError::DotComponent { component: ".." } },
         ),
         (vec![file(0, &["a"]).with("attr", "l").with("symlink path", 1_u32)], {
             wrong("symlink path", "integer")
