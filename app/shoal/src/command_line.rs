@@ -15,7 +15,8 @@ const WRONG: u8 = 2;
 /// The command line, or how to end when there is nothing to do: it was wrong, or help was wanted.
 pub(crate) fn read() -> Result<Cli, ExitCode> {
     Cli::try_parse().map_err(|error| {
-        if !error.use_stderr() || error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
+        if !error.use_stderr()
+            || error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
         {
             // Nobody to tell that the output is gone.
             error.print().ok();

@@ -63,7 +63,9 @@ impl Failure {
         let message = format!("cannot read {}: {}", shown(path), reason(error));
         // Kinds are many, and grow.
         let hint = match Errno::from_io_error(error) {
-            Some(Errno::NOENT) => "is the name right? it is looked for from the current folder",
+            Some(Errno::NOENT | Errno::NOTDIR) => {
+                "is the name right? it is looked for from the current folder"
+            }
             Some(Errno::ACCESS | Errno::PERM) => {
                 "your user may not read it; run as one who may, or change its permissions"
             }

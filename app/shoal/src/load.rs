@@ -10,7 +10,7 @@ use rustix::fs::OFlags;
 use url::Url;
 use wire::metainfo::{FILE_BYTES_MAX, Metainfo};
 
-use crate::failure::{Failure, reason, shown};
+use crate::failure::{Failure, shown};
 use crate::refusal::refusal;
 use crate::units;
 
@@ -46,6 +46,12 @@ pub(crate) fn sources(arguments: &[OsString]) -> Result<Vec<Source>, Failure> {
 /// It is a link of a kind that we can't follow.
 pub(crate) fn source(argument: &OsStr) -> Result<Source, Failure> {
     let text = argument.to_str().unwrap_or_default();
+    if argument.is_empty() {
+        return Err(Failure::with_hint(
+            "a torrent without a name: the argument is empty",
+            "is a variable empty that should name it?",
+        ));
+    }
     let lower = text.to_ascii_lowercase();
     if lower.starts_with("magnet:") {
         return Err(Failure::with_hint(
@@ -80,14 +86,18 @@ fn url(text: &str) -> Result<Source, Failure> {
     let refused = |why: &str, hint: &str| {
         Failure::with_hint(format!("cannot fetch {}: {why}", wire::visible(text)), hint)
     };
-    let mut url = Url::parse(text)
-        .map_err(|error| refused(&error.to_string(), "a link is like https://example.org/a.torrent"))?;
+    let mut url = Url::parse(text).map_err(|error| {
+        refused(&error.to_string(), "a link is like https://example.org/a.torrent")
+    })?;
     if !url.username().is_empty() || url.password().is_some() {
         // What is secret is not shown.
         url.set_username("").ok();
         url.set_password(None).ok();
         return Err(Failure::with_hint(
-            format!("a user name or password in a link is not supported: {}", wire::visible(url.as_str())),
+            format!(
+                "a user name or password in a link is not supported: {}",
+                wire::visible(url.as_str())
+            ),
             "download the torrent file with a program that can log in, and give the file",
         ));
     }
@@ -98,9 +108,7 @@ fn url(text: &str) -> Result<Source, Failure> {
 }
 
 fn in_folder(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
-    let failed = |error: &std::io::Error| {
-        Failure::new(format!("cannot read the folder {}: {}", shown(folder), reason(error)))
-    };
+    let failed = |error: &std::io::Error| Failure::reading(folder, error);
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(|error| failed(&error))? {
         let path = entry.map_err(|error| failed(&error))?.path();

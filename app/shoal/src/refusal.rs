@@ -15,9 +15,11 @@ const FAULTY: &str =
     "the program that made it did it wrong; look for another torrent of the same content";
 const HARMFUL: &str =
     "no honest program writes such a path; look for another torrent of the same content";
-const OTHER_LIMITS: &str = "no usual torrent is like that; look for another one of the same content";
+const OTHER_LIMITS: &str =
+    "no usual torrent is like that; look for another one of the same content";
 const LARGER_PIECES: &str = "whoever made it can make it again with larger pieces";
-const FEWER_FILES: &str = "whoever made it can pack the files into an archive, or make several torrents";
+const FEWER_FILES: &str =
+    "whoever made it can pack the files into an archive, or make several torrents";
 const VERSION_1: &str = "ask its maker for a hybrid torrent, or one of version 1";
 const UNPACK: &str = "unpack it first; the torrent file may be inside";
 const CHANGED: &str = "an editor or a copy in text mode changed it; download it again";
@@ -95,7 +97,9 @@ fn hint(error: &DecodeError) -> &'static str {
             OTHER_LIMITS
         }
         DecodeError::Bencode(_) | DecodeError::NotADictionary { .. } => DAMAGED,
-        DecodeError::Missing { key: "info" } | DecodeError::WrongType { key: "info", .. } => DAMAGED,
+        DecodeError::Missing { key: "info" } | DecodeError::WrongType { key: "info", .. } => {
+            DAMAGED
+        }
         DecodeError::V2Only => VERSION_1,
         DecodeError::TooManyPieces { .. } => LARGER_PIECES,
         DecodeError::TooManyFiles { .. } => FEWER_FILES,

@@ -24,7 +24,10 @@ pub(crate) fn get(args: &GetArgs, out: &Out) -> Result<Exit, Failure> {
     };
     let root = state_dir::absolute(&args.out)?;
     if root.exists() && !root.is_dir() {
-        return Err(Failure::new(format!("not a folder: {}", shown(&args.out))));
+        return Err(Failure::with_hint(
+            format!("not a folder: {}", shown(&args.out)),
+            "-o names the folder to download into",
+        ));
     }
     let sources = load::sources(&args.torrents)?;
     let down = args.down;
@@ -39,12 +42,7 @@ pub(crate) fn get(args: &GetArgs, out: &Out) -> Result<Exit, Failure> {
 /// Runs `shoal seed`.
 pub(crate) fn seed(args: &SeedArgs, out: &Out) -> Result<Exit, Failure> {
     let root = state_dir::absolute(&args.data)?;
-    if !root.is_dir() {
-        return Err(Failure::with_hint(
-            format!("no such folder: {}", shown(&args.data)),
-            "--data names the folder that holds the torrent's file or folder",
-        ));
-    }
+    state_dir::judge_data(&args.data)?;
     let sources = load::sources(&args.torrents)?;
     let purpose = Purpose::Seed(root.clone());
     let wanted = Wanted { root: &root, goal: SeedGoal::Forever, writable: false, purpose };
@@ -82,7 +80,9 @@ fn transfer(
         }
     }
     let state = state_dir::database(args.state.as_deref(), |name| std::env::var_os(name));
-    if state.is_none() {
+    if let Some(state) = &state {
+        state_dir::judge_database(state)?;
+    } else {
         out.warn("no HOME and no --state: what is done is forgotten at the end");
     }
     let setup = Setup {

@@ -463,7 +463,7 @@ fn what_cannot_be_done_is_said_in_one_line_and_a_hint() {
                  hint: another program listens there; take another port, as in --listen 127.0.0.1:0\n"
             ),
         ),
-        (&["get", torrent, "-o", torrent], 1, format!("error: not a folder: {torrent}\n")),
+        (&["get", torrent, "-o", torrent], 1, format!("error: not a folder: {torrent}\nhint: -o names the folder to download into\n")),
         (
             &["seed", torrent, "--data", "nowhere"],
             1,
@@ -478,7 +478,8 @@ fn what_cannot_be_done_is_said_in_one_line_and_a_hint() {
             1,
             format!("error: already exists: {torrent}\nhint: --force replaces it, -o takes another name\n"),
         ),
-        (&["create", "empty"], 1, "error: cannot make a torrent: the folder holds no bytes: empty\n".into()),
+        (&["create", "empty"], 1, "error: cannot make a torrent: the folder holds no bytes: empty\n\
+             hint: a torrent needs at least one byte\n".into()),
     ];
     assert_errors(&folder, cases);
 }
@@ -670,7 +671,10 @@ fn a_torrent_file_is_fetched_by_url() {
     let output = folder.run(&["show", &url]);
     assert_eq!(
         text(&output.stderr),
-        format!("error: cannot fetch {url}: the server answered with status 404\n")
+        format!(
+            "error: cannot fetch {url}: the server answered with status 404\n\
+             hint: try the link in a browser; the file that it saves can be given, too\n"
+        )
     );
     server.join().unwrap();
 }

@@ -170,7 +170,9 @@ fn what_is_strange_lands_at_one_place_inside_the_folder() {
     let outside = |fence: &Fence| {
         let mut all = fence.snapshot();
         let theirs = [fence.here("out"), fence.here("../state")];
-        all.retain(|path, _| !theirs.iter().any(|folder| path.starts_with(folder.canonicalize().unwrap())));
+        all.retain(|path, _| {
+            !theirs.iter().any(|folder| path.starts_with(folder.canonicalize().unwrap()))
+        });
         // What holds the state folder changes when that appears.
         all.retain(|path, _| !path.is_dir() || path.starts_with(fence.here("")));
         all

@@ -31,8 +31,7 @@ pub(crate) fn files(name: &str, files: &[(i64, &[&str])]) -> Torrent {
 
 fn torrent(name: &str, info: OwnedValue) -> Torrent {
     let pieces = keys::sha1(CONTENT).to_vec();
-    let info =
-        info.with("name", name).with("piece length", 16_384_u32).with("pieces", pieces);
+    let info = info.with("name", name).with("piece length", 16_384_u32).with("pieces", pieces);
     Torrent(OwnedValue::dict().with("info", info))
 }
 
@@ -95,12 +94,12 @@ impl Torrent {
     }
 
     /// Its first bytes only.
-    pub(crate) fn cut(self, bytes: usize) -> Vec<u8> {
+    pub(crate) fn cut(&self, bytes: usize) -> Vec<u8> {
         self.encode()[..bytes].to_vec()
     }
 
     /// Something behind its end.
-    pub(crate) fn then(self, tail: &[u8]) -> Vec<u8> {
+    pub(crate) fn then(&self, tail: &[u8]) -> Vec<u8> {
         [&self.encode(), tail].concat()
     }
 

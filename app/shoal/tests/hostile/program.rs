@@ -1,9 +1,9 @@
 //! The real program in a fresh folder with a fence around it.
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::{self, Permissions};
 use std::io::Read;
-use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -11,7 +11,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 /// Nothing here takes a second on an idle machine.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A folder with a file outside, and a folder `here` to run in. The state would go outside, too.
 pub(crate) struct Fence(PathBuf);
@@ -34,6 +34,7 @@ impl Fence {
         let name = format!("shoal-hostile-{}-{number}", std::process::id());
         let fence = Self(std::env::temp_dir().canonicalize().unwrap().join(name));
         fs::create_dir_all(fence.here("")).unwrap();
+        fs::create_dir(fence.0.join("state")).unwrap();
         fs::write(fence.0.join("outside"), "precious").unwrap();
         fence
     }
@@ -80,9 +81,11 @@ impl Fence {
             let look = path.symlink_metadata().unwrap();
             let mut content = Vec::new();
             if look.is_dir() {
-                paths.extend(fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
+                // What we may not read, nobody changes as us.
+                let below = fs::read_dir(&path).into_iter().flatten();
+                paths.extend(below.map(|entry| entry.unwrap().path()));
             } else if look.is_file() && look.len() < 1 << 20 {
-                content = fs::read(&path).unwrap();
+                content = fs::read(&path).unwrap_or_default();
             }
             let entry = (look.mode(), look.len(), (look.mtime(), look.mtime_nsec()), content);
             found.insert(path, entry);
@@ -93,6 +96,7 @@ impl Fence {
 
 impl Drop for Fence {
     fn drop(&mut self) {
+        fs::set_permissions(self.here("secret"), Permissions::from_mode(0o700)).ok();
         fs::remove_dir_all(&self.0).ok();
     }
 }
@@ -173,7 +177,9 @@ pub(crate) fn assert_refused(rows: &[Refused]) {
             if said != expected || !is_plain(&said.stderr) {
                 let (name, expected) = (row.name, &expected.stderr);
                 let Said { code, stdout, stderr } = said;
-                wrong.push(format!("{name}: {command:?}: {code:?}\n{stdout}{stderr}not\n{expected}"));
+                wrong.push(format!(
+                    "{name}: {command:?}: {code:?}\n{stdout}{stderr}not\n{expected}"
+                ));
                 break;
             }
             assert_eq!(fence.snapshot(), before, "{}: {command:?}", row.name);
