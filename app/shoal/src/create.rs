@@ -156,7 +156,7 @@ fn judge_tracker(text: &str) -> Result<(), Failure> {
 }
 
 fn judge_target(target: &Path, force: bool) -> Result<(), Failure> {
-    let shown = shown(&target);
+    let shown = shown(target);
     if target.is_dir() {
         return Err(Failure::with_hint(
             format!("cannot write to a folder: {shown}"),
@@ -189,7 +189,7 @@ fn judge_target(target: &Path, force: bool) -> Result<(), Failure> {
 /// The torrent's name: as the user wrote it, or for `.` and the like what it really is.
 fn name_of(given: &Path, canonical: &Path) -> Result<String, Failure> {
     let name = given.file_name().or_else(|| canonical.file_name()).ok_or_else(|| {
-        Failure::new(format!("cannot make a torrent without a name of {}", shown(&given)))
+        Failure::new(format!("cannot make a torrent without a name of {}", shown(given)))
     })?;
     text_of(name, given)
 }
@@ -197,7 +197,7 @@ fn name_of(given: &Path, canonical: &Path) -> Result<String, Failure> {
 fn text_of(name: &std::ffi::OsStr, path: &Path) -> Result<String, Failure> {
     name.to_str().map(str::to_owned).ok_or_else(|| {
         Failure::with_hint(
-            format!("cannot use a name that is not UTF-8: {}", shown(&path)),
+            format!("cannot use a name that is not UTF-8: {}", shown(path)),
             "rename it; torrent files hold UTF-8 only",
         )
     })
@@ -330,7 +330,7 @@ fn judge_unchanged(found: &Found, layout: &Layout) -> Result<(), Failure> {
 /// Nobody ever sees half a torrent file, not even after a power cut.
 fn write_atomically(target: &Path, bytes: &[u8]) -> Result<(), Failure> {
     let failed = |error: std::io::Error| {
-        Failure::new(format!("cannot write {}: {}", shown(&target), reason(&error)))
+        Failure::new(format!("cannot write {}: {}", shown(target), reason(&error)))
     };
     let mut name = target.file_name().unwrap_or_default().to_owned();
     name.push(format!(".{}.part", std::process::id()));

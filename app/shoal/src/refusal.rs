@@ -8,7 +8,7 @@ use wire::metainfo::{DecodeError, PathError};
 
 use crate::failure::Failure;
 
-const CUT_OFF: &str = "it is cut off; download it again";
+const CUT_OFF: &str = "its download ended early; download it again";
 const NOT_FINISHED: &str = "its download is not finished; wait for it, or download it again";
 const DAMAGED: &str = "it is damaged, or no torrent file at all; download it again";
 const FAULTY: &str =
@@ -106,14 +106,29 @@ fn hint(error: &DecodeError) -> &'static str {
         DecodeError::Name { source }
         | DecodeError::Path { source, .. }
         | DecodeError::Link { source, .. } => path_hint(source),
-        _ => FAULTY,
+        DecodeError::Missing { .. }
+        | DecodeError::WrongType { .. }
+        | DecodeError::PieceLength { .. }
+        | DecodeError::RaggedPieces { .. }
+        | DecodeError::PieceCount { .. }
+        | DecodeError::NegativeLength { .. }
+        | DecodeError::TotalOverflow
+        | DecodeError::Empty
+        | DecodeError::InFile { .. }
+        | _ => FAULTY,
     }
 }
 
 fn path_hint(error: &PathError) -> &'static str {
     match error {
         PathError::DotComponent { .. } | PathError::Separator { .. } => HARMFUL,
-        _ => FAULTY,
+        PathError::NoComponents
+        | PathError::EmptyComponent
+        | PathError::TooDeep { .. }
+        | PathError::TooLong { .. }
+        | PathError::Duplicate { .. }
+        | PathError::FileAndFolder { .. }
+        | _ => FAULTY,
     }
 }
 

@@ -106,7 +106,7 @@ pub(crate) fn absolute(path: &Path) -> Result<PathBuf, Failure> {
         let (Some(Component::Normal(name)), Some(parent)) =
             (at.components().next_back(), at.parent())
         else {
-            return Err(Failure::new(format!("cannot use the folder {}: not found", shown(&path))));
+            return Err(Failure::new(format!("cannot use the folder {}: not found", shown(path))));
         };
         missing.push(name);
         at = parent;

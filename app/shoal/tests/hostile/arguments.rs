@@ -3,11 +3,11 @@
 use std::fs::{self, File, Permissions};
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
 
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 
-use crate::notation::one;
+use crate::notation::{one, two};
 use crate::program::{Fence, Said, Snapshot, is_plain};
 
 /// A command, in which `''` is an empty argument; the exit code; standard error without its `error:`.
@@ -164,7 +164,7 @@ fn fixture() -> Fence {
     fence.write("secret.torrent", good.encode());
     fence.write("secret/a.torrent", good.encode());
     for path in ["secret.torrent", "secret"] {
-        fs::set_permissions(fence.here(path), Permissions::from_mode(0)).unwrap();
+        fs::set_permissions(fence.here(path), Permissions::from_mode(0o000)).unwrap();
     }
     fs::create_dir(fence.here("folder")).unwrap();
     File::create(fence.here("large")).unwrap().set_len(65 << 20).unwrap();
@@ -225,7 +225,7 @@ fn assert_said(fence: &Fence, rows: &[Row], names: &[(&str, &str)]) {
     assert!(wrong.is_empty(), "{} of {} rows:\n{}", wrong.len(), rows.len(), wrong.join("\n"));
 }
 
-/// What is there, without our own state, and without the times of folders: SQLite puts a lock beside
+/// What is there, without our own state, and without the times of folders: `SQLite` puts a lock beside
 /// a database that it looks at.
 fn contents(fence: &Fence) -> Snapshot {
     let state = fence.here("../state").canonicalize().unwrap();
@@ -299,6 +299,27 @@ fn force_replaces_files_only() {
     fence.run(&["create", "data/good", "-o", "pipe", "--force"]);
     let look = fence.here("pipe").symlink_metadata().unwrap();
     assert!(!look.is_file());
+}
+
+/// A link that is there already, whoever made it, is no way out either.
+#[test]
+fn a_link_in_the_folder_that_leads_elsewhere_is_not_followed() {
+    let fence = fixture();
+    fence.write("up.torrent", two("up").encode());
+    fence.write("out/other", "other");
+    symlink("../..", fence.here("out/up")).unwrap();
+    let before = contents(&fence);
+    let get = ["get", "up.torrent", "-o", "out", "--no-discovery", "--listen", "127.0.0.1:0"];
+    let said = fence.run(&get);
+    let place = fence.here("out/up/a");
+    let expected = format!(
+        "error: up: cannot open {}: the path leaves the root folder\n\
+         hint: a symbolic link in the folder leads elsewhere; remove it, or name another folder\n",
+        place.display()
+    );
+    assert!(said.stderr.ends_with(&expected), "{said:?}");
+    assert_eq!((said.code, &*said.stdout), (Some(1), ""));
+    assert_eq!(contents(&fence), before);
 }
 
 /// Data that is wrong is no bad input to `verify`: it says what it found.

@@ -3,7 +3,7 @@
 use crate::notation::{one, raw};
 use crate::program::{Refused, assert_refused, row};
 
-const CUT_OFF: &str = "it is cut off; download it again";
+const CUT_OFF: &str = "its download ended early; download it again";
 const NOT_FINISHED: &str = "its download is not finished; wait for it, or download it again";
 const DAMAGED: &str = "it is damaged, or no torrent file at all; download it again";
 const STRANGE: &str = "no usual torrent is like that; look for another one of the same content";

@@ -67,7 +67,9 @@ impl Torrent {
         match parent {
             OwnedValue::Dict(map) => drop(map.insert(key.into(), value.into())),
             OwnedValue::List(items) => items[key.parse::<usize>().unwrap()] = value.into(),
-            other => panic!("{path} leads into {other:?}"),
+            OwnedValue::Int(_) | OwnedValue::Bytes(_) | OwnedValue::Raw(_) => {
+                panic!("{path} leads into no dictionary or list")
+            }
         }
         self
     }
@@ -87,7 +89,9 @@ impl Torrent {
             at = match at {
                 OwnedValue::Dict(map) => map.get_mut(step.as_bytes()).unwrap(),
                 OwnedValue::List(items) => &mut items[step.parse::<usize>().unwrap()],
-                other => panic!("{path} leads into {other:?}"),
+                OwnedValue::Int(_) | OwnedValue::Bytes(_) | OwnedValue::Raw(_) => {
+                    panic!("{path} leads into no dictionary or list")
+                }
             };
         }
         (at, key)
