@@ -18,7 +18,7 @@ use node::spec::{SeedGoal, TorrentSpec};
 use serde_json::{Value, json};
 use wire::printable;
 
-use crate::failure::{Exit, Failure, words};
+use crate::failure::{Exit, Failure, place_hint, words};
 use crate::interrupt::Interrupt;
 use crate::node_setup::Running;
 use crate::out::Out;
@@ -463,7 +463,7 @@ impl<'a> Session<'a> {
         }
         self.out.error(&Failure::Told {
             message: format!("{}: {why}", item.name),
-            hint: self.purpose.hint(&item.place),
+            hint: self.purpose.hint(&item.place).or_else(|| place_hint(why)),
         });
         self.out.event(&item.event("failed", &[("reason", why.into())]))?;
         self.running.node.remove(torrent);
