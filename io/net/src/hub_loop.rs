@@ -10,6 +10,7 @@ use crossbeam_channel::Sender;
 use mio::net::{TcpListener, TcpStream, UdpSocket};
 use mio::{Events, Interest, Poll, Token};
 use node::hub::{Event, Hub, Output};
+use node::limit::Limits;
 use node::message::{ToHub, ToShard, TorrentStatus};
 use node::spec::TorrentSpec;
 use wire::peer::{HANDSHAKE_BYTES, may_be_handshake};
@@ -49,6 +50,7 @@ pub(crate) enum Command {
     Remove(TorrentId),
     Changes(u64, Sender<Changes>),
     Fetch(String),
+    Limits(Limits),
     Stop,
 }
 
@@ -160,6 +162,7 @@ impl HubLoop {
                 reply.send(self.hub.changes(since)).ok();
             }
             HubMail::Command(Command::Fetch(url)) => self.hub.fetch(url),
+            HubMail::Command(Command::Limits(limits)) => self.hub.set_limits(limits, now),
             HubMail::Command(Command::Stop) => self.state.stopping = true,
         }
     }

@@ -66,8 +66,6 @@ pub(crate) struct State {
     conns: HashMap<ConnId, Connection>,
     /// Connections to be read, in turn.
     ready: VecDeque<ConnId>,
-    /// Connections left alone for want of buffers or lease.
-    starved: Vec<ConnId>,
     jobs_waiting: VecDeque<DiskJob>,
     letters_waiting: VecDeque<ToHub>,
     stopping: bool,
@@ -195,13 +193,12 @@ impl ShardLoop {
             if connection.is_clogged() {
                 // It asks and does not read the answers: it is heard again when it does.
                 connection.deaf = true;
+                self.shard.pass(conn);
                 continue;
             }
             let now = self.clock.now();
-            let Some(mut plan) = self.shard.recv_plan(conn, now) else {
-                self.state.starved.push(conn);
-                continue;
-            };
+            // If nothing can be taken now, the shard says when.
+            let Some(mut plan) = self.shard.recv_plan(conn, now) else { continue };
             match connection.read(&mut plan) {
                 Ok(Some(0)) | Err(_) => {
                     self.shard.on_received(conn, plan, 0, now);
@@ -290,9 +287,10 @@ impl ShardLoop {
                 }
                 return self.drop_connection(conn);
             }
-            Output::ReadAgain => {
-                for conn in core::mem::take(&mut self.state.starved) {
-                    self.list(conn);
+            Output::ReadAgain(conn) => {
+                self.list(conn);
+                if !self.state.conns.get(&conn).is_some_and(|connection| connection.listed) {
+                    self.shard.pass(conn);
                 }
                 return;
             }
@@ -305,6 +303,10 @@ impl ShardLoop {
                 let conn = block.conn;
                 let Some(connection) = self.state.conns.get_mut(&conn) else { return };
                 connection.send_block(block);
+                if self.shard.paces_uploads() {
+                    // Who gets the next one depends on whether this one finds room.
+                    return self.flush(conn);
+                }
                 conn
             }
         };
