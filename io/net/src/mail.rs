@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crossbeam_channel::{Receiver, Sender};
+use crossbeam_channel::{Receiver, Sender, TrySendError};
 use mio::Waker;
 
 /// The writing end. Cheap to clone.
@@ -49,10 +49,14 @@ pub(crate) fn queue<T>(capacity: usize, waker: Arc<Waker>) -> (Post<T>, Inbox<T>
 }
 
 impl<T> Post<T> {
-    /// Posts, or gives the letter back when the queue is full or its reader is gone.
+    /// Posts, or gives the letter back when the queue is full. A letter to a reader who is gone
+    /// concerns nobody, and need not be kept.
     pub(crate) fn try_post(&self, letter: T) -> Result<(), T> {
-        self.sender.try_send(letter).map_err(crossbeam_channel::TrySendError::into_inner)?;
-        self.wake.wake();
+        match self.sender.try_send(letter) {
+            Ok(()) => self.wake.wake(),
+            Err(TrySendError::Full(letter)) => return Err(letter),
+            Err(TrySendError::Disconnected(_)) => {}
+        }
         Ok(())
     }
 
