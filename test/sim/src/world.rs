@@ -386,7 +386,7 @@ impl World {
         node.machines = Some((hub, shards));
         node.torrent = torrent;
         node.claimed = 0;
-        node.tally.on_boot();
+        node.tally.on_boot(self.now);
         self.drain(index);
     }
 
@@ -773,6 +773,8 @@ impl World {
         let thorough = self.steps.is_multiple_of(8);
         for (index, node) in self.nodes.iter_mut().enumerate() {
             let Some((_, shards)) = &node.machines else { continue };
+            let excess = node.tally.excess(self.scenario.limits, self.now);
+            assert!(excess == 0, "seed {}: node {index} sent {excess} B beyond limits", self.seed);
             for shard in shards {
                 let out = shard.buffers_out();
                 let bound = self.scenario.buffers + BUFFERS_EXCESS;

@@ -20,7 +20,8 @@ use crate::limit::{Lease, QUANTUM};
 const TURN_BYTES: i64 = BLOCK_BYTES as i64;
 
 /// What of a turn's excess is remembered, in bytes: the longest read of messages. Who is alone may
-/// move more than its turn; it does not owe that to those who come later.
+/// move far more than its turn, and does not owe that to those who come later. So a debt is paid in
+/// a few rounds.
 const OVERDRAFT_MAX: i64 = 2 * BLOCK_BYTES as i64;
 
 /// A turn: whose it is, and how many bytes may be moved.

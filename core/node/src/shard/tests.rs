@@ -12,6 +12,8 @@ use super::*;
 use crate::limit::{Direction, Rates};
 use crate::spec::SeedGoal;
 
+mod limits;
+
 const PIECES: u32 = 8;
 
 struct Rig {
