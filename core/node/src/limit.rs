@@ -9,7 +9,7 @@ use core::time::Duration;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use base::Instant;
+use base::{BLOCK_BYTES, Instant};
 
 /// How often leases are given out.
 pub const QUANTUM: Duration = Duration::from_millis(50);
@@ -84,6 +84,13 @@ impl Rates {
             (Class::Lan, LanLimit::Apart(rate)) => rate,
             (Class::Lan, LanLimit::Shared) => None,
         }
+    }
+
+    /// Bytes per peer that may be made ready to be sent: about a second's worth of one of eight
+    /// peers, and 8 blocks at least, which a disk takes a millisecond for.
+    pub fn ahead_bytes(&self) -> u64 {
+        let rate = [self.global, self.torrent].into_iter().flatten().min();
+        rate.map_or(u64::MAX, |rate| (rate / 8).max(8 * u64::from(BLOCK_BYTES)))
     }
 
     /// The limit of each torrent.

@@ -197,8 +197,15 @@ impl Shard {
             }
             ToShard::Remove(torrent) => self.remove(torrent, now),
             ToShard::Lease(direction, class, bytes) => self.paced.grant(direction, class, bytes),
-            ToShard::Limits(limits) => self.paced.set(limits),
+            ToShard::Limits(limits) => self.set_limits(limits),
         }
+    }
+
+    fn set_limits(&mut self, limits: Limits) {
+        self.config.limits = limits;
+        self.paced.set(limits);
+        let ahead = limits.up.ahead_bytes();
+        self.torrents.values_mut().for_each(|entry| entry.swarm.set_ahead(ahead));
     }
 
     fn add(&mut self, torrent: TorrentId, spec: TorrentSpec, now: Instant) {
@@ -212,6 +219,7 @@ impl Shard {
         let mut config = swarm::Config::new(self.config.peer_id, self.config.client.clone());
         config.listen_port = self.config.listen_port;
         let mut swarm = Swarm::new(shape, config, self.rng.fork());
+        swarm.set_ahead(self.config.limits.up.ahead_bytes());
         swarm.add_peers(&spec.peers, torrent::peers::Source::User, now);
         let files = store::Spec {
             torrent,

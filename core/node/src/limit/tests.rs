@@ -93,6 +93,20 @@ fn a_limit_that_changes_holds_from_then_on() {
 }
 
 #[test]
+fn what_is_made_ready_for_a_peer_goes_by_the_smaller_limit() {
+    const BLOCKS: u64 = 8 * 16384;
+    for (global, torrent, expected) in [
+        (None, None, u64::MAX),
+        (Some(8 << 20), None, 1 << 20),
+        (Some(80 << 20), Some(16 << 20), 2 << 20),
+        (None, Some(1000), BLOCKS),
+    ] {
+        let rates = Rates { global, torrent, ..Rates::default() };
+        assert_eq!(rates.ahead_bytes(), expected, "{rates:?}");
+    }
+}
+
+#[test]
 fn addresses_have_a_class() {
     for (class, addrs) in [
         (Class::Lan, "127.0.0.1 127.9.9.9 10.0.0.1 172.16.0.1 172.31.255.255 192.168.1.1"),
