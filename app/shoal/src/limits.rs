@@ -56,7 +56,10 @@ fn parse_lan(text: &str) -> Result<LanLimit, String> {
     match text.trim() {
         "unlimited" => Ok(LanLimit::Apart(None)),
         "0" => Err("must be at least 1 byte per second, or `unlimited`".into()),
-        rate => parse_rate(rate).map(|rate| LanLimit::Apart(Some(rate))),
+        rate => match parse_rate(rate) {
+            Ok(rate) => Ok(LanLimit::Apart(Some(rate))),
+            Err(why) => Err(format!("{why}, or `unlimited`")),
+        },
     }
 }
 

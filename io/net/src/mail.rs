@@ -90,3 +90,23 @@ impl<T> Inbox<T> {
         self.wake.asleep.store(false, Ordering::SeqCst);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use mio::{Poll, Token};
+
+    use super::*;
+
+    #[test]
+    fn a_full_queue_gives_the_letter_back_and_a_reader_who_is_gone_gets_none() {
+        let poll = Poll::new().unwrap();
+        let waker = Arc::new(Waker::new(poll.registry(), Token(0)).unwrap());
+        let (post, inbox) = queue(1, waker);
+        assert_eq!(post.try_post(1), Ok(()));
+        assert_eq!(post.try_post(2), Err(2), "it is to be tried again");
+        assert_eq!(inbox.take(), Some(1));
+        assert_eq!(post.try_post(2), Ok(()));
+        drop(inbox);
+        assert_eq!(post.try_post(3), Ok(()), "it is not kept for ever");
+    }
+}
