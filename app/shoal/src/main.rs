@@ -9,6 +9,7 @@ mod create;
 mod failure;
 mod hashing;
 mod interrupt;
+mod limits;
 mod load;
 mod node_setup;
 mod out;

@@ -10,6 +10,7 @@ use crossbeam_channel::select;
 use disk::{DiskConfig, DiskPool};
 use net::node::{Config, DiskPort, Node, NodeEvent, StartError};
 use node::hub::Event;
+use node::limit::Limits;
 use rustix::process::{Resource, getrlimit, setrlimit};
 use wire::metainfo::Metainfo;
 
@@ -53,10 +54,8 @@ pub(crate) struct Setup {
     pub(crate) listen: Vec<SocketAddr>,
     /// Whether trackers are told and asked.
     pub(crate) announce: bool,
-    /// In bytes per second.
-    pub(crate) down: Option<u64>,
-    /// In bytes per second.
-    pub(crate) up: Option<u64>,
+    /// Rate limits.
+    pub(crate) limits: Limits,
     /// Where resume state is kept; `None`: in memory.
     pub(crate) state: Option<PathBuf>,
 }
@@ -86,8 +85,7 @@ impl Running {
         .map_err(|error| state_dir::start_failure(&error))?;
         let mut config = config(u8::try_from(cores().clamp(1, 4)).unwrap_or(1), BUFFERS)?;
         config.announce = setup.announce;
-        config.down_limit = setup.down;
-        config.up_limit = setup.up;
+        config.limits = setup.limits;
         config.connections_max = (spare / 2).clamp(1, CONNECTIONS_MAX);
         config.sockets_max = (spare / 2).clamp(1, 2 * CONNECTIONS_MAX);
         let node = if setup.listen.is_empty() {
@@ -122,8 +120,7 @@ fn config(shards: u8, buffers: usize) -> Result<Config, Failure> {
         peer_id: peer_id(rest),
         client: CLIENT.into(),
         announce: false,
-        down_limit: None,
-        up_limit: None,
+        limits: Limits::default(),
         buffers,
         connections_max: CONNECTIONS_MAX,
         sockets_max: CONNECTIONS_MAX,

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use node::limit::{Limits, Rates};
 use node::spec::{SeedGoal, TorrentSpec};
 
 use crate::args::{GetArgs, NetworkArgs, SeedArgs};
@@ -30,7 +31,7 @@ pub(crate) fn get(args: &GetArgs, out: &Out) -> Result<Exit, Failure> {
         ));
     }
     let sources = load::sources(&args.torrents)?;
-    let down = args.down;
+    let down = args.down.rates();
     let wanted = Wanted { root: &root, goal, writable: true, purpose: Purpose::Get(goal) };
     let exit = transfer(&sources, &args.network, down, wanted, out)?;
     if exit == Exit::Interrupted {
@@ -46,7 +47,7 @@ pub(crate) fn seed(args: &SeedArgs, out: &Out) -> Result<Exit, Failure> {
     let sources = load::sources(&args.torrents)?;
     let purpose = Purpose::Seed(root.clone());
     let wanted = Wanted { root: &root, goal: SeedGoal::Forever, writable: false, purpose };
-    transfer(&sources, &args.network, None, wanted, out)
+    transfer(&sources, &args.network, Rates::default(), wanted, out)
 }
 
 struct Wanted<'a> {
@@ -59,7 +60,7 @@ struct Wanted<'a> {
 fn transfer(
     sources: &[Source],
     args: &NetworkArgs,
-    down: Option<u64>,
+    down: Rates,
     wanted: Wanted<'_>,
     out: &Out,
 ) -> Result<Exit, Failure> {
@@ -88,8 +89,7 @@ fn transfer(
     let setup = Setup {
         listen: args.listen.clone(),
         announce: !args.no_discovery,
-        down,
-        up: args.up,
+        limits: Limits { down, up: args.up.rates() },
         state,
     };
     let mut session = Session::new(out, Running::start(&setup)?, &interrupt, wanted.purpose)?;

@@ -22,7 +22,7 @@ use wire::peer::{HANDSHAKE_BYTES, Handshake};
 
 use crate::catalogue::{Catalogue, Removal};
 use crate::fetch::{Fetch, Step};
-use crate::limit::{Bucket, Direction};
+use crate::limit::{Leases, Limits};
 use crate::message::{PeerNews, Phase, ToHub, ToShard, TorrentStatus};
 use crate::spec::{SeedGoal, TorrentSpec};
 
@@ -51,10 +51,8 @@ pub struct Config {
     pub families: Families,
     /// Whether trackers are told and asked at all.
     pub announce: bool,
-    /// Global limits in bytes per second.
-    pub down_limit: Option<u64>,
-    /// Global limits in bytes per second.
-    pub up_limit: Option<u64>,
+    /// Rate limits; the shards are given the same.
+    pub limits: Limits,
 }
 
 /// What to do.
@@ -113,8 +111,7 @@ pub struct Hub {
     /// Connections without a handshake, and when they must have shown one.
     pending: BTreeMap<ConnId, Instant>,
     next_conn: u64,
-    down: Option<Bucket>,
-    up: Option<Bucket>,
+    leases: Leases,
     fetch: Option<Fetch>,
     fetches: u64,
     /// When torrents that seed for a time have done so.
@@ -131,6 +128,8 @@ impl Hub {
             families: config.families,
             ..tracker_client::Config::default()
         };
+        let mut leases = Leases::default();
+        leases.set(&config.limits, now);
         Self {
             catalogue: Catalogue::default(),
             trackers: TrackerClient::new(trackers, rng.fork()),
@@ -140,8 +139,7 @@ impl Hub {
             external_addr: None,
             pending: BTreeMap::new(),
             next_conn: 0,
-            down: config.down_limit.map(|rate| Bucket::new(rate, now)),
-            up: config.up_limit.map(|rate| Bucket::new(rate, now)),
+            leases,
             fetch: None,
             fetches: 0,
             goals: BTreeSet::new(),
@@ -206,6 +204,15 @@ impl Hub {
         let removing = self.catalogue.get(torrent).is_some_and(|item| item.removal.is_some());
         if waited && removing {
             self.trackers.remove(torrent, now);
+        }
+    }
+
+    /// Changes the limits of a running node.
+    pub fn set_limits(&mut self, limits: Limits, now: Instant) {
+        self.config.limits = limits;
+        self.leases.set(&limits, now);
+        for shard in 0..self.config.shards {
+            self.outputs.push_back(Output::ToShard(shard, ToShard::Limits(limits)));
         }
     }
 
@@ -299,14 +306,8 @@ impl Hub {
                 }
                 self.finish_removal(torrent);
             }
-            ToHub::LeaseWanted(direction) => {
-                let bucket = match direction {
-                    Direction::Down => &mut self.down,
-                    Direction::Up => &mut self.up,
-                };
-                if let Some(bucket) = bucket {
-                    bucket.on_wanted(shard);
-                }
+            ToHub::LeaseWanted { direction, class, torrents } => {
+                self.leases.on_wanted(shard, (direction, class), torrents);
                 self.lease(now);
             }
         }
@@ -414,9 +415,8 @@ impl Hub {
         let goal = self.goals.first().map(|&(at, _)| at);
         // A handful at most: torrents that were completed within the last seconds.
         let completing = self.completing.values().min().copied();
-        let down = self.down.as_ref().and_then(Bucket::deadline);
-        let up = self.up.as_ref().and_then(Bucket::deadline);
-        [pending, goal, completing, down, up, self.trackers.deadline()].into_iter().flatten().min()
+        let lease = self.leases.deadline();
+        [pending, goal, completing, lease, self.trackers.deadline()].into_iter().flatten().min()
     }
 
     /// The deadline passed.
@@ -449,12 +449,9 @@ impl Hub {
     }
 
     fn lease(&mut self, now: Instant) {
-        for (direction, bucket) in
-            [(Direction::Down, &mut self.down), (Direction::Up, &mut self.up)]
-        {
-            for (shard, bytes) in bucket.iter_mut().flat_map(|bucket| bucket.share(now)) {
-                self.outputs.push_back(Output::ToShard(shard, ToShard::Lease(direction, bytes)));
-            }
+        for (shard, (direction, class), bytes) in self.leases.share(now) {
+            let lease = ToShard::Lease(direction, class, bytes);
+            self.outputs.push_back(Output::ToShard(shard, lease));
         }
     }
 

@@ -10,7 +10,7 @@ use torrent::peers::Source;
 use torrent::swarm::{CloseReason, Stats};
 use wire::peer::Handshake;
 
-use crate::limit::Direction;
+use crate::limit::{Class, Direction, Limits};
 use crate::spec::TorrentSpec;
 
 /// From the hub to a shard.
@@ -33,8 +33,10 @@ pub enum ToShard {
     },
     /// Stop this torrent; answered by [`ToHub::Removed`].
     Remove(TorrentId),
-    /// Bytes that may be moved.
-    Lease(Direction, u64),
+    /// Bytes that may be moved from or to addresses of a class.
+    Lease(Direction, Class, u64),
+    /// From now on these limits hold; what was leased or asked for before does not count.
+    Limits(Limits),
 }
 
 /// From a shard to the hub.
@@ -52,8 +54,15 @@ pub enum ToHub {
     Trouble(TorrentId, Option<String>),
     /// The torrent is stopped and its files are closed.
     Removed(TorrentId),
-    /// The lease is used up.
-    LeaseWanted(Direction),
+    /// A lease is used up.
+    LeaseWanted {
+        /// Which way.
+        direction: Direction,
+        /// With whom.
+        class: Class,
+        /// How many torrents want more: shares are equal by torrent.
+        torrents: u32,
+    },
     /// News of a peer.
     Peer(TorrentId, SocketAddr, PeerNews),
 }

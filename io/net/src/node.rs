@@ -11,6 +11,7 @@ use discovery::tracker_client::Families;
 use mio::net::TcpListener;
 use mio::{Interest, Poll, Token, Waker};
 use node::hub::{self, Hub};
+use node::limit::Limits;
 use node::message::TorrentStatus;
 use node::shard::{self, Shard};
 use node::spec::TorrentSpec;
@@ -50,10 +51,8 @@ pub struct Config {
     pub client: String,
     /// Whether trackers are told and asked.
     pub announce: bool,
-    /// Global limit in bytes per second.
-    pub down_limit: Option<u64>,
-    /// Global limit in bytes per second.
-    pub up_limit: Option<u64>,
+    /// Rate limits.
+    pub limits: Limits,
     /// Payload buffers of 16 KiB per shard.
     pub buffers: usize,
     /// Most connections with peers that said hello.
@@ -154,8 +153,7 @@ impl Node {
             listen_port,
             families: families(&listening),
             announce: config.announce,
-            down_limit: config.down_limit,
-            up_limit: config.up_limit,
+            limits: config.limits,
         };
         let hub = HubLoop {
             hub: Hub::new(hub_config, rng.fork(), clock.now()),
@@ -194,7 +192,7 @@ impl Node {
             listen_port: (shared.listen_port != 0).then_some(shared.listen_port),
             buffers: config.buffers,
             connections_max: (config.connections_max / usize::from(config.shards)).max(1),
-            limited: (config.down_limit.is_some(), config.up_limit.is_some()),
+            limits: config.limits,
             store: config.store,
         };
         let shard = ShardLoop {
@@ -240,6 +238,11 @@ impl Node {
         let (sender, receiver) = bounded(1);
         self.command(Command::Changes(since, sender));
         receiver.recv().unwrap_or((since, Vec::new()))
+    }
+
+    /// Changes the rate limits.
+    pub fn set_limits(&self, limits: Limits) {
+        self.command(Command::Limits(limits));
     }
 
     /// Fetches a torrent file by URL; the end is an event.

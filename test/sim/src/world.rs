@@ -14,6 +14,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use base::{ConnId, HttpError, HttpReply, HttpRequest, Instant, PeerId, Rng, TorrentId};
 use discovery::tracker_client::Families;
 use node::hub::{self, Event as News, Hub};
+use node::limit::{Limits, Rates};
 use node::message::{ToHub, ToShard};
 use node::shard::{self, Shard};
 use storage::durability::SyncPolicy;
@@ -338,6 +339,10 @@ impl World {
         &mut self.nodes[node].machines.as_mut().expect("events of the dead are stale").1[shard]
     }
 
+    fn limits(&self) -> Limits {
+        Limits { down: self.scenario.limits, up: self.scenario.limits }
+    }
+
     fn boot(&mut self, index: usize) {
         let mut rng = self.rng.fork();
         let mut name = [0; 20];
@@ -349,8 +354,7 @@ impl World {
             listen_port: 6881,
             families: Families { v4: true, v6: false },
             announce: true,
-            down_limit: self.scenario.limit,
-            up_limit: self.scenario.limit,
+            limits: self.limits(),
         };
         let mut hub = Hub::new(config, rng.fork(), self.now);
         let shards = (0..SHARDS)
@@ -362,7 +366,7 @@ impl World {
                     listen_port: Some(6881),
                     buffers: self.scenario.buffers,
                     connections_max: 50,
-                    limited: (self.scenario.limit.is_some(), self.scenario.limit.is_some()),
+                    limits: self.limits(),
                     store: storage::store::Config {
                         run_bytes: 32 * 1024,
                         recheck_in_flight_max: 4,
@@ -382,7 +386,7 @@ impl World {
         node.machines = Some((hub, shards));
         node.torrent = torrent;
         node.claimed = 0;
-        node.tally.on_boot();
+        node.tally.on_boot(self.now);
         self.drain(index);
     }
 
@@ -689,16 +693,12 @@ impl World {
                 let delay = Duration::from_micros(u64::from(self.rng.below(usual)) * slow);
                 self.at(delay, node, Event::Disk(node, shard, started));
             }
-            shard::Output::ReadAgain => {
-                for id in self.network.of_node(node) {
-                    if self.network.get(id).is_some_and(|end| {
-                        end.owner == Owner::Shard(shard) && end.starved.is_some()
-                    }) {
-                        if let Some(end) = self.network.get(id) {
-                            end.starved = None;
-                        }
-                        self.read(id);
-                    }
+            shard::Output::ReadAgain(conn) => {
+                let id = self.network.find(node, conn);
+                let starved = id.and_then(|id| self.network.get(id)?.starved.take());
+                match id.filter(|_| starved.is_some()) {
+                    Some(id) => self.read(id),
+                    None => self.shard(node, shard).pass(conn),
                 }
             }
         }
@@ -754,7 +754,7 @@ impl World {
             let Some((_, shards)) = &self.nodes[node].machines else { continue };
             let out = shards[shard].buffers_out();
             // With limits, it may be waiting for a lease.
-            let fed = self.scenario.limit.is_some() || out >= buffers;
+            let fed = self.scenario.limits != Rates::default() || out >= buffers;
             assert!(
                 fed,
                 "seed {seed}: node {node} leaves {conn:?} alone with {out} of {buffers} buffers out"
@@ -773,6 +773,8 @@ impl World {
         let thorough = self.steps.is_multiple_of(8);
         for (index, node) in self.nodes.iter_mut().enumerate() {
             let Some((_, shards)) = &node.machines else { continue };
+            let excess = node.tally.excess(self.scenario.limits, self.now);
+            assert!(excess == 0, "seed {}: node {index} sent {excess} B beyond limits", self.seed);
             for shard in shards {
                 let out = shard.buffers_out();
                 let bound = self.scenario.buffers + BUFFERS_EXCESS;

@@ -1,6 +1,7 @@
 //! Behaviours of a hub. What it does is shown as words: `1<add0` goes to shard 1, `completed!`
 //! is an announce with that event, `settled0` is news for the user.
 
+use crate::limit::{Class, Direction, Rates};
 use base::InfoHash;
 use torrent::swarm::Stats;
 use wire::peer::Extensions;
@@ -48,14 +49,14 @@ fn status(phase: Phase, downloaded_bytes: u64, uploaded: u64) -> Box<TorrentStat
 }
 
 fn rig(limit: Option<u64>) -> Rig {
+    let rates = Rates { global: limit, ..Rates::default() };
     let config = Config {
         shards: 2,
         peer_id: PeerId([1; 20]),
         listen_port: 6881,
         families: Families { v4: true, v6: false },
         announce: true,
-        down_limit: limit,
-        up_limit: limit,
+        limits: Limits { down: rates, up: rates },
     };
     let hub = Hub::new(config, Rng::from_seed(0), Instant::START);
     Rig { hub, now: Instant::START, http: VecDeque::new() }
@@ -133,7 +134,8 @@ fn letter(message: &ToShard) -> String {
         ToShard::Peers(torrent, ..) => format!("peers{}", torrent.0),
         ToShard::Incoming { torrent, .. } => format!("incoming{}", torrent.0),
         ToShard::Remove(torrent) => format!("remove{}", torrent.0),
-        ToShard::Lease(direction, bytes) => format!("{direction:?}{bytes}"),
+        ToShard::Lease(direction, class, bytes) => format!("{direction:?}{class:?}{bytes}"),
+        ToShard::Limits(_) => "limits".into(),
     }
 }
 
@@ -266,13 +268,30 @@ fn completed_is_heard_before_stopped_or_had_its_time() {
 fn leases_go_to_who_asked_and_share_the_limit() {
     let mut rig = rig(Some(100_000));
     assert_eq!(rig.hub.deadline(), None, "nobody wants anything");
-    rig.hub.on_message(0, ToHub::LeaseWanted(Direction::Down), rig.now);
-    rig.hub.on_message(1, ToHub::LeaseWanted(Direction::Down), rig.now);
+    let wants =
+        |direction, torrents| ToHub::LeaseWanted { direction, class: Class::Internet, torrents };
+    rig.hub.on_message(0, wants(Direction::Down, 3), rig.now);
+    rig.hub.on_message(1, wants(Direction::Down, 1), rig.now);
     assert_eq!(rig.hear(), "", "the first quantum is not over");
-    assert_eq!(rig.wait(Duration::from_millis(50)), "0<Down2500 1<Down2500");
-    rig.hub.on_message(1, ToHub::LeaseWanted(Direction::Up), rig.now);
-    assert_eq!(rig.hear(), "1<Up5000");
+    let heard = rig.wait(Duration::from_millis(50));
+    assert_eq!(heard, "0<DownInternet3749 1<DownInternet1250", "by how many torrents they have");
+    rig.hub.on_message(1, wants(Direction::Up, 1), rig.now);
+    assert_eq!(rig.hear(), "1<UpInternet5000");
     assert_eq!(rig.hub.deadline(), None);
+}
+
+#[test]
+fn limits_that_change_are_told_to_every_shard() {
+    let mut rig = rig(Some(100_000));
+    rig.hub.set_limits(Limits::default(), rig.now);
+    assert_eq!(rig.hear(), "0<limits 1<limits");
+    let class = Class::Internet;
+    rig.hub.on_message(
+        0,
+        ToHub::LeaseWanted { direction: Direction::Down, class, torrents: 1 },
+        rig.now,
+    );
+    assert_eq!(rig.hub.deadline(), None, "there is nothing to lease");
 }
 
 #[test]

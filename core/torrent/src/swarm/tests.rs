@@ -282,6 +282,16 @@ fn a_bounded_amount_is_under_way_and_what_is_sent_makes_room() {
 }
 
 #[test]
+fn under_a_limit_less_is_under_way_so_that_a_choke_means_something() {
+    let mut w = World::new("*");
+    w.swarm.set_ahead(3 * u64::from(BLOCK_BYTES));
+    w.with('a', "", "interested");
+    assert_eq!(w.says('a', "req0.0 req0.1 req0.2 req0.3"), "read0.0+3");
+    assert_eq!(w.says('a', "bored"), "a:choke");
+    assert_eq!(w.sent('a', "0.0"), "", "the fourth is not sent any more");
+}
+
+#[test]
 fn queued_requests_are_bounded_by_what_reqq_says() {
     let mut w = World::new("*");
     w.with('a', "f", "interested");
@@ -467,7 +477,11 @@ fn a_swarm_without_connections_or_addresses_has_no_deadline() {
 #[test]
 fn the_only_seed_shows_newcomers_piece_after_piece() {
     let mut w = World::new("****");
-    assert_eq!(w.meet('a', "f"), "a:handshake a:have_all", "the first one has nobody to share with");
+    assert_eq!(
+        w.meet('a', "f"),
+        "a:handshake a:have_all",
+        "the first one has nobody to share with"
+    );
     w.says('a', "have_none interested");
     let shown = w.meet('b', "f");
     assert!(shown.starts_with("b:handshake b:have_none b:have"), "{shown}");
