@@ -500,11 +500,16 @@ impl Shard {
             }
             store::Output::PieceDone(piece) => {
                 entry.have_bytes += u64::from(entry.store.layout().piece_bytes(piece));
-                entry.swarm.on_piece_done(piece);
+                entry.swarm.on_piece_done(piece, now);
                 let complete = entry.store.have().is_full();
                 self.on_progress(torrent, complete, now);
             }
-            store::Output::PieceFailed(piece) => entry.swarm.on_piece_failed(piece, now),
+            store::Output::PieceFailed(piece, digests) => {
+                entry.swarm.on_piece_failed(piece, &digests, now);
+            }
+            store::Output::PieceExamined(piece, digests) => {
+                entry.swarm.on_piece_examined(piece, &digests, now);
+            }
             store::Output::PieceLost(piece) => entry.swarm.on_piece_lost(piece, now),
             store::Output::Resident { key, result } => {
                 entry.swarm.on_resident(key, result.is_ok());

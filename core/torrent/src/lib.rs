@@ -5,6 +5,7 @@
 //! the others together.
 
 pub mod allowed_fast;
+pub mod blame;
 pub mod choker;
 pub mod peers;
 pub mod picker;

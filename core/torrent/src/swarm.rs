@@ -7,6 +7,7 @@
 //! Invariants: a block counted as requested in the picker is in the `requests` of exactly so
 //! many sessions; `useful` of a session is the number of pieces it has and we lack.
 
+mod justice;
 mod messages;
 mod upkeep;
 mod uploads;
@@ -20,6 +21,7 @@ use base::{
 use wire::extended::ExtendedHandshake;
 use wire::peer::{Extensions, Handshake, Message};
 
+use crate::blame::Blame;
 use crate::peers::{Peers, Source};
 use crate::picker::Picker;
 use crate::receive::{Received, Receiver, RecvPlan, StreamError};
@@ -95,6 +97,9 @@ pub enum CloseReason {
     /// It sent bytes that do not match the torrent.
     #[error("it sent corrupt data")]
     Corrupt,
+    /// Its address is banned.
+    #[error("its address is banned")]
+    Banned,
     /// Neither side can give the other anything.
     #[error("both sides are complete")]
     NothingToGive,
@@ -124,7 +129,8 @@ impl CloseReason {
             | Self::WrongTorrent
             | Self::Corrupt
             | Self::Unasked => true,
-            Self::Ourselves
+            Self::Banned
+            | Self::Ourselves
             | Self::Twice
             | Self::NothingToGive
             | Self::Silent
@@ -206,8 +212,7 @@ pub struct Swarm {
     optimistic: Option<ConnId>,
     /// Closed connections whose buffers and addresses are still to be given back.
     graveyard: Vec<(Receiver, Option<SocketAddr>)>,
-    /// Strikes for having taken part in corrupt pieces.
-    strikes: BTreeMap<ConnId, u32>,
+    blame: Blame,
     outputs: VecDeque<Output>,
 }
 
@@ -219,11 +224,10 @@ impl Swarm {
             picker: Picker::new(&have, shape.piece_bytes, shape.total_bytes, &mut rng),
             shape,
             config,
-            rng,
             have,
             ready: false,
             stopped: false,
-            peers: Peers::default(),
+            peers: Peers::new(rng.next_u64()),
             dialing: BTreeSet::new(),
             sessions: BTreeMap::new(),
             unflushed: Vec::new(),
@@ -236,8 +240,9 @@ impl Swarm {
             ticks: 0,
             optimistic: None,
             graveyard: Vec::new(),
-            strikes: BTreeMap::new(),
+            blame: Blame::default(),
             outputs: VecDeque::new(),
+            rng,
         }
     }
 
@@ -281,6 +286,12 @@ impl Swarm {
             self.outputs.push_back(Output::Close(conn, CloseReason::Stopped));
             return;
         }
+        if self.peers.is_banned(addr.ip()) {
+            // While it was dialled.
+            self.peers.forget(addr);
+            self.outputs.push_back(Output::Close(conn, CloseReason::Banned));
+            return;
+        }
         let mut session = Session::new(addr, true, self.shape.pieces, Receiver::new(true), now);
         session.out.extend_from_slice(&self.handshake().encode());
         self.sessions.insert(conn, session);
@@ -308,7 +319,7 @@ impl Swarm {
         } else if self.sessions.len() >= self.config.connections_max {
             Some(CloseReason::Full)
         } else if self.peers.is_banned(addr.ip()) {
-            Some(CloseReason::Corrupt)
+            Some(CloseReason::Banned)
         } else {
             None
         };
@@ -470,7 +481,7 @@ impl Swarm {
             session.probe = None;
         }
         let on_time = session.forget_request(block) == Some(Asked::Open);
-        match self.picker.on_block(block, conn, on_time) {
+        match self.picker.on_block(block, conn, session.addr, on_time) {
             crate::picker::Accepted::Duplicate => {
                 self.wasted_bytes += u64::from(block.length_bytes);
                 pool.give_back(buf);
@@ -498,10 +509,9 @@ impl Swarm {
     }
 
     /// Storage verified a piece and it can be read.
-    pub fn on_piece_done(&mut self, piece: PieceIndex) {
-        for conn in self.picker.on_piece_done(piece) {
-            self.strikes.remove(&conn);
-        }
+    pub fn on_piece_done(&mut self, piece: PieceIndex, now: Instant) {
+        let provenance = self.picker.on_piece_done(piece);
+        self.blame.on_piece_done(&provenance, now);
         self.have.set(piece);
         let conns: Vec<ConnId> = self.sessions.keys().copied().collect();
         for conn in conns {
@@ -519,32 +529,6 @@ impl Swarm {
         }
     }
 
-    /// Storage found a piece wrong. A single sender is to blame for certain; of several, each
-    /// gets a strike, and a good piece in between wipes it out.
-    pub fn on_piece_failed(&mut self, piece: PieceIndex, now: Instant) {
-        let senders = self.picker.on_piece_failed(piece);
-        self.wasted_bytes += u64::from(self.picker.piece_bytes(piece));
-        for &conn in &senders {
-            // Who is gone would never be forgotten.
-            let Some(session) = self.sessions.get(&conn) else { continue };
-            let strikes = self.strikes.entry(conn).or_insert(0);
-            *strikes += if senders.len() == 1 { upkeep::STRIKES_MAX } else { 1 };
-            if *strikes >= upkeep::STRIKES_MAX {
-                let addr = session.addr;
-                self.peers.ban(addr.ip());
-                self.close(conn, CloseReason::Corrupt);
-                self.outputs.push_back(Output::Banned(addr));
-            }
-        }
-        self.fill_all(now);
-    }
-
-    /// Storage lost a piece before it was verified: wanted again, and nobody is to blame.
-    pub fn on_piece_lost(&mut self, piece: PieceIndex, now: Instant) {
-        self.picker.on_piece_failed(piece);
-        self.fill_all(now);
-    }
-
     /// A block that nobody asked for: once in a while a crossing of messages, then a nuisance.
     fn on_unasked(&mut self, conn: ConnId, block: BlockId) {
         let session = self.session(conn);
@@ -556,7 +540,7 @@ impl Swarm {
 
     /// Asks for as much as the pipeline allows.
     fn fill(&mut self, conn: ConnId, now: Instant) {
-        let Some(session) = self.sessions.get_mut(&conn) else { return };
+        let Some(session) = self.sessions.get(&conn) else { return };
         let willing = session.am_interested && session.peer_id.is_some() && !session.refused;
         if !self.ready || self.stopped || !willing {
             return;
@@ -568,16 +552,20 @@ impl Swarm {
             return;
         }
         let want = depth - open;
+        let asker = self.asker(conn, session, now);
+        let Some(session) = self.sessions.get_mut(&conn) else { return };
         let mut blocks = Vec::new();
         if session.peer_choking {
             for &piece in &session.allowed {
                 if session.have.has(piece) && blocks.len() < want {
-                    self.picker.pick_allowed(piece, want - blocks.len(), &mut blocks);
+                    let count = want - blocks.len();
+                    self.picker.pick_allowed(piece, count, &asker, &mut blocks);
                 }
             }
         } else {
-            self.picker.pick(&session.have, session.last_piece, want, &mut self.rng, &mut blocks);
-            if blocks.is_empty() && open == 0 && self.picker.is_endgame() {
+            let (has, last) = (&session.have, session.last_piece);
+            self.picker.pick(has, last, want, &asker, &mut self.rng, &mut blocks);
+            if blocks.is_empty() && open == 0 && !asker.alone && self.picker.is_endgame() {
                 // A fast peer may take over a few blocks at a time from slow ones.
                 let few = want.min(4);
                 self.picker.pick_again(&session.have, |b| session.expects(b), few, &mut blocks);
@@ -630,6 +618,7 @@ impl Swarm {
                 | CloseReason::Twice
                 | CloseReason::Unasked
                 | CloseReason::Corrupt
+                | CloseReason::Banned
                 | CloseReason::NothingToGive
                 | CloseReason::Stopped => false,
             };
@@ -659,7 +648,7 @@ impl Swarm {
             session.have.ones().for_each(|piece| self.picker.on_peer_lost(piece));
         }
         self.residents.retain(|_, run| run.conn != conn);
-        self.strikes.remove(&conn);
+        self.picker.release(conn);
         if self.optimistic == Some(conn) {
             self.optimistic = None;
         }

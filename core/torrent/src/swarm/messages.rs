@@ -59,6 +59,8 @@ impl Swarm {
         session.peer_choking = true;
         session.pipeline.on_choked();
         session.probe = None;
+        self.picker.release(conn);
+        let session = self.session(conn);
         if !session.fast {
             let given_up: Vec<BlockId> = session.requests.drain(..).collect();
             // What was on its way when the choke was sent still comes.

@@ -11,9 +11,6 @@ use wire::peer::Message;
 use super::{CloseReason, Output, Swarm};
 use crate::choker::{self, Candidate};
 
-/// Part taken in so many corrupt pieces in a row gets an address banned.
-pub(super) const STRIKES_MAX: u32 = 3;
-
 const TICK: Duration = Duration::from_secs(1);
 const RECHOKE_TICKS: u64 = 10;
 const OPTIMISTIC_TICKS: u64 = 30;
@@ -46,6 +43,7 @@ impl Swarm {
         for conn in conns {
             self.tick_session(conn, now);
         }
+        self.relieve_slow_owners(now);
         if self.ready && self.ticks.is_multiple_of(RECHOKE_TICKS) {
             self.rechoke(self.ticks.is_multiple_of(OPTIMISTIC_TICKS));
         }
@@ -105,20 +103,27 @@ impl Swarm {
         session.refused = false;
         let waited = now.saturating_since(session.block_at);
         if !session.requests.is_empty() && waited > SNUB_AFTER {
-            session.snubbed = true;
-            session.pipeline.on_snubbed();
-            session.probe = None;
-            session.block_at = now;
-            let given_up: Vec<BlockId> = session.requests.drain(..).collect();
-            // Found by `test/sim`, seed 2011: without the cancels a slow peer went on to send
-            // what it had been asked long ago, while its queue grew by what it was asked again.
-            given_up.iter().for_each(|&block| session.say(Message::Cancel(block)));
-            session.expect_late(&given_up);
-            given_up.into_iter().for_each(|block| self.picker.give_back(block));
-            self.touch(conn);
+            self.give_up_on(conn, now);
         }
         // Also the first second of a peer that others left something for.
         self.fill(conn, now);
+    }
+
+    /// The peer owes us blocks and does not send them: others may be asked.
+    pub(super) fn give_up_on(&mut self, conn: ConnId, now: Instant) {
+        let session = self.session(conn);
+        session.snubbed = true;
+        session.pipeline.on_snubbed();
+        session.probe = None;
+        session.block_at = now;
+        let given_up: Vec<BlockId> = session.requests.drain(..).collect();
+        // Found by `test/sim`, seed 2011: without the cancels a slow peer went on to send
+        // what it had been asked long ago, while its queue grew by what it was asked again.
+        given_up.iter().for_each(|&block| session.say(Message::Cancel(block)));
+        session.expect_late(&given_up);
+        given_up.into_iter().for_each(|block| self.picker.give_back(block));
+        self.picker.release(conn);
+        self.touch(conn);
     }
 
     /// Interest changed: a free slot is given at once, a slot no longer wanted is free.
