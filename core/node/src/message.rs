@@ -3,7 +3,7 @@
 //! Messages may be delayed, and those of different shards reordered; those of one pair arrive
 //! in order. The driver bounds the queues and holds the sender's outputs back when one is full.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use base::{ConnId, TorrentId};
 use torrent::peers::Source;
@@ -35,6 +35,10 @@ pub enum ToShard {
     Remove(TorrentId),
     /// Bytes that may be moved.
     Lease(Direction, u64),
+    /// Nobody at this address is talked to any more, in any torrent.
+    Ban(IpAddr),
+    /// Others see us at this address.
+    ExternalAddr(IpAddr),
 }
 
 /// From a shard to the hub.

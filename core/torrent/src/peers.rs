@@ -80,8 +80,8 @@ pub struct Peers {
     due: BTreeSet<(Rank, SocketAddr)>,
     spare: BTreeSet<((Reverse<u32>, Instant), SocketAddr)>,
     banned: BTreeSet<IpAddr>,
-    /// Where others find us, once somebody has said so.
-    ours: Option<SocketAddr>,
+    /// Where others find us, by IPv4 and IPv6, once somebody has said so.
+    ours: [Option<SocketAddr>; 2],
     /// In place of a priority while that is not known: random, and the same for an address each
     /// time.
     salt: u64,
@@ -154,11 +154,9 @@ impl Peers {
 
     /// How much a peer is preferred to others (BEP 40), or at random until our address is known.
     pub fn priority(&self, addr: SocketAddr) -> u32 {
-        match self.ours {
-            Some(ours) if ours.is_ipv4() == addr.ip().to_canonical().is_ipv4() => {
-                priority(ours, addr)
-            }
-            Some(_) | None => {
+        match self.ours[family(addr.ip())] {
+            Some(ours) => priority(ours, addr),
+            None => {
                 let (ip, port) = (addr.ip().to_canonical(), addr.port());
                 let bits = match ip {
                     IpAddr::V4(ip) => u64::from(u32::from(ip)),
@@ -175,10 +173,10 @@ impl Peers {
 
     /// Others find us at this address.
     pub fn set_ours(&mut self, ours: SocketAddr) {
-        if self.ours == Some(ours) {
+        let known = &mut self.ours[family(ours.ip())];
+        if known.replace(ours) == Some(ours) {
             return;
         }
-        self.ours = Some(ours);
         let due: Vec<SocketAddr> = self.due.iter().map(|&(_, addr)| addr).collect();
         for addr in due {
             if let Some(known) = self.take(addr) {
@@ -277,6 +275,11 @@ impl Peers {
     pub fn is_banned(&self, ip: IpAddr) -> bool {
         self.banned.contains(&ip.to_canonical())
     }
+}
+
+/// Index of an address family.
+fn family(ip: IpAddr) -> usize {
+    usize::from(ip.to_canonical().is_ipv6())
 }
 
 #[cfg(test)]

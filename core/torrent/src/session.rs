@@ -123,6 +123,10 @@ pub struct Session {
     /// It rejected a request though it does not choke us: it is asked nothing until the next
     /// tick, or the same question would go round as fast as the line allows.
     pub refused: bool,
+    /// Requests it rejected though it does not choke us, since its last block.
+    pub refusals: u32,
+    /// The request open for longest, and since when it is the first.
+    pub front: Option<(BlockId, Instant)>,
     /// What it asked for and is not yet being fetched from the disk.
     pub asked: VecDeque<BlockId>,
     /// Bytes asked for that are on their way from the disk or in the socket's queue.
@@ -176,6 +180,8 @@ impl Session {
             allows: Vec::new(),
             snubbed: false,
             refused: false,
+            refusals: 0,
+            front: None,
             asked: VecDeque::new(),
             unsent_bytes: 0,
             down: Rate::default(),
@@ -216,6 +222,18 @@ impl Session {
         let at = self.late.iter().position(|&late| late == block)?;
         self.late.remove(at);
         Some(Asked::GivenUp)
+    }
+
+    /// Since when the same request is the oldest one; looked at once a second.
+    pub fn watch_front(&mut self, now: Instant) -> Instant {
+        let front = self.requests.front().copied();
+        match (front, self.front) {
+            (Some(block), Some((known, since))) if block == known => since,
+            (front, _) => {
+                self.front = front.map(|block| (block, now));
+                now
+            }
+        }
     }
 
     /// Writes requests for `blocks` and keeps them as open.

@@ -474,6 +474,7 @@ impl Swarm {
         session.down.add(u64::from(block.length_bytes));
         self.down.add(u64::from(block.length_bytes));
         session.snubbed = false;
+        session.refusals = 0;
         session.block_at = now;
         session.pipeline.on_block(block.length_bytes, now);
         if let Some((_, asked_at)) = session.probe.filter(|&(probe, _)| probe == block) {

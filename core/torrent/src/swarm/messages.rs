@@ -188,6 +188,7 @@ impl Swarm {
         if session.requests.contains(&block) {
             session.forget_request(block);
             session.refused = !session.peer_choking;
+            session.refusals += u32::from(session.refused);
             // A peer that refuses in the middle of a transfer would be asked again at once.
             session.allowed.retain(|&piece| piece != block.piece);
             self.picker.give_back(block);

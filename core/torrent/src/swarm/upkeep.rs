@@ -16,6 +16,10 @@ const RECHOKE_TICKS: u64 = 10;
 const OPTIMISTIC_TICKS: u64 = 30;
 /// A peer that owes us blocks and sends none for so long is snubbed.
 const SNUB_AFTER: Duration = Duration::from_secs(20);
+/// The same if it sends other blocks, but not the one that it owes for longest.
+const SKIP_AFTER: Duration = Duration::from_secs(45);
+/// A peer that rejected so many requests and sent nothing is snubbed too.
+const REFUSALS_MAX: u32 = 8;
 /// A handshake that takes longer never comes.
 const HANDSHAKE_MAX: Duration = Duration::from_secs(20);
 /// BEP 3: a peer that says nothing for two minutes is gone; half a minute of grace.
@@ -102,7 +106,9 @@ impl Swarm {
         let session = self.sessions.get_mut(&conn).expect("still there");
         session.refused = false;
         let waited = now.saturating_since(session.block_at);
-        if !session.requests.is_empty() && waited > SNUB_AFTER {
+        let skipped = now.saturating_since(session.watch_front(now)) > SKIP_AFTER;
+        session.snubbed |= session.refusals > REFUSALS_MAX;
+        if !session.requests.is_empty() && (waited > SNUB_AFTER || skipped) {
             self.give_up_on(conn, now);
         }
         // Also the first second of a peer that others left something for.
