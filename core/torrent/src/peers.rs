@@ -80,6 +80,8 @@ pub struct Peers {
     due: BTreeSet<(Rank, SocketAddr)>,
     spare: BTreeSet<((Reverse<u32>, Instant), SocketAddr)>,
     banned: BTreeSet<IpAddr>,
+    /// Those that are complete, as we are: trackers go on to name them.
+    seeds: BTreeSet<SocketAddr>,
     /// Where others find us, by IPv4 and IPv6, once somebody has said so.
     ours: [Option<SocketAddr>; 2],
     /// In place of a priority while that is not known: random, and the same for an address each
@@ -96,7 +98,8 @@ impl Peers {
     /// Adds an address; true if it was not known, is not banned, and there was room.
     pub fn add(&mut self, addr: SocketAddr, source: Source, now: Instant) -> bool {
         let useless = addr.port() == 0 || addr.ip().is_unspecified() || addr.ip().is_multicast();
-        if useless || self.is_banned(addr.ip()) {
+        let seed = source != Source::User && self.seeds.contains(&addr);
+        if useless || seed || self.is_banned(addr.ip()) {
             return false;
         }
         if let Some(mut known) = self.take(addr) {
@@ -228,8 +231,8 @@ impl Peers {
         self.later.first().map(|&(at, _)| at)
     }
 
-    /// A handshake with it succeeded.
-    pub fn on_connected(&mut self, addr: SocketAddr) {
+    /// Payload moved between us: it is worth another try. A handshake alone proves nothing.
+    pub fn on_useful(&mut self, addr: SocketAddr) {
         if let Some(known) = self.take(addr) {
             self.put(addr, Known { failures: 0, ..known });
         }
@@ -259,6 +262,19 @@ impl Peers {
             let state = State::Later(now.after(RETRY_MAX));
             self.put(addr, Known { state, ..known });
         }
+    }
+
+    /// It is complete, and so are we: there is no use in another try.
+    pub fn on_seed(&mut self, addr: SocketAddr) {
+        self.take(addr);
+        if self.seeds.len() < KNOWN_MAX {
+            self.seeds.insert(addr);
+        }
+    }
+
+    /// We lack something: those that are complete are of use.
+    pub fn welcome_seeds(&mut self) {
+        self.seeds.clear();
     }
 
     /// Never again.

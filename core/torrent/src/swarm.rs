@@ -9,6 +9,7 @@
 
 mod justice;
 mod messages;
+mod turnover;
 mod upkeep;
 mod uploads;
 
@@ -22,6 +23,7 @@ use wire::extended::ExtendedHandshake;
 use wire::peer::{Extensions, Handshake, Message};
 
 use crate::blame::Blame;
+use crate::manners::Shunned;
 use crate::peers::{Peers, Source};
 use crate::picker::Picker;
 use crate::receive::{Received, Receiver, RecvPlan, StreamError};
@@ -106,9 +108,21 @@ pub enum CloseReason {
     /// It said nothing for too long.
     #[error("it said nothing for too long")]
     Silent,
+    /// Another got its place.
+    #[error("it made room for another peer")]
+    Replaced,
     /// We have connections enough.
     #[error("too many connections")]
     Full,
+    /// It sends half a message and no more.
+    #[error("it took too long over one message")]
+    Stuck,
+    /// It says too much.
+    #[error("it sent too many messages")]
+    Flood,
+    /// It misbehaved a short time ago.
+    #[error("it misbehaved a short time ago")]
+    Shunned,
     /// It sends what nobody asked for.
     #[error("it sent blocks that nobody asked for")]
     Unasked,
@@ -128,8 +142,12 @@ impl CloseReason {
             | Self::OutOfRange
             | Self::WrongTorrent
             | Self::Corrupt
+            | Self::Flood
             | Self::Unasked => true,
             Self::Banned
+            | Self::Stuck
+            | Self::Shunned
+            | Self::Replaced
             | Self::Ourselves
             | Self::Twice
             | Self::NothingToGive
@@ -213,6 +231,9 @@ pub struct Swarm {
     /// Closed connections whose buffers and addresses are still to be given back.
     graveyard: Vec<(Receiver, Option<SocketAddr>)>,
     blame: Blame,
+    shunned: Shunned,
+    /// When a connection last made room for somebody who dialled us.
+    room_made_at: Option<Instant>,
     outputs: VecDeque<Output>,
 }
 
@@ -241,6 +262,8 @@ impl Swarm {
             optimistic: None,
             graveyard: Vec::new(),
             blame: Blame::default(),
+            shunned: Shunned::default(),
+            room_made_at: None,
             outputs: VecDeque::new(),
             rng,
         }
@@ -273,6 +296,9 @@ impl Swarm {
 
     /// Addresses to try.
     pub fn add_peers(&mut self, addrs: &[SocketAddr], source: Source, now: Instant) {
+        if !self.have.is_full() {
+            self.peers.welcome_seeds();
+        }
         for &addr in addrs {
             self.peers.add(addr, source, now);
         }
@@ -316,10 +342,15 @@ impl Swarm {
     ) {
         let reason = if self.stopped {
             Some(CloseReason::Stopped)
-        } else if self.sessions.len() >= self.config.connections_max {
-            Some(CloseReason::Full)
         } else if self.peers.is_banned(addr.ip()) {
             Some(CloseReason::Banned)
+        } else if self.shunned.contains(addr.ip(), now) {
+            Some(CloseReason::Shunned)
+        } else if self.is_crowd(addr.ip())
+            || (self.sessions.len() >= self.config.connections_max
+                && !self.make_room_for_newcomer(now))
+        {
+            Some(CloseReason::Full)
         } else {
             None
         };
@@ -365,7 +396,6 @@ impl Swarm {
         session.peer_id = Some(handshake.peer_id);
         session.fast = theirs.fast;
         session.extended = theirs.extended;
-        self.peers.on_connected(session.addr);
         // A bitfield must come first (BEP 3), and until storage has looked there is none: who
         // comes earlier has our handshake and waits.
         self.touch(conn);
@@ -415,7 +445,9 @@ impl Swarm {
         pool: &mut BufPool,
     ) -> Option<RecvPlan> {
         let session = self.sessions.get_mut(&conn)?;
-        session.receiver.plan(session.requests.iter(), bytes_max, pool)
+        let plan = session.receiver.plan(session.requests.iter(), bytes_max, pool);
+        session.unread = plan.is_none();
+        plan
     }
 
     /// A read according to `plan` gave `read_bytes` bytes.
@@ -440,8 +472,11 @@ impl Swarm {
         }
         let mut receiver = core::mem::replace(&mut session.receiver, Receiver::new(false));
         receiver.on_received(plan, read_bytes, pool);
+        let mut whole = false;
         while let Some(session) = self.sessions.get(&conn) {
-            match receiver.next(|block| session.expects(block), pool) {
+            let next = receiver.next(|block| session.expects(block), pool);
+            whole |= matches!(next, Ok(Some(_)));
+            match next {
                 Ok(None) => break,
                 Ok(Some(Received::Handshake(handshake))) => self.on_handshake(conn, &handshake),
                 Ok(Some(Received::Block(block, buf))) => self.on_block(conn, block, buf, now, pool),
@@ -454,7 +489,11 @@ impl Swarm {
             }
         }
         match self.sessions.get_mut(&conn) {
-            Some(session) => session.receiver = receiver,
+            Some(session) => {
+                let since = session.frame_at.filter(|_| !whole).unwrap_or(now);
+                session.frame_at = receiver.is_in_the_middle().then_some(since);
+                session.receiver = receiver;
+            }
             None => receiver.release(pool),
         }
         self.pump_uploads(conn);
@@ -612,18 +651,24 @@ impl Swarm {
                 CloseReason::Stream(_)
                 | CloseReason::OutOfRange
                 | CloseReason::Silent
+                | CloseReason::Stuck
+                | CloseReason::Shunned
                 | CloseReason::Full
                 | CloseReason::Unreadable => true,
                 CloseReason::WrongTorrent
                 | CloseReason::Ourselves
                 | CloseReason::Twice
                 | CloseReason::Unasked
+                | CloseReason::Flood
                 | CloseReason::Corrupt
                 | CloseReason::Banned
                 | CloseReason::NothingToGive
+                | CloseReason::Replaced
                 | CloseReason::Stopped => false,
             };
-            if session.outgoing && !again {
+            if session.outgoing && reason == CloseReason::NothingToGive {
+                self.peers.on_seed(session.addr);
+            } else if session.outgoing && !again && reason != CloseReason::Replaced {
                 self.peers.forget(session.addr);
             }
             let retry = (session.outgoing && again).then_some(session.addr);
@@ -649,6 +694,9 @@ impl Swarm {
             session.have.ones().for_each(|piece| self.picker.on_peer_lost(piece));
         }
         self.residents.retain(|_, run| run.conn != conn);
+        if session.outgoing && session.down.total() + session.up.total() > 0 {
+            self.peers.on_useful(session.addr);
+        }
         self.picker.release(conn);
         if self.optimistic == Some(conn) {
             self.optimistic = None;

@@ -46,19 +46,6 @@ impl Malice {
             _ => Self::Floods,
         }
     }
-
-    /// Whether it ever sends a wrong byte of payload. Nobody else may be banned.
-    pub fn corrupts(self) -> bool {
-        match self {
-            Self::Corrupts(_) | Self::Turns(_) => true,
-            Self::Silent
-            | Self::Ignores
-            | Self::Rejects
-            | Self::Drips
-            | Self::Chatters(_)
-            | Self::Floods => false,
-        }
-    }
 }
 
 /// One connection of it.
@@ -100,6 +87,8 @@ pub struct Hostile {
     info_hash: InfoHash,
     lines: BTreeMap<ConnId, Line>,
     next_conn: u64,
+    /// Whether it ever sent a wrong byte: before that it must not be banned.
+    pub lied: bool,
     /// Pieces with a wrong block of it, by the node that got them.
     pub spoilt: BTreeMap<usize, BTreeSet<PieceIndex>>,
 }
@@ -116,6 +105,7 @@ impl Hostile {
             info_hash: content.spec.info_hash,
             lines: BTreeMap::new(),
             next_conn: 0,
+            lied: false,
             spoilt: BTreeMap::new(),
         }
     }
@@ -189,7 +179,7 @@ impl Hostile {
     }
 
     fn answer(
-        &self,
+        &mut self,
         block: BlockId,
         line: &mut Line,
         content: &Content,
@@ -226,6 +216,7 @@ impl Hostile {
             peer::encode(message, &mut reply.bytes);
         }
         if wrong {
+            self.lied = true;
             line.wrong.push_back((line.said + reply.bytes.len() as u64, block.piece));
         }
     }

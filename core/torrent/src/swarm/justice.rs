@@ -18,6 +18,20 @@ fn patience(blocks: usize) -> Duration {
     Duration::from_secs(30 + blocks as u64)
 }
 
+/// What speaks against a peer, the worst first.
+///
+/// Found by `test/sim`, seeds 3 and 418 of its adversaries: eight peers that never answer took turns
+/// at a piece that had failed, each as fresh as a daisy after it had connected again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+struct Doubts {
+    /// It does not deliver.
+    snubbed: bool,
+    /// It had part in a bad piece.
+    suspect: bool,
+    /// It never delivered anything.
+    unproven: bool,
+}
+
 impl Swarm {
     /// Storage found a piece wrong; its blocks look like `digests`, in order.
     pub fn on_piece_failed(
@@ -68,6 +82,14 @@ impl Swarm {
         self.drop_all_of(ip, CloseReason::Banned);
     }
 
+    /// Closes who has no manners, and does not take it back for a while.
+    pub(super) fn shun(&mut self, conn: ConnId, reason: CloseReason, now: Instant) {
+        if let Some(session) = self.sessions.get(&conn) {
+            self.shunned.add(session.addr.ip(), now);
+            self.close(conn, reason);
+        }
+    }
+
     /// Others find us at this address: whom to prefer follows from it (BEP 40).
     pub fn set_external(&mut self, ours: SocketAddr) {
         self.peers.set_ours(ours);
@@ -84,28 +106,32 @@ impl Swarm {
         conns.into_iter().for_each(|conn| self.close(conn, reason));
     }
 
-    /// How far `conn` is trusted. A suspect shares no piece, and what is in doubt is left to
-    /// others as long as one of them could take it. Who does not deliver comes last.
-    ///
-    /// Found by `test/sim`, seed 3 of its adversaries: a peer that never answers was asked for a
-    /// piece that had failed again and again, and nobody else was.
+    /// How far `conn` is trusted. A suspect shares no piece, and what is in doubt is left to those
+    /// who are better off, as long as one of them could take it.
     pub(super) fn asker(&self, conn: ConnId, session: &Session, now: Instant) -> Asker {
         let trusted = Asker::trusted(conn, now);
         if self.blame.is_quiet() {
             return trusted;
         }
-        let alone = self.blame.is_suspect(session.addr.ip(), now);
-        if !alone && !session.snubbed {
+        let doubts = self.doubts(session, now);
+        if doubts == Doubts::default() {
             return trusted;
         }
         let better = |other: &&Session| {
-            let willing = !other.peer_choking && !other.snubbed && !other.refused;
-            willing && (session.snubbed || !self.blame.is_suspect(other.addr.ip(), now))
+            !other.peer_choking && !other.refused && self.doubts(other, now) < doubts
         };
         let others: Vec<&Session> = self.sessions.values().filter(better).collect();
         let left_to_others = |piece: &PieceIndex| others.iter().any(|other| other.have.has(*piece));
         let barred: BTreeSet<PieceIndex> = self.picker.delicate().filter(left_to_others).collect();
-        Asker { alone, barred, ..trusted }
+        Asker { alone: doubts.suspect, barred, ..trusted }
+    }
+
+    fn doubts(&self, session: &Session, now: Instant) -> Doubts {
+        Doubts {
+            snubbed: session.snubbed,
+            suspect: self.blame.is_suspect(session.addr.ip(), now),
+            unproven: session.down.total() == 0,
+        }
     }
 
     /// Who owns a piece and is slow with it loses it: somebody else may be asked.

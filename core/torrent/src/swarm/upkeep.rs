@@ -8,8 +8,10 @@ use core::time::Duration;
 use base::{BlockId, BufPool, ConnId, Instant};
 use wire::peer::Message;
 
+use super::turnover::TURNOVER_TICKS;
 use super::{CloseReason, Output, Swarm};
 use crate::choker::{self, Candidate};
+use crate::manners::FRAME_MAX;
 
 const TICK: Duration = Duration::from_secs(1);
 const RECHOKE_TICKS: u64 = 10;
@@ -43,11 +45,21 @@ impl Swarm {
         self.ticks += 1;
         self.down.tick();
         self.up.tick();
-        let conns: Vec<ConnId> = self.sessions.keys().copied().collect();
+        let mut conns: Vec<ConnId> = self.sessions.keys().copied().collect();
+        if let Ok(count @ 1..) = u32::try_from(conns.len()) {
+            // What one gives up the next ones take: not always the same.
+            conns.rotate_left(self.rng.below(count) as usize);
+        }
         for conn in conns {
-            self.tick_session(conn, now);
+            if self.sessions.contains_key(&conn) {
+                self.tick_session(conn, now);
+            }
         }
         self.relieve_slow_owners(now);
+        if self.ticks.is_multiple_of(TURNOVER_TICKS) {
+            self.turn_over(now);
+            self.dial_more(now);
+        }
         if self.ready && self.ticks.is_multiple_of(RECHOKE_TICKS) {
             self.rechoke(self.ticks.is_multiple_of(OPTIMISTIC_TICKS));
         }
@@ -84,6 +96,10 @@ impl Swarm {
     pub(super) fn dial_more(&mut self, now: Instant) {
         while self.may_dial() {
             let Some(addr) = self.peers.next(now) else { return };
+            if self.is_crowd(addr.ip()) {
+                self.peers.on_replaced(addr, now);
+                continue;
+            }
             self.dialing.insert(addr);
             self.outputs.push_back(Output::Dial(addr));
         }
@@ -91,12 +107,21 @@ impl Swarm {
 
     fn tick_session(&mut self, conn: ConnId, now: Instant) {
         let session = self.sessions.get_mut(&conn).expect("just listed");
-        session.down.tick();
-        session.up.tick();
+        session.tick(now);
+        if session.unread {
+            // Neither silent nor slow, as far as we can know: a full disk or a low limit lasts.
+            session.heard_at = now;
+            session.block_at = now;
+            session.front = None;
+            session.frame_at = session.frame_at.map(|_| now);
+        }
         let silence = now.saturating_since(session.heard_at);
         let patience = if session.peer_id.is_some() { SILENCE_MAX } else { HANDSHAKE_MAX };
         if silence > patience {
             return self.close(conn, CloseReason::Silent);
+        }
+        if session.frame_at.is_some_and(|since| now.saturating_since(since) > FRAME_MAX) {
+            return self.shun(conn, CloseReason::Stuck, now);
         }
         if now.saturating_since(session.said_at) > KEEP_ALIVE_AFTER {
             session.said_at = now;

@@ -146,8 +146,7 @@ impl World {
 
     pub(super) fn on_banned(&mut self, node: usize, addr: SocketAddr) {
         let hostile = self.hostiles.iter().find(|hostile| hostile.addr.ip() == addr.ip());
-        let just =
-            hostile.is_some_and(|hostile| hostile.malice.corrupts() && !hostile.spoilt.is_empty());
+        let just = hostile.is_some_and(|hostile| hostile.lied);
         assert!(just, "seed {}: node {node} banned {addr}, which is innocent", self.seed);
         self.nodes[node].banned.insert(addr.ip());
     }
