@@ -45,6 +45,9 @@ pub enum Source {
 /// Place in the order of dialling: first those of the user, then the highest priority.
 type Rank = (bool, Reverse<u32>);
 
+/// What an address is worth that waits: failures, and when it was named last.
+type Worth = (Reverse<u32>, Instant);
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     /// In `later`, until then.
@@ -67,7 +70,7 @@ struct Known {
 impl Known {
     /// The order in which those that wait are given up for others: who failed most first, then
     /// who was named longest ago.
-    fn worth(&self) -> (Reverse<u32>, Instant) {
+    fn worth(&self) -> Worth {
         (Reverse(self.failures), self.named_at)
     }
 }
@@ -78,7 +81,7 @@ pub struct Peers {
     known: BTreeMap<SocketAddr, Known>,
     later: BTreeSet<(Instant, SocketAddr)>,
     due: BTreeSet<(Rank, SocketAddr)>,
-    spare: BTreeSet<((Reverse<u32>, Instant), SocketAddr)>,
+    spare: BTreeSet<(Worth, SocketAddr)>,
     banned: BTreeSet<IpAddr>,
     /// Those that are complete, as we are: trackers go on to name them.
     seeds: BTreeSet<SocketAddr>,

@@ -115,6 +115,8 @@ pub struct Asker {
     pub conn: ConnId,
     /// The time now.
     pub now: Instant,
+    /// The piece it was asked for last: it goes on there.
+    pub last: Option<PieceIndex>,
     /// It shares no piece with others.
     pub alone: bool,
     /// Of [`Picker::delicate`], the pieces that are left to others.
@@ -124,7 +126,7 @@ pub struct Asker {
 impl Asker {
     /// One of whom nothing bad is known.
     pub fn trusted(conn: ConnId, now: Instant) -> Self {
-        Self { conn, now, alone: false, barred: BTreeSet::new() }
+        Self { conn, now, last: None, alone: false, barred: BTreeSet::new() }
     }
 }
 
@@ -284,18 +286,17 @@ impl Picker {
     }
 
     /// Picks up to `count` blocks that the peer has and nobody was asked for, and marks them as
-    /// requested. `last` is the piece this peer was asked for last: it goes on there.
+    /// requested.
     pub fn pick(
         &mut self,
         peer: &Bitfield,
-        last: Option<PieceIndex>,
         count: usize,
         asker: &Asker,
         rng: &mut Rng,
         out: &mut Vec<BlockId>,
     ) {
         let end = out.len() + count;
-        if let Some(piece) = last.filter(|&piece| peer.has(piece)) {
+        if let Some(piece) = asker.last.filter(|&piece| peer.has(piece)) {
             self.pick_from(piece, end, asker, out);
         }
         if out.len() < end {

@@ -603,8 +603,7 @@ impl Swarm {
                 }
             }
         } else {
-            let (has, last) = (&session.have, session.last_piece);
-            self.picker.pick(has, last, want, &asker, &mut self.rng, &mut blocks);
+            self.picker.pick(&session.have, want, &asker, &mut self.rng, &mut blocks);
             if blocks.is_empty() && open == 0 && !asker.alone && self.picker.is_endgame() {
                 // A fast peer may take over a few blocks at a time from slow ones.
                 let few = want.min(4);

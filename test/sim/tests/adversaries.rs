@@ -17,7 +17,7 @@ const SYBILS: u8 = 8;
 
 fn hostiles(rng: &mut Rng) -> Vec<(SocketAddr, Malice)> {
     let mut hostiles = Vec::new();
-    for index in 0..1 + u8::try_from(rng.below(4)).unwrap() {
+    for index in (0..4).take(1 + rng.below(4) as usize) {
         hostiles.push((SocketAddr::from(([90, index, 0, 1], 6881)), Malice::draw(rng)));
     }
     if rng.chance(1, 3) {

@@ -42,8 +42,8 @@ fn peer(notation: &str) -> Bitfield {
 /// `"0.0 0.1 3.0"`: piece and block of each pick.
 fn picked(picker: &mut Picker, peer_has: &str, last: Option<u32>, count: usize) -> String {
     let mut out = Vec::new();
-    let last = last.map(PieceIndex);
-    picker.pick(&peer(peer_has), last, count, &anybody(), &mut Rng::from_seed(5), &mut out);
+    let asker = Asker { last: last.map(PieceIndex), ..anybody() };
+    picker.pick(&peer(peer_has), count, &asker, &mut Rng::from_seed(5), &mut out);
     picker.assert_invariants();
     shown(&out)
 }
@@ -96,7 +96,7 @@ fn the_first_pieces_of_a_download_are_random() {
             let mut picker = picker("1234567", 1);
             let mut out = Vec::new();
             let mut rng = Rng::from_seed(seed);
-            picker.pick(&peer("xxxxxxx"), None, 1, &anybody(), &mut rng, &mut out);
+            picker.pick(&peer("xxxxxxx"), 1, &anybody(), &mut rng, &mut out);
             shown(&out)
         })
         .collect();
@@ -159,7 +159,7 @@ fn the_last_block_is_as_long_as_the_torrent_says() {
     let mut picker =
         Picker::new(&Bitfield::empty(2), 2 * BLOCK_BYTES, total, &mut Rng::from_seed(0));
     let mut out = Vec::new();
-    picker.pick(&Bitfield::full(2), None, 9, &anybody(), &mut Rng::from_seed(0), &mut out);
+    picker.pick(&Bitfield::full(2), 9, &anybody(), &mut Rng::from_seed(0), &mut out);
     let lengths: u64 = out.iter().map(|block| u64::from(block.length_bytes)).sum();
     assert_eq!((out.len(), lengths), (4, total));
 }
@@ -168,7 +168,7 @@ impl Picker {
     fn pick_is_empty(&mut self) -> bool {
         let mut out = Vec::new();
         let all = Bitfield::full(u32::try_from(self.pieces.len()).unwrap());
-        self.pick(&all, None, 1, &anybody(), &mut Rng::from_seed(0), &mut out);
+        self.pick(&all, 1, &anybody(), &mut Rng::from_seed(0), &mut out);
         out.is_empty()
     }
 }
@@ -204,7 +204,7 @@ proptest! {
                 2 => {
                     let from = asked.len();
                     let naive = naive_rarest(&picker, has);
-                    picker.pick(has, None, 1 + rng.below(3) as usize, &asker, &mut rng, asked);
+                    picker.pick(has, 1 + rng.below(3) as usize, &asker, &mut rng, asked);
                     if let Some(first) = asked.get(from)
                         && let Some(naive) = naive.filter(|_| !asker.alone)
                     {
@@ -255,7 +255,7 @@ proptest! {
         for index in [1, 0] {
             let asker = asker(&picker, &peers, index);
             let Played { has, asked, .. } = &mut peers[index];
-            picker.pick(has, None, usize::MAX >> 1, &asker, &mut rng, asked);
+            picker.pick(has, usize::MAX >> 1, &asker, &mut rng, asked);
             prop_assert!(index == 0 || picker.order.is_empty() && picker.is_endgame());
         }
         for block in core::mem::take(&mut peers[1].asked) {
@@ -299,7 +299,7 @@ fn a_piece_that_failed_is_asked_of_one_peer_alone() {
     let other = Asker::trusted(ConnId(1), Instant::START);
     let pick = |picker: &mut Picker, asker: &Asker| {
         let mut out = Vec::new();
-        picker.pick(&peer("xxxxx"), None, 9, asker, &mut Rng::from_seed(0), &mut out);
+        picker.pick(&peer("xxxxx"), 9, asker, &mut Rng::from_seed(0), &mut out);
         shown(&out)
     };
     assert_eq!(pick(&mut picker, &other), "", "it has an owner");
@@ -319,7 +319,7 @@ fn a_suspect_shares_no_piece_and_leaves_delicate_ones_to_others() {
     let mut suspect = Asker { alone: true, ..Asker::trusted(ConnId(1), Instant::START) };
     suspect.barred.insert(PieceIndex(5));
     let mut out = Vec::new();
-    picker.pick(&peer("xxxxxxx"), None, 9, &suspect, &mut Rng::from_seed(0), &mut out);
+    picker.pick(&peer("xxxxxxx"), 9, &suspect, &mut Rng::from_seed(0), &mut out);
     assert_eq!(shown(&out), "6.0 6.1");
     assert_eq!(picked(&mut picker, "xxxxxxx", None, 9), "4.1 5.0 5.1");
 }

@@ -109,7 +109,7 @@ impl Swarm {
     /// How far `conn` is trusted. A suspect shares no piece, and what is in doubt is left to those
     /// who are better off, as long as one of them could take it.
     pub(super) fn asker(&self, conn: ConnId, session: &Session, now: Instant) -> Asker {
-        let trusted = Asker::trusted(conn, now);
+        let trusted = Asker { last: session.last_piece, ..Asker::trusted(conn, now) };
         if self.blame.is_quiet() {
             return trusted;
         }

@@ -107,7 +107,7 @@ fn a_full_swarm_that_knows_others_tries_them_one_by_one() {
     assert_eq!((closes, dials), (1, 1), "{heard}");
     assert!(w.wait(15).contains("dial:"));
     chat(&mut w);
-    assert_eq!(w.wait(60), "", "nobody else is known");
+    assert!(!w.wait(60).contains("close"), "nobody else is known");
 }
 
 #[test]
