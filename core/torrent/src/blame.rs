@@ -68,7 +68,7 @@ impl Blame {
 
     /// Whether this address shares no piece with others.
     pub fn is_suspect(&self, ip: IpAddr, now: Instant) -> bool {
-        match self.standings.get(&ip).filter(|standing| standing.until > now) {
+        match self.standings.get(&ip.to_canonical()).filter(|standing| standing.until > now) {
             Some(standing) => standing.suspect,
             None => self.is_bad_subnet(ip),
         }
@@ -81,7 +81,7 @@ impl Blame {
 
     /// An address was banned, by whomever.
     pub fn on_banned(&mut self, ip: IpAddr) {
-        self.standings.remove(&ip);
+        self.standings.remove(&ip.to_canonical());
         *self.subnets.entry(Subnet::of(ip)).or_insert(0) += 1;
     }
 
@@ -158,7 +158,7 @@ impl Blame {
         let cleared: BTreeSet<IpAddr> =
             case.iter().map(|one| one.sender.ip()).filter(|&ip| !accused(ip)).collect();
         for ip in cleared {
-            if self.standings.contains_key(&ip) {
+            if self.standings.contains_key(&ip.to_canonical()) {
                 self.set_standing(ip, false, now);
             }
         }
@@ -166,6 +166,7 @@ impl Blame {
     }
 
     fn set_standing(&mut self, ip: IpAddr, suspect: bool, now: Instant) {
+        let ip = ip.to_canonical();
         if self.standings.len() >= SUSPECTS_MAX && !self.standings.contains_key(&ip) {
             let first = self.standings.iter().min_by_key(|(_, standing)| standing.until);
             if let Some((&first, _)) = first {

@@ -16,7 +16,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use base::{Instant, Rng};
 
-use priority::priority;
+use priority::{Votes, priority};
 
 /// Most addresses kept for one torrent: some 200 bytes each.
 pub const KNOWN_MAX: usize = 5_000;
@@ -87,6 +87,7 @@ pub struct Peers {
     seeds: BTreeSet<SocketAddr>,
     /// Where others find us, by IPv4 and IPv6, once somebody has said so.
     ours: [Option<SocketAddr>; 2],
+    votes: Votes,
     /// In place of a priority while that is not known: random, and the same for an address each
     /// time.
     salt: u64,
@@ -189,6 +190,15 @@ impl Peers {
                 let state = State::Due(self.rank(addr, known.source));
                 self.put(addr, Known { state, ..known });
             }
+        }
+    }
+
+    /// The peer at `from` says that it sees us at `ip`. A tracker's word counts more.
+    pub fn on_our_ip(&mut self, from: IpAddr, ip: IpAddr, listen_port: u16) {
+        if self.ours[family(ip)].is_none()
+            && let Some(ip) = self.votes.on_vote(from, ip)
+        {
+            self.set_ours(SocketAddr::new(ip, listen_port));
         }
     }
 

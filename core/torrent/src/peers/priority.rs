@@ -4,6 +4,7 @@
 //! attacker with one subnet cannot choose its priority. Both ends compute the same number, and a
 //! peer is preferred by a random part of the swarm and not by everybody.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 
 /// The addresses that one party usually has together: a /24, or a /64 of IPv6.
@@ -41,6 +42,32 @@ pub fn priority(ours: SocketAddr, theirs: SocketAddr) -> u32 {
             of_octets(&a.octets(), &b.octets(), &prefixes, ours.port(), theirs.port())
         }
         (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => 0,
+    }
+}
+
+/// Peers of so many subnets must say the same of our address before it is believed.
+const VOTES_MIN: usize = 3;
+
+/// Different addresses that peers may say of us and are remembered.
+const CANDIDATES_MAX: usize = 8;
+
+/// What peers say our address is (BEP 10, `yourip`), when no tracker does.
+#[derive(Debug, Default)]
+pub struct Votes(BTreeMap<IpAddr, BTreeSet<Subnet>>);
+
+impl Votes {
+    /// The peer at `from` sees us at `ours`. Gives it back when enough of them agree.
+    pub fn on_vote(&mut self, from: IpAddr, ours: IpAddr) -> Option<IpAddr> {
+        let ours = ours.to_canonical();
+        let room = self.0.len() < CANDIDATES_MAX || self.0.contains_key(&ours);
+        if is_local(from) || is_local(ours) || !room {
+            return None;
+        }
+        let voters = self.0.entry(ours).or_default();
+        if voters.len() < VOTES_MIN {
+            voters.insert(Subnet::of(from));
+        }
+        (voters.len() >= VOTES_MIN).then_some(ours)
     }
 }
 
@@ -108,9 +135,31 @@ mod tests {
     fn a_subnet_of_an_attacker_has_few_priorities() {
         let ours = addr("[2001:db8:1::1]:0");
         let of_subnet = |n: u16| priority(ours, addr(&format!("[2001:dead:2:{n:x}::{n:x}]:0")));
-        let all: std::collections::BTreeSet<u32> = (0..2000).map(of_subnet).collect();
+        let all: BTreeSet<u32> = (0..2000).map(of_subnet).collect();
         assert!(all.len() <= 256, "{}", all.len());
         assert_eq!(priority(ours, addr("10.0.0.1:0")), 0);
+    }
+
+    #[test]
+    fn our_address_is_believed_when_three_subnets_agree() {
+        let ip = |text: &str| text.parse::<IpAddr>().unwrap();
+        let mut votes = Votes::default();
+        for (from, ours, believed) in [
+            ("80.0.0.1", "90.9.9.9", false),
+            ("80.0.0.2", "90.9.9.9", false),
+            ("80.0.1.1", "90.9.9.9", false),
+            ("80.0.2.1", "91.1.1.1", false),
+            ("10.0.0.1", "90.9.9.9", false),
+            ("80.0.3.1", "192.168.0.1", false),
+            ("80.0.4.1", "::ffff:90.9.9.9", true),
+        ] {
+            let expected = believed.then(|| ip("90.9.9.9"));
+            assert_eq!(votes.on_vote(ip(from), ip(ours)), expected, "{from} {ours}");
+        }
+        for n in 0..100 {
+            votes.on_vote(ip("80.0.0.1"), IpAddr::from([92, 0, 0, n]));
+        }
+        assert_eq!(votes.0.len(), CANDIDATES_MAX);
     }
 
     #[test]

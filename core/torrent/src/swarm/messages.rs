@@ -219,6 +219,10 @@ impl Swarm {
         }
         session.client = hello.version;
         session.upload_only = hello.upload_only;
+        if let (Some(ip), Some(port)) = (hello.your_ip, self.config.listen_port) {
+            let from = self.session(conn).addr.ip();
+            self.peers.on_our_ip(from, ip, port);
+        }
         self.close_if_useless(conn);
     }
 }

@@ -156,8 +156,9 @@ impl World {
         let total = self.content.layout.total_bytes();
         for (index, node) in self.nodes.iter().enumerate() {
             let wasted = node.tally.wasted_bytes();
-            // Each may cost everything once; 0.83 of it was the most in 150 seeds.
-            let bound = total * (self.hostiles.len() as u64 + 1);
+            // Each may cost everything once; 0.83 of it was the most in 150 seeds. Honest peers send
+            // some blocks twice.
+            let bound = total * (self.hostiles.len() as u64 + 1) + (1 << 20);
             let seed = self.seed;
             assert!(wasted <= bound, "seed {seed}: node {index} wasted {wasted} of {total}");
         }
