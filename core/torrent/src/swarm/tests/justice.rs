@@ -104,3 +104,32 @@ fn who_is_banned_while_it_is_dialled_is_closed() {
     assert_eq!(w.hear(), "a:close(Banned)");
     assert_eq!(w.wait(3600), "");
 }
+
+/// Found by `test/sim`, seed 3 of its adversaries.
+#[test]
+fn who_never_answers_does_not_keep_a_piece_that_had_failed() {
+    let mut w = World::new(".");
+    w.with('a', "", "have0 unchoke");
+    w.says('a', "piece0.0 piece0.1 piece0.2 piece0.3");
+    w.with('c', "", "have0 unchoke");
+    w.with('d', "", "have0 unchoke");
+    let heard = w.failed(0);
+    let (owner, other) = if heard.contains("c:req") { ('c', 'd') } else { ('d', 'c') };
+    assert!(!heard.contains(&format!("{other}:req")), "{heard}");
+    let heard = w.wait(22);
+    assert!(heard.contains(&all(&format!("{other}:req"), 0)), "{heard}");
+    assert!(!heard.contains(&format!("{owner}:req")), "{heard}");
+}
+
+/// Found by `test/sim`, seed 418 of its adversaries: peers that never answer came again and again,
+/// and were asked for a piece that had failed before one that delivers.
+#[test]
+fn a_piece_that_had_failed_is_asked_of_who_has_delivered_before() {
+    let mut w = World::new("..");
+    w.with('a', "", "have0 unchoke").with('d', "", "have1 unchoke");
+    w.says('a', "piece0.0 piece0.1 piece0.2 piece0.3");
+    w.says('d', "piece1.0 piece1.1 piece1.2 piece1.3 have0");
+    w.with('c', "", "have0 unchoke");
+    w.done(1);
+    assert_eq!(w.failed(0), format!("a:close(Corrupt) ban:a {}", all("d:req", 0)));
+}

@@ -152,3 +152,33 @@ fn seeds_are_not_dialled_again_by_a_seed() {
     w.swarm.add_peers(&[addr('a')], Source::User, w.now);
     assert_eq!(w.hear(), "dial:a", "the user knows better");
 }
+
+#[test]
+fn with_five_thousand_known_the_limits_are_kept_and_the_dead_are_forgotten() {
+    let mut w = World::new(".");
+    let known = u32::try_from(crate::peers::KNOWN_MAX).unwrap();
+    let addrs: Vec<SocketAddr> = (0..known)
+        .map(|n| SocketAddr::from(((0x5000_0000 + n * 257).to_be_bytes(), 6881)))
+        .collect();
+    w.swarm.add_peers(&addrs, Source::Tracker, w.now);
+    let (mut dials, mut under_way) = (0, VecDeque::new());
+    loop {
+        while let Some(output) = w.swarm.poll_output() {
+            if let Output::Dial(addr) = output {
+                under_way.push_back(addr);
+                dials += 1;
+            }
+        }
+        assert!(under_way.len() <= 2, "two at a time");
+        if let Some(addr) = under_way.pop_front() {
+            w.swarm.on_dial_failed(addr, w.now);
+        } else if let Some(at) = w.swarm.deadline() {
+            w.now = w.now.max(at);
+            w.swarm.on_deadline(w.now, &mut w.pool);
+        } else {
+            break;
+        }
+    }
+    assert_eq!(dials, known * 7, "each was tried seven times");
+    assert!(w.now.since(Instant::START).as_secs() > 15 * 63, "ever more seldom");
+}
