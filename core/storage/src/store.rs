@@ -77,7 +77,7 @@ pub enum Output {
     /// Verified, written, readable. Not yet durable.
     PieceDone(PieceIndex),
     /// The bytes do not match the digest; all blocks of the piece are wanted again. This is what
-    /// each of them looked like.
+    /// each of them looked like; nothing, if the disk may be to blame as well.
     PieceFailed(PieceIndex, BlockDigests),
     /// What each block of a verified piece looks like that had failed before.
     PieceExamined(PieceIndex, BlockDigests),
@@ -524,6 +524,7 @@ impl Store {
                     self.job(JobKind::Hash { parts, hash }, hashing);
                 }
                 Some(Step::Finished(hash)) => {
+                    let certain = !assembly.was_read_back();
                     if self.digest_matches(piece, hash) {
                         self.assemblies.remove(&piece);
                         self.have.set(piece);
@@ -540,7 +541,11 @@ impl Store {
                     } else {
                         self.give_up(piece, pool);
                         self.failed.insert(piece);
-                        self.examine(piece, true);
+                        if certain {
+                            self.examine(piece, true);
+                        } else {
+                            self.outputs.push_back(Output::PieceFailed(piece, Vec::new()));
+                        }
                     }
                 }
             }

@@ -4,6 +4,8 @@
 //! Nobody is banned on a guess:
 //!
 //! - A piece that one peer sent alone and that fails names that peer.
+//!   Unless part of it was read back from the disk, where others may have changed it: then only the
+//!   third time in a row.
 //! - Of a piece that several sent, storage gives the digest of each block. The piece is fetched
 //!   once more; when it is right, the blocks whose digests differ name their senders, and the
 //!   others are cleared.
@@ -33,6 +35,9 @@ const SUSPECTS_MAX: usize = 1_000;
 /// How long somebody is suspected, or believed after a good piece, without news.
 const STANDING_LASTS: Duration = Duration::from_secs(30 * 60);
 
+/// So often in a row it is not the disk.
+const DOUBTFUL_MAX: u32 = 3;
+
 /// Newcomers of a subnet with so many banned addresses are suspects: one could be bad luck.
 const SUBNET_BANS: u32 = 2;
 
@@ -48,6 +53,8 @@ struct Evidence {
 struct Standing {
     suspect: bool,
     until: Instant,
+    /// Pieces that it sent alone and that failed, though the disk may be to blame.
+    doubtful: u32,
 }
 
 /// See the [module documentation](self).
@@ -96,7 +103,8 @@ impl Blame {
         now: Instant,
     ) -> Option<SocketAddr> {
         if let &[only] = provenance.senders() {
-            return (!is_banned(only.ip())).then_some(only);
+            let certain = !digests.is_empty() || self.is_once_too_often(only.ip(), now);
+            return (certain && !is_banned(only.ip())).then_some(only);
         }
         let senders = provenance.senders();
         // With a known culprit among them the others are not in doubt; their blocks are kept.
@@ -116,6 +124,14 @@ impl Blame {
         self.cases.entry(piece).or_default().extend(evidence);
         self.forget_old();
         None
+    }
+
+    /// Counts a bad piece for which the disk may be to blame as well.
+    fn is_once_too_often(&mut self, ip: IpAddr, now: Instant) -> bool {
+        self.set_standing(ip, true, now);
+        let Some(standing) = self.standings.get_mut(&ip.to_canonical()) else { return false };
+        standing.doubtful += 1;
+        standing.doubtful >= DOUBTFUL_MAX
     }
 
     fn forget_old(&mut self) {
@@ -173,7 +189,10 @@ impl Blame {
                 self.standings.remove(&first);
             }
         }
-        self.standings.insert(ip, Standing { suspect, until: now.after(STANDING_LASTS) });
+        let before = self.standings.get(&ip).filter(|_| suspect);
+        let doubtful = before.map_or(0, |standing| standing.doubtful);
+        let until = now.after(STANDING_LASTS);
+        self.standings.insert(ip, Standing { suspect, until, doubtful });
     }
 }
 
@@ -276,6 +295,18 @@ mod tests {
         let guilty = blame.on_piece_examined(PIECE, &digests("ddd"), NOW);
         assert_eq!(guilty.iter().map(letter).collect::<String>(), "b");
         assert_eq!(suspects(&blame, NOW), "b", "whom the caller bans");
+    }
+
+    #[test]
+    fn where_the_disk_may_be_to_blame_it_takes_three_times() {
+        let mut blame = Blame::default();
+        let fails = |blame: &mut Blame| {
+            blame.on_piece_failed(PIECE, &provenance("AAA"), &[], |_| false, NOW).is_some()
+        };
+        assert!(!fails(&mut blame) && blame.is_suspect(addr('a').ip(), NOW));
+        blame.on_piece_done(&provenance("aaa"), NOW);
+        assert!(!fails(&mut blame) && !fails(&mut blame), "a good one in between wipes it out");
+        assert!(fails(&mut blame));
     }
 
     #[test]

@@ -317,6 +317,18 @@ fn what_was_written_ahead_and_is_gone_is_wanted_again_without_blame() {
 }
 
 #[test]
+fn what_was_read_back_and_is_wrong_tells_nothing_of_who_sent_it() {
+    let mut rig = rig_with_a_block_ahead();
+    rig.write();
+    let hash = rig.job();
+    // Somebody else wrote into the file.
+    rig.answer(hash.id, DoneKind::Hashed { result: Ok(Sha1::new()) });
+    let failed = rig.store.poll_output();
+    assert!(matches!(failed, Some(Output::PieceFailed(_, blocks)) if blocks.is_empty()));
+    assert!(rig.store.poll_output().is_none(), "nothing is to be looked at");
+}
+
+#[test]
 fn a_read_back_that_fails_for_now_is_tried_again() {
     let mut rig = rig_with_a_block_ahead();
     rig.write();

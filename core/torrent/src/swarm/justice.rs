@@ -33,7 +33,8 @@ struct Doubts {
 }
 
 impl Swarm {
-    /// Storage found a piece wrong; its blocks look like `digests`, in order.
+    /// Storage found a piece wrong; its blocks look like `digests`, in order. None at all: the disk
+    /// may be to blame.
     pub fn on_piece_failed(
         &mut self,
         piece: PieceIndex,
