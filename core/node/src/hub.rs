@@ -18,16 +18,21 @@ use discovery::tracker_client::{
     self, AnnounceSpec, Families, Progress, TrackerClient, TrackerReport,
 };
 use torrent::peers::Source;
+use torrent::peers::priority::is_local;
 use wire::peer::{HANDSHAKE_BYTES, Handshake};
 
 use crate::catalogue::{Catalogue, Removal};
 use crate::fetch::{Fetch, Step};
 use crate::limit::{Leases, Limits};
 use crate::message::{PeerNews, Phase, ToHub, ToShard, TorrentStatus};
+use crate::shard::BANNED_MAX;
 use crate::spec::{SeedGoal, TorrentSpec};
 
 /// Incoming connections that have not shown a handshake yet; more are closed at once.
 const PENDING_MAX: usize = 128;
+
+/// The same of one address; local ones are exempt. A provider may have many customers behind one.
+const PENDING_PER_IP_MAX: usize = 32;
 
 /// A handshake that takes longer never comes.
 const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
@@ -109,7 +114,9 @@ pub struct Hub {
     completing: BTreeMap<TorrentId, Instant>,
     external_addr: Option<IpAddr>,
     /// Connections without a handshake, and when they must have shown one.
-    pending: BTreeMap<ConnId, Instant>,
+    pending: BTreeMap<ConnId, (Instant, IpAddr)>,
+    /// Addresses that sent corrupt data: nothing is taken from them.
+    banned: BTreeSet<IpAddr>,
     next_conn: u64,
     leases: Leases,
     fetch: Option<Fetch>,
@@ -138,6 +145,7 @@ impl Hub {
             completing: BTreeMap::new(),
             external_addr: None,
             pending: BTreeMap::new(),
+            banned: BTreeSet::new(),
             next_conn: 0,
             leases,
             fetch: None,
@@ -245,14 +253,17 @@ impl Hub {
         self.outputs.push_back(Output::Event(Event::Fetched(result)));
     }
 
-    /// Somebody dialled us. `None`: close it at once, too many wait.
-    pub fn on_accepted(&mut self, now: Instant) -> Option<ConnId> {
-        if self.pending.len() >= PENDING_MAX {
+    /// `from` dialled us. `None`: close it at once, it is banned or too many wait.
+    pub fn on_accepted(&mut self, from: IpAddr, now: Instant) -> Option<ConnId> {
+        let from = from.to_canonical();
+        let of_ip = self.pending.values().filter(|(_, ip)| *ip == from).count();
+        let crowd = of_ip >= PENDING_PER_IP_MAX && !is_local(from);
+        if self.pending.len() >= PENDING_MAX || crowd || self.banned.contains(&from) {
             return None;
         }
         let conn = ConnId(self.next_conn << 8);
         self.next_conn += 1;
-        self.pending.insert(conn, now.after(HANDSHAKE_MAX));
+        self.pending.insert(conn, (now.after(HANDSHAKE_MAX), from));
         Some(conn)
     }
 
@@ -297,7 +308,12 @@ impl Hub {
                 self.event(Event::Failed(torrent, why));
             }
             ToHub::Trouble(torrent, why) => self.event(Event::Trouble(torrent, why)),
-            ToHub::Peer(torrent, addr, news) => self.event(Event::Peer(torrent, addr, news)),
+            ToHub::Peer(torrent, addr, news) => {
+                if news == PeerNews::Banned {
+                    self.ban(addr.ip());
+                }
+                self.event(Event::Peer(torrent, addr, news));
+            }
             ToHub::Removed(torrent) => {
                 if let Some(removal) =
                     self.catalogue.get_mut(torrent).and_then(|item| item.removal.as_mut())
@@ -312,6 +328,15 @@ impl Hub {
             }
         }
         self.forward(now);
+    }
+
+    /// Tells every shard; each ends what it has under way with the address.
+    fn ban(&mut self, ip: IpAddr) {
+        let ip = ip.to_canonical();
+        if self.banned.len() < BANNED_MAX && self.banned.insert(ip) {
+            let tell = |shard| Output::ToShard(shard, ToShard::Ban(ip));
+            self.outputs.extend((0..self.config.shards).map(tell));
+        }
     }
 
     fn on_status(&mut self, torrent: TorrentId, status: TorrentStatus, now: Instant) {
@@ -411,7 +436,7 @@ impl Hub {
 
     /// When to call [`Self::on_deadline`].
     pub fn deadline(&self) -> Option<Instant> {
-        let pending = self.pending.values().next().copied();
+        let pending = self.pending.values().next().map(|&(until, _)| until);
         let goal = self.goals.first().map(|&(at, _)| at);
         // A handful at most: torrents that were completed within the last seconds.
         let completing = self.completing.values().min().copied();
@@ -422,7 +447,7 @@ impl Hub {
     /// The deadline passed.
     pub fn on_deadline(&mut self, now: Instant) {
         // Names are given in order of time, so the first is the oldest.
-        while let Some((&conn, &until)) = self.pending.first_key_value() {
+        while let Some((&conn, &(until, _))) = self.pending.first_key_value() {
             if until > now {
                 break;
             }
@@ -473,7 +498,10 @@ impl Hub {
                     Output::Event(Event::Tracker(torrent, tracker, report))
                 }
                 tracker_client::Output::ExternalAddr(addr) => {
-                    self.external_addr = Some(addr);
+                    if self.external_addr.replace(addr) != Some(addr) {
+                        let tell = |shard| Output::ToShard(shard, ToShard::ExternalAddr(addr));
+                        self.outputs.extend((0..self.config.shards).map(tell));
+                    }
                     continue;
                 }
                 tracker_client::Output::StoppedAll { torrent } => {

@@ -3,7 +3,7 @@
 //! Messages may be delayed, and those of different shards reordered; those of one pair arrive
 //! in order. The driver bounds the queues and holds the sender's outputs back when one is full.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use base::{ConnId, TorrentId};
 use torrent::peers::Source;
@@ -37,6 +37,10 @@ pub enum ToShard {
     Lease(Direction, Class, u64),
     /// From now on these limits hold; what was leased or asked for before does not count.
     Limits(Limits),
+    /// Nobody at this address is talked to any more, in any torrent.
+    Ban(IpAddr),
+    /// Others see us at this address.
+    ExternalAddr(IpAddr),
 }
 
 /// From a shard to the hub.

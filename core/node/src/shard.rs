@@ -15,7 +15,7 @@
 use core::cmp::Reverse;
 use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use base::{Bitfield, BlockId, BufPool, ConnId, Instant, PeerId, PieceIndex, Rng, TorrentId};
 use storage::job::{DiskDone, DiskJob, DoneKind, HashPart, JobKind};
@@ -137,6 +137,9 @@ pub struct Shard {
     dials_waiting: VecDeque<(TorrentId, SocketAddr)>,
     /// Dials under way, by when they are given up.
     dials: BTreeSet<(Instant, ConnId)>,
+    /// Addresses that sent corrupt data, to whichever torrent of the node.
+    banned: BTreeSet<IpAddr>,
+    external: Option<IpAddr>,
     pool: BufPool,
     /// Buffers on their way to disk: they come back by themselves.
     writing: usize,
@@ -162,6 +165,8 @@ impl Shard {
             next_conn: 0,
             dials_waiting: VecDeque::new(),
             dials: BTreeSet::new(),
+            banned: BTreeSet::new(),
+            external: None,
             pool: BufPool::new(config.buffers),
             writing: 0,
             assembling: BTreeSet::new(),
@@ -186,6 +191,10 @@ impl Shard {
                 }
             }
             ToShard::Incoming { torrent, conn, addr, handshake } => {
+                if self.banned.contains(&addr.ip().to_canonical()) {
+                    self.outputs.push_back(Output::Close(conn, CloseReason::Banned));
+                    return;
+                }
                 let room = self.conns.len() < self.config.connections_max;
                 let Some(entry) = self.torrents.get_mut(&torrent).filter(|_| room) else {
                     self.outputs.push_back(Output::Close(conn, CloseReason::Full));
@@ -198,6 +207,12 @@ impl Shard {
             ToShard::Remove(torrent) => self.remove(torrent, now),
             ToShard::Lease(direction, class, bytes) => self.paced.grant(direction, class, bytes),
             ToShard::Limits(limits) => self.set_limits(limits),
+            ToShard::Ban(ip) => self.ban(ip, now),
+            ToShard::ExternalAddr(ip) => {
+                self.external = Some(ip);
+                let ours = SocketAddr::new(ip, self.config.listen_port.unwrap_or_default());
+                self.torrents.values_mut().for_each(|entry| entry.swarm.set_external(ours));
+            }
         }
     }
 
@@ -218,8 +233,12 @@ impl Shard {
         };
         let mut config = swarm::Config::new(self.config.peer_id, self.config.client.clone());
         config.listen_port = self.config.listen_port;
+        let port = self.config.listen_port.unwrap_or_default();
         let mut swarm = Swarm::new(shape, config, self.rng.fork());
         swarm.set_ahead(self.config.limits.up.ahead_bytes());
+        if let Some(ip) = self.external {
+            swarm.set_external(SocketAddr::new(ip, port));
+        }
         swarm.add_peers(&spec.peers, torrent::peers::Source::User, now);
         let files = store::Spec {
             torrent,
@@ -484,6 +503,11 @@ impl Shard {
     fn on_swarm(&mut self, torrent: TorrentId, output: swarm::Output, now: Instant) {
         let Some(entry) = self.torrents.get_mut(&torrent) else { return };
         match output {
+            swarm::Output::Dial(addr) if self.banned.contains(&addr.ip().to_canonical()) => {
+                // Another torrent found out; this one learns it when it matters.
+                entry.swarm.ban(addr.ip());
+                entry.swarm.on_dial_failed(addr, now);
+            }
             swarm::Output::Dial(addr) => {
                 self.dials_waiting.push_back((torrent, addr));
                 self.dial_waiting(now);
@@ -549,11 +573,16 @@ impl Shard {
             }
             store::Output::PieceDone(piece) => {
                 entry.have_bytes += u64::from(entry.store.layout().piece_bytes(piece));
-                entry.swarm.on_piece_done(piece);
+                entry.swarm.on_piece_done(piece, now);
                 let complete = entry.store.have().is_full();
                 self.on_progress(torrent, complete, now);
             }
-            store::Output::PieceFailed(piece) => entry.swarm.on_piece_failed(piece, now),
+            store::Output::PieceFailed(piece, digests) => {
+                entry.swarm.on_piece_failed(piece, &digests, now);
+            }
+            store::Output::PieceExamined(piece, digests) => {
+                entry.swarm.on_piece_examined(piece, &digests, now);
+            }
             store::Output::PieceLost(piece) => entry.swarm.on_piece_lost(piece, now),
             store::Output::Resident { key, result } => {
                 entry.swarm.on_resident(key, result.is_ok());
@@ -697,6 +726,10 @@ fn bytes_of(have: &Bitfield, store: &Store) -> u64 {
     let missing_of_last = piece - (length - piece * u64::from(last.0));
     u64::from(have.count()) * piece - if have.has(last) { missing_of_last } else { 0 }
 }
+
+mod bans;
+
+pub(crate) use bans::BANNED_MAX;
 
 #[cfg(test)]
 mod accounts;

@@ -5,7 +5,9 @@
 //! the others together.
 
 pub mod allowed_fast;
+pub mod blame;
 pub mod choker;
+pub mod manners;
 pub mod peers;
 pub mod picker;
 pub mod pipeline;

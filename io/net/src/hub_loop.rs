@@ -234,7 +234,7 @@ impl HubLoop {
     }
 
     fn on_accepted(&mut self, mut stream: TcpStream, slot: Slot, addr: SocketAddr) {
-        let Some(conn) = self.hub.on_accepted(self.clock.now()) else { return };
+        let Some(conn) = self.hub.on_accepted(addr.ip(), self.clock.now()) else { return };
         let token =
             Token(CONN_TOKENS + usize::try_from(conn.0).expect("fewer than 2^54 connections"));
         if self.factory.tcp_accepted(Purpose::Peer, &stream).is_err()

@@ -35,6 +35,11 @@ impl Tally {
         self.status = None;
     }
 
+    /// Payload that was of no use, as it said last.
+    pub fn wasted_bytes(&self) -> u64 {
+        self.status.as_ref().map_or(0, |status| status.stats.wasted_bytes)
+    }
+
     /// The node sent a block.
     pub fn on_sent(&mut self, block: BlockId) {
         self.now.up += u64::from(block.length_bytes);

@@ -120,7 +120,7 @@ impl Rig {
     }
 
     fn handshake(&mut self, info_hash: u8) -> String {
-        let conn = self.hub.on_accepted(self.now).unwrap();
+        let conn = self.hub.on_accepted([10, 0, 0, 9].into(), self.now).unwrap();
         let hash = InfoHash([info_hash; 20]);
         let handshake = Handshake::new(Extensions::default(), hash, PeerId([2; 20]));
         self.hub.on_handshake(conn, SocketAddr::from(([10, 0, 0, 9], 1)), &handshake.encode());
@@ -136,6 +136,8 @@ fn letter(message: &ToShard) -> String {
         ToShard::Remove(torrent) => format!("remove{}", torrent.0),
         ToShard::Lease(direction, class, bytes) => format!("{direction:?}{class:?}{bytes}"),
         ToShard::Limits(_) => "limits".into(),
+        ToShard::Ban(ip) => format!("ban{ip}"),
+        ToShard::ExternalAddr(ip) => format!("we{ip}"),
     }
 }
 
@@ -175,11 +177,12 @@ fn a_torrent_is_taken_once() {
 #[test]
 fn connections_without_a_handshake_are_bounded_in_number_and_time() {
     let mut rig = rig(None);
-    let conns: Vec<ConnId> =
-        (0..PENDING_MAX).map(|_| rig.hub.on_accepted(rig.now).unwrap()).collect();
-    assert_eq!(rig.hub.on_accepted(rig.now), None);
+    let conns: Vec<ConnId> = (0..PENDING_MAX)
+        .map(|_| rig.hub.on_accepted([10, 0, 0, 9].into(), rig.now).unwrap())
+        .collect();
+    assert_eq!(rig.hub.on_accepted([10, 0, 0, 9].into(), rig.now), None);
     rig.hub.on_closed(conns[0]);
-    assert!(rig.hub.on_accepted(rig.now).is_some());
+    assert!(rig.hub.on_accepted([10, 0, 0, 9].into(), rig.now).is_some());
     assert_eq!(rig.wait(HANDSHAKE_MAX).matches("close").count(), PENDING_MAX);
     assert_eq!(rig.hub.deadline(), None);
     let late = Handshake::new(Extensions::default(), InfoHash([1; 20]), PeerId([2; 20]));
@@ -317,4 +320,39 @@ fn a_tracker_that_hides_the_size_of_the_swarm_is_scraped_once() {
     rig.says(ToHub::Settled(TorrentId(0)));
     rig.http.truncate(1);
     assert_eq!(rig.tracker_says(SILENT), "tracker0", "once is enough");
+}
+
+#[test]
+fn who_is_banned_by_one_torrent_is_banned_by_all_shards_and_at_the_door() {
+    let mut rig = started(SeedGoal::Forever, Phase::Downloading);
+    let bad = SocketAddr::from(([80, 1, 2, 3], 5));
+    assert!(rig.hub.on_accepted(bad.ip(), rig.now).is_some());
+    let banned = ToHub::Peer(TorrentId(0), bad, PeerNews::Banned);
+    assert_eq!(rig.says(banned), "0<ban80.1.2.3 1<ban80.1.2.3 peer0Banned");
+    assert_eq!(rig.hub.on_accepted(bad.ip(), rig.now), None);
+    assert_eq!(rig.hub.on_accepted("::ffff:80.1.2.3".parse().unwrap(), rig.now), None);
+    let again = ToHub::Peer(TorrentId(0), bad, PeerNews::Banned);
+    assert_eq!(rig.says(again), "peer0Banned", "shards were told");
+}
+
+#[test]
+fn one_address_does_not_occupy_the_door_but_neighbours_may() {
+    for (ip, most) in [([80, 1, 2, 3], PENDING_PER_IP_MAX), ([127, 0, 0, 1], PENDING_MAX)] {
+        let mut rig = rig(None);
+        let taken = (0..).take_while(|_| rig.hub.on_accepted(ip.into(), rig.now).is_some());
+        assert_eq!(taken.count(), most, "{ip:?}");
+        let other = rig.hub.on_accepted([80, 1, 2, 4].into(), rig.now);
+        assert_eq!(other.is_some(), most < PENDING_MAX);
+    }
+}
+
+#[test]
+fn shards_are_told_our_address_when_it_changes() {
+    let mut rig = rig(None);
+    rig.hub.add(spec(1, SeedGoal::Forever), rig.now).unwrap();
+    rig.hear();
+    rig.says(ToHub::Status(TorrentId(0), status(Phase::Downloading, 0, 0)));
+    let body =
+        b"d8:completei1e11:external ip4:\x50\x01\x02\x0310:incompletei1e8:intervali1800e5:peers0:e";
+    assert_eq!(rig.tracker_says(body), "0<we80.1.2.3 1<we80.1.2.3 tracker0");
 }

@@ -416,3 +416,22 @@ fn the_cost_of_an_event_does_not_depend_on_how_many_torrents_there_are() {
     assert!(visits > 30, "the peers' life was seen: {visits}");
     assert_eq!(cost_among(1_000), (visits, outputs));
 }
+
+#[test]
+fn a_ban_ends_connections_and_dials_of_the_address_in_every_torrent() {
+    let mut rig = rig(8, 3, false);
+    for n in 0..3 {
+        rig.add(n);
+    }
+    rig.incoming(0, 1);
+    rig.incoming(1, 2);
+    assert_eq!(rig.peers(1, 1), "dial");
+    assert_eq!(rig.peers(2, 1), "", "it waits for room");
+    assert_eq!(rig.tell(ToShard::Ban(addr(1).ip())), "close(Banned)");
+    assert_eq!(rig.dialed(true), "close(Banned)");
+    assert_eq!(rig.incoming(2, 1), "close(Banned)");
+    rig.closed(2);
+    assert_eq!(rig.peers(2, 1), "", "it is not dialled any more");
+    assert_eq!(rig.peers(2, 3), "dial");
+    assert_eq!(rig.tell(ToShard::Ban(addr(1).ip())), "", "once is enough");
+}

@@ -7,7 +7,7 @@
 use std::collections::VecDeque;
 use std::net::IpAddr;
 
-use base::{BlockId, ConnId, Instant, PieceIndex};
+use base::{BLOCK_BYTES, BlockId, ConnId, Instant, PieceIndex};
 use wire::peer::Message;
 
 use super::{CloseReason, Output, Swarm};
@@ -111,6 +111,9 @@ impl Swarm {
         for &piece in &allows {
             session.say(Message::AllowedFast(piece));
         }
+        let blocks =
+            allows.iter().map(|&piece| self.picker.piece_bytes(piece).div_ceil(BLOCK_BYTES));
+        session.allowance = blocks.sum::<u32>().saturating_mul(2);
         session.allows = allows;
     }
 }
