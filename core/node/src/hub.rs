@@ -341,7 +341,11 @@ impl Hub {
         if let SeedGoal::Time(time) = item.goal {
             self.goals.insert((now.after(time), torrent));
         }
-        if self.announced.contains(&torrent) {
+        // `completed` is of the whole torrent; who has a part and wants no more is *paused*.
+        let whole = item.status.have_bytes == item.status.total_bytes;
+        if !whole {
+            self.trackers.on_paused(torrent);
+        } else if self.announced.contains(&torrent) {
             if item.status.stats.downloaded_bytes > 0 {
                 self.completing.insert(torrent, now.after(COMPLETED_MAX));
             }
@@ -357,7 +361,7 @@ impl Hub {
         let reached = match item.goal {
             SeedGoal::None => true,
             SeedGoal::Ratio { per_mille } => {
-                let wanted = u128::from(item.status.total_bytes) * u128::from(per_mille);
+                let wanted = u128::from(item.status.wanted_bytes) * u128::from(per_mille);
                 u128::from(item.status.uploaded_ever_bytes) * 1000 >= wanted
             }
             SeedGoal::Time(time) => settled_at.after(time) <= now,

@@ -44,7 +44,7 @@ pub enum ToHub {
     Status(TorrentId, Box<TorrentStatus>),
     /// A swarm is short of addresses.
     WantPeers(TorrentId),
-    /// Everything that the torrent has is durable and recorded, and it has everything.
+    /// Everything that the torrent has is durable and recorded, and it has all that is wanted.
     Settled(TorrentId),
     /// The torrent cannot go on.
     Failed(TorrentId, String),
@@ -69,9 +69,9 @@ pub enum Phase {
         /// Pieces to compare.
         total: u32,
     },
-    /// Something is missing.
+    /// Something wanted is missing.
     Downloading,
-    /// Nothing is missing.
+    /// Nothing wanted is missing.
     Seeding,
     /// It is being stopped.
     Stopping,
@@ -92,6 +92,10 @@ pub struct TorrentStatus {
     pub have_bytes: u64,
     /// Bytes in all.
     pub total_bytes: u64,
+    /// Bytes of wanted files that are in verified pieces.
+    pub wanted_have_bytes: u64,
+    /// Bytes of wanted files; `total_bytes` if nothing is skipped.
+    pub wanted_bytes: u64,
     /// Traffic of this run.
     pub stats: Stats,
     /// Payload bytes of all runs.

@@ -8,5 +8,6 @@ pub mod assembly;
 pub mod durability;
 pub mod job;
 pub mod layout;
+pub mod part;
 pub mod recheck;
 pub mod store;

@@ -6,6 +6,8 @@
 //! What an earlier run recorded is believed for a file that looks as it did at the last sync;
 //! every other piece is compared with its digest before we say that we have it.
 
+mod part_file;
+
 use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::PathBuf;
@@ -18,7 +20,7 @@ use keys::Sha1;
 use crate::assembly::{Assembly, Step};
 use crate::durability::{Durability, Next, SyncPolicy};
 use crate::job::{
-    DiskDone, DiskError, DiskErrorKind, DiskJob, DoneKind, FileStamp, HashPart, JobKind,
+    DiskDone, DiskError, DiskErrorKind, DiskJob, DoneKind, FileSpec, FileStamp, HashPart, JobKind,
     ResumeRecord,
 };
 use crate::layout::Layout;
@@ -104,6 +106,8 @@ enum JobUse {
     HashAhead { piece: PieceIndex, offset_bytes: u32, length_bytes: u32 },
     Check(PieceIndex),
     Resident(u64),
+    Copy,
+    RemovePart,
     Sync,
     Commit,
     Close,
@@ -127,6 +131,9 @@ pub struct Store {
     have: Bitfield,
     durability: Durability,
     stamps: Vec<FileStamp>,
+    /// What the disk told when it was opened, while the part file gives back what is wanted now.
+    opened: Option<(Vec<FileStamp>, Option<Box<ResumeRecord>>)>,
+    part: part_file::PartFile,
     assemblies: BTreeMap<PieceIndex, Assembly>,
     jobs: BTreeMap<JobId, JobUse>,
     next_job: u64,
@@ -157,6 +164,8 @@ impl Store {
             have: Bitfield::empty(piece_count),
             durability: Durability::new(config.sync, Bitfield::empty(piece_count)),
             stamps: Vec::new(),
+            opened: None,
+            part: part_file::PartFile::new(spec.layout.wanted_pieces()),
             assemblies: BTreeMap::new(),
             jobs: BTreeMap::new(),
             next_job: 0,
@@ -296,9 +305,12 @@ impl Store {
         let job = self.jobs.remove(&done.id).expect("a job comes home once");
         match (job, done.kind) {
             (JobUse::Open, DoneKind::Opened { stamps, resume }) => match stamps {
-                Ok(stamps) => self.on_opened(stamps, resume, now),
+                Ok(stamps) => self.on_looked(stamps, resume, now),
                 Err(error) => self.fail(error, pool),
             },
+            (JobUse::Copy, DoneKind::Copied { stamps }) => self.on_copied(stamps.ok(), now),
+            // It is tried again in the next run.
+            (JobUse::RemovePart, DoneKind::Removed { .. }) => {}
             (
                 JobUse::Write { piece, offset_bytes, length_bytes },
                 DoneKind::Written { blocks, hash, result },
@@ -396,6 +408,7 @@ impl Store {
         }
         if done {
             self.state = State::Ready;
+            self.judge_part_file();
             self.outputs.push_back(Output::Ready(self.have.clone()));
             // A first record, so that what was compared need not be compared again.
             self.durability.on_record_changed();
@@ -559,6 +572,7 @@ impl Store {
         if !self.durability.is_settled() {
             return;
         }
+        self.drop_part_file();
         if self.settle && !self.settled_said && matches!(self.state, State::Ready) {
             self.settled_said = true;
             self.outputs.push_back(Output::Settled);
@@ -580,7 +594,7 @@ impl Store {
             have: self.durability.durable().as_bytes().to_vec(),
             stamps: self.stamps.clone(),
             writing: self.spec.writable
-                && !self.durability.durable().is_full()
+                && !self.durability.durable().includes(&self.part.wanted)
                 && !matches!(self.state, State::Stopping),
             checked_to,
             downloaded_bytes,
@@ -621,22 +635,45 @@ fn judge_files(
     let piece_count = layout.piece_count();
     let now: BTreeMap<FileIndex, &FileStamp> =
         stamps.iter().map(|stamp| (stamp.file, stamp)).collect();
+    let then: BTreeMap<FileIndex, &FileStamp> = record
+        .iter()
+        .flat_map(|record| &record.stamps)
+        .map(|stamp| (stamp.file, stamp))
+        .collect();
+    let unchanged = |file: FileIndex| {
+        now.get(&file).zip(then.get(&file)).is_some_and(|(now, then)| {
+            let writing = record.is_some_and(|record| record.writing);
+            now.length_bytes == then.length_bytes
+                && (now.modified_ns == then.modified_ns
+                    || (writing && now.modified_ns > then.modified_ns))
+        })
+    };
+    let in_full = |stamps: &BTreeMap<FileIndex, &FileStamp>, spec: &FileSpec| {
+        stamps.get(&spec.file).is_some_and(|stamp| stamp.length_bytes >= spec.length_bytes)
+    };
     let mut absent = vec![false; piece_count as usize];
     let mut believed = vec![record.is_some(); piece_count as usize];
+    let mut judge = |piece: usize, is_there: bool, as_recorded: bool| {
+        absent[piece] |= !is_there;
+        believed[piece] &= as_recorded;
+    };
     for spec in layout.specs() {
-        let stamp = now.get(&spec.file);
-        let present = stamp.is_some_and(|stamp| stamp.length_bytes >= spec.length_bytes);
-        let unchanged = record.is_some_and(|record| {
-            let then = record.stamps.iter().find(|then| then.file == spec.file);
-            stamp.zip(then).is_some_and(|(now, then)| {
-                now.length_bytes == then.length_bytes
-                    && (now.modified_ns == then.modified_ns
-                        || (record.writing && now.modified_ns > then.modified_ns))
-            })
-        });
-        for piece in layout.pieces_of(spec.file) {
-            absent[piece as usize] |= !present;
-            believed[piece as usize] &= unchanged;
+        let (is_there, as_recorded) = (in_full(&now, &spec), unchanged(spec.file));
+        if Some(spec.file) == layout.part_file() {
+            for piece in layout.pieces_in_part() {
+                judge(piece.0 as usize, is_there, as_recorded);
+            }
+        } else {
+            // What is put aside lies in the part file, as far as that goes. A record of a time
+            // when the file itself was there says nothing of the part file.
+            let aside = layout.is_aside(spec.file);
+            let was_aside = !in_full(&then, &spec);
+            for piece in layout.pieces_of(spec.file) {
+                match aside && layout.is_shared(PieceIndex(piece)) {
+                    true => judge(piece as usize, true, was_aside),
+                    false => judge(piece as usize, is_there, as_recorded),
+                }
+            }
         }
     }
     let recorded = record.and_then(|record| Bitfield::from_bytes(&record.have, piece_count));

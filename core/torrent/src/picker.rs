@@ -2,7 +2,8 @@
 //!
 //! Source: BEP 3 (rarest first, random first piece, strict piece order within a piece, endgame).
 //! Partial pieces come before new ones, so that little memory is bound and pieces can be passed
-//! on soon; several peers may fill one piece.
+//! on soon; several peers may fill one piece. In order of their numbers instead of their rarity
+//! pieces come if the user wants it so.
 //!
 //! Invariants: a piece is in exactly one [`Piece`] state; `order` holds the `Missing` pieces and
 //! no other, sorted by availability, with `bounds[a]` the position of the first one that at
@@ -28,6 +29,18 @@ enum Piece {
     /// Every block is here; storage is verifying.
     Verifying,
     Have,
+    /// Nobody wants it.
+    Skipped,
+}
+
+/// Which new piece comes first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Order {
+    /// The one that the fewest peers have, after the first few.
+    #[default]
+    Rarest,
+    /// The one with the lowest number that the peer has.
+    Sequential,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,19 +83,30 @@ pub struct Picker {
     partials: BTreeMap<PieceIndex, Partial>,
     verifying: BTreeMap<PieceIndex, Vec<ConnId>>,
     have_count: u32,
+    sequence: Order,
+    /// No piece before this one is missing.
+    first_missing: u32,
 }
 
 impl Picker {
-    /// A picker for a torrent of which `have` is there.
-    pub fn new(have: &Bitfield, piece_bytes: u32, total_bytes: u64, rng: &mut Rng) -> Self {
+    /// A picker for a torrent of which `have` is there and `wanted` is to be had.
+    pub fn new(
+        have: &Bitfield,
+        wanted: &Bitfield,
+        (piece_bytes, total_bytes): (u32, u64),
+        sequence: Order,
+        rng: &mut Rng,
+    ) -> Self {
         let count = have.len();
         let before_last = u64::from(piece_bytes) * u64::from(count.saturating_sub(1));
         let last_piece_bytes = u32::try_from(total_bytes - before_last).expect("at most a piece");
-        let mut order: Vec<u32> = (0..count).filter(|&p| !have.has(PieceIndex(p))).collect();
+        let mut order: Vec<u32> =
+            wanted.ones().filter(|&piece| !have.has(piece)).map(|piece| piece.0).collect();
         for i in (1..order.len()).rev() {
             order.swap(i, rng.below(u32::try_from(i + 1).expect("piece count fits u32")) as usize);
         }
-        let mut pieces = vec![Piece::Have; count as usize];
+        let mut pieces = vec![Piece::Skipped; count as usize];
+        have.ones().for_each(|piece| pieces[piece.0 as usize] = Piece::Have);
         for (position, &piece) in (0..).zip(&order) {
             pieces[piece as usize] = Piece::Missing(position);
         }
@@ -96,12 +120,22 @@ impl Picker {
             partials: BTreeMap::new(),
             verifying: BTreeMap::new(),
             have_count: have.count(),
+            sequence,
+            first_missing: 0,
         }
     }
 
-    /// Whether every piece is verified.
+    /// Whether every wanted piece is verified.
     pub fn is_complete(&self) -> bool {
-        self.have_count as usize == self.pieces.len()
+        self.order.is_empty() && self.partials.is_empty() && self.verifying.is_empty()
+    }
+
+    /// Whether `piece` is wanted and not verified.
+    pub fn lacks(&self, piece: PieceIndex) -> bool {
+        match self.pieces[piece.0 as usize] {
+            Piece::Missing(_) | Piece::Partial | Piece::Verifying => true,
+            Piece::Have | Piece::Skipped => false,
+        }
     }
 
     /// Whether `piece` is verified.
@@ -187,6 +221,7 @@ impl Picker {
         let mut position = u32::try_from(self.order.len()).expect("piece count fits u32");
         self.order.push(piece.0);
         self.pieces[piece.0 as usize] = Piece::Missing(position);
+        self.first_missing = self.first_missing.min(piece.0);
         let available = self.availability[piece.0 as usize] as usize;
         while self.bounds.len() <= available {
             self.bounds.push(position);
@@ -240,16 +275,29 @@ impl Picker {
         self.pick_from(piece, out.len() + count, out);
     }
 
-    fn next_missing(&self, peer: &Bitfield, rng: &mut Rng) -> Option<PieceIndex> {
+    fn next_missing(&mut self, peer: &Bitfield, rng: &mut Rng) -> Option<PieceIndex> {
         let length = u32::try_from(self.order.len()).expect("piece count fits u32");
         if length == 0 {
             return None;
+        }
+        if self.sequence == Order::Sequential {
+            return self.next_in_sequence(peer);
         }
         let started = self.partials.len() + self.verifying.len() + self.have_count as usize;
         let start =
             if started < RANDOM_FIRST_PIECES as usize { rng.below(length) as usize } else { 0 };
         let (before, after) = self.order.split_at(start);
         after.iter().chain(before).copied().map(PieceIndex).find(|&piece| peer.has(piece))
+    }
+
+    fn next_in_sequence(&mut self, peer: &Bitfield) -> Option<PieceIndex> {
+        let is_missing = |piece: &Piece| matches!(piece, Piece::Missing(_));
+        let from = self.first_missing as usize;
+        let first = from + self.pieces[from..].iter().position(is_missing)?;
+        self.first_missing = u32::try_from(first).expect("piece count fits u32");
+        let missing = (self.first_missing..).map(PieceIndex).zip(&self.pieces[first..]);
+        let mut missing = missing.filter(|(_, piece)| is_missing(piece)).map(|(index, _)| index);
+        missing.find(|&piece| peer.has(piece))
     }
 
     fn begin(&mut self, piece: PieceIndex) {
@@ -336,7 +384,7 @@ impl Picker {
             // Asked for, given up, and here after all: take it.
             Piece::Missing(_) => self.begin(block.piece),
             Piece::Partial => {}
-            Piece::Verifying | Piece::Have => return Accepted::Duplicate,
+            Piece::Verifying | Piece::Have | Piece::Skipped => return Accepted::Duplicate,
         }
         let partial = self.partials.get_mut(&block.piece).expect("it is partial");
         let state = &mut partial.blocks[(block.offset_bytes / BLOCK_BYTES) as usize];
@@ -415,6 +463,8 @@ impl Picker {
             assert!(self.bounds[available] <= position, "bucket begins after its piece");
             assert!(self.bounds.get(available + 1).is_none_or(|&bound| position < bound));
         }
+        let lowest = self.order.iter().min();
+        assert!(lowest.is_none_or(|&lowest| self.first_missing <= lowest), "one is overlooked");
         let missing = self.pieces.iter().filter(|piece| matches!(piece, Piece::Missing(_))).count();
         assert_eq!(missing, self.order.len());
         for partial in self.partials.values() {

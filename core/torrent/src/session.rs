@@ -98,7 +98,7 @@ pub struct Session {
     pub have: Bitfield,
     /// How often it said all that it has in one message.
     pub inventories: u32,
-    /// How many of the pieces it has we lack.
+    /// How many of the pieces it has we want and lack.
     pub useful: u32,
     /// The incoming stream.
     pub receiver: Receiver,

@@ -5,7 +5,7 @@
 //! [`Swarm::on_piece_failed`]. Sockets are the driver's: it asks for a plan, reads, and reports.
 //!
 //! Invariants: a block counted as requested in the picker is in the `requests` of exactly so
-//! many sessions; `useful` of a session is the number of pieces it has and we lack.
+//! many sessions; `useful` of a session is the number of pieces it has and we want and lack.
 
 mod messages;
 mod upkeep;
@@ -21,7 +21,7 @@ use wire::extended::ExtendedHandshake;
 use wire::peer::{Extensions, Handshake, Message};
 
 use crate::peers::{Peers, Source};
-use crate::picker::Picker;
+use crate::picker::{Order, Picker};
 use crate::receive::{Received, Receiver, RecvPlan, StreamError};
 use crate::session::{Asked, REQUESTS_QUEUED_MAX, Rate, Session};
 
@@ -70,8 +70,6 @@ pub struct Shape {
     pub total_bytes: u64,
     /// Number of pieces.
     pub pieces: u32,
-    /// Whether missing pieces are wanted. Without it the swarm only gives.
-    pub wants: bool,
 }
 
 /// Why we close a connection.
@@ -165,6 +163,9 @@ pub struct Swarm {
     config: Config,
     rng: Rng,
     picker: Picker,
+    /// The pieces to be had. Empty: the swarm only gives.
+    wanted: Bitfield,
+    order: Order,
     have: Bitfield,
     /// False until storage said what is there: until then nothing is asked or given.
     ready: bool,
@@ -193,8 +194,12 @@ impl Swarm {
     /// A swarm that waits for [`Swarm::on_ready`].
     pub fn new(shape: Shape, config: Config, mut rng: Rng) -> Self {
         let have = Bitfield::empty(shape.pieces);
+        let wanted = Bitfield::full(shape.pieces);
+        let sizes = (shape.piece_bytes, shape.total_bytes);
         Self {
-            picker: Picker::new(&have, shape.piece_bytes, shape.total_bytes, &mut rng),
+            picker: Picker::new(&have, &wanted, sizes, Order::Rarest, &mut rng),
+            wanted,
+            order: Order::Rarest,
             shape,
             config,
             rng,
@@ -219,19 +224,31 @@ impl Swarm {
         }
     }
 
+    /// Chooses the pieces to be had, and in which order; without it all are, the rarest first.
+    pub fn choose(&mut self, wanted: Bitfield, order: Order) {
+        assert!(!self.ready, "chosen before storage is ready");
+        self.wanted = wanted;
+        self.order = order;
+    }
+
+    /// Whether storage is ready and every piece to be had is there.
+    pub fn is_complete(&self) -> bool {
+        self.ready && self.picker.is_complete()
+    }
+
     /// Storage looked: these pieces are there.
     pub fn on_ready(&mut self, have: Bitfield, now: Instant) {
         assert!(!self.ready, "storage gets ready once");
         self.ready = true;
-        self.picker =
-            Picker::new(&have, self.shape.piece_bytes, self.shape.total_bytes, &mut self.rng);
+        let sizes = (self.shape.piece_bytes, self.shape.total_bytes);
+        self.picker = Picker::new(&have, &self.wanted, sizes, self.order, &mut self.rng);
         self.have = have;
         let conns: Vec<ConnId> = self.sessions.keys().copied().collect();
         for conn in conns {
             let Some(session) = self.sessions.get_mut(&conn) else { continue };
             for piece in session.have.ones() {
                 self.picker.on_peer_has(piece);
-                session.useful += u32::from(!self.have.has(piece));
+                session.useful += u32::from(self.picker.lacks(piece));
             }
             if session.peer_id.is_some() {
                 self.introduce(conn);
@@ -349,22 +366,30 @@ impl Swarm {
             (false, 0) => {}
             (true | false, _) => session.say(Message::Bitfield(self.have.as_bytes())),
         }
-        if session.extended {
-            let hello = ExtendedHandshake {
-                version: Some(self.config.client.clone()),
-                port: self.config.listen_port,
-                reqq: Some(u32::try_from(REQUESTS_QUEUED_MAX).expect("a small constant")),
-                upload_only: self.have.is_full(),
-                your_ip: Some(session.addr.ip()),
-                ..ExtendedHandshake::default()
-            };
-            session.say(Message::Extended {
-                id: wire::extended::HANDSHAKE_ID,
-                payload: &hello.encode(),
-            });
-        }
+        self.say_hello(conn);
         self.allow_fast(conn);
         self.touch(conn);
+    }
+
+    /// Says what BEP 10 has to say. Again when we begin to want nothing more without having
+    /// everything (BEP 21): of the complete that is known.
+    fn say_hello(&mut self, conn: ConnId) {
+        let upload_only = self.is_complete();
+        let Some(session) = self.sessions.get_mut(&conn).filter(|session| session.extended) else {
+            return;
+        };
+        let hello = ExtendedHandshake {
+            version: Some(self.config.client.clone()),
+            port: self.config.listen_port,
+            reqq: Some(u32::try_from(REQUESTS_QUEUED_MAX).expect("a small constant")),
+            upload_only,
+            your_ip: Some(session.addr.ip()),
+            ..ExtendedHandshake::default()
+        };
+        session.say(Message::Extended {
+            id: wire::extended::HANDSHAKE_ID,
+            payload: &hello.encode(),
+        });
     }
 
     fn twin(&self, conn: ConnId, peer_id: PeerId) -> Option<ConnId> {
@@ -492,8 +517,20 @@ impl Swarm {
                 self.touch(conn);
             }
         }
-        if self.have.is_full() {
+        if self.is_complete() {
+            if !self.have.is_full() {
+                self.say_upload_only();
+            }
             self.close_other_seeds();
+        }
+    }
+
+    fn say_upload_only(&mut self) {
+        let known = |(&conn, session): (&ConnId, &Session)| session.peer_id.map(|_| conn);
+        let conns: Vec<ConnId> = self.sessions.iter().filter_map(known).collect();
+        for conn in conns {
+            self.say_hello(conn);
+            self.touch(conn);
         }
     }
 

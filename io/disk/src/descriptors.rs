@@ -114,6 +114,18 @@ impl Descriptors {
         drop(closing);
     }
 
+    /// Closes one, if it is open.
+    pub(crate) fn close(&self, key: Key) {
+        let mut guard = self.lock();
+        let inner = &mut *guard;
+        let closing = inner.entries.remove(&key);
+        if let Some(entry) = &closing {
+            inner.by_age.remove(&entry.last_use);
+        }
+        drop(guard);
+        drop(closing);
+    }
+
     /// Closes all of a torrent; its `is_closed` must already be true.
     pub(crate) fn close_torrent(&self, torrent: &TorrentFiles) {
         let mut guard = self.lock();

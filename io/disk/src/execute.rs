@@ -1,16 +1,18 @@
 //! Does what a job says, on the thread that calls.
 
 use std::fs::File;
+use std::os::unix::fs::FileExt as _;
 use std::sync::PoisonError;
 
 use base::{BufRef, FileIndex, TorrentId};
 use keys::Sha1;
 use rustix::io::{Errno, pread};
 use storage::job::{
-    DiskDone, DiskError, DiskErrorKind, DiskJob, DoneKind, Extent, HashPart, JobKind, ResumeRecord,
+    CopyRange, DiskDone, DiskError, DiskErrorKind, DiskJob, DoneKind, Extent, HashPart, JobKind,
+    ResumeRecord,
 };
 
-use crate::failure::{failure, found};
+use crate::failure::{failure, found, std_failure};
 use crate::files::{FileTable, TorrentFiles};
 use crate::resident::is_resident;
 use crate::resume_db::ResumeDb;
@@ -82,6 +84,18 @@ impl Executor {
             }
             JobKind::MakeResident { extents } => {
                 DoneKind::Resident { result: self.make_resident(torrent, &extents, scratch) }
+            }
+            JobKind::Copy { ranges } => {
+                let result = self.table.torrent("write", torrent).and_then(|torrent| {
+                    ranges.iter().try_for_each(|range| self.copy(&torrent, range, scratch))?;
+                    self.table.stamps(&torrent)
+                });
+                DoneKind::Copied { stamps: result }
+            }
+            JobKind::Remove { file } => {
+                let torrent = self.table.torrent("delete", torrent);
+                let result = torrent.and_then(|torrent| self.table.remove(&torrent, file));
+                DoneKind::Removed { result }
             }
             JobKind::Sync { files } => {
                 let result = self.table.torrent("sync", torrent).and_then(|torrent| {
@@ -156,6 +170,25 @@ impl Executor {
             }
         }
         Ok(hash)
+    }
+
+    fn copy(
+        &self,
+        torrent: &TorrentFiles,
+        range: &CopyRange,
+        scratch: &mut Scratch,
+    ) -> Result<(), DiskError> {
+        let from = self.table.for_read(torrent, range.from.file)?;
+        let to = self.table.for_write(torrent, range.to.file)?;
+        let mut at = range.to.offset_bytes;
+        let mut written = Ok(());
+        read_through(torrent, &from, &range.from, scratch, |bytes| {
+            if written.is_ok() {
+                written = to.write_all_at(bytes, at);
+                at += bytes.len() as u64;
+            }
+        })?;
+        written.map_err(|error| std_failure("write", torrent.full_path(range.to.file), &error))
     }
 
     fn make_resident(

@@ -16,7 +16,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use base::{FileIndex, TorrentId};
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat, fstat, openat, statat};
+use rustix::fs::{
+    AtFlags, FileType, Mode, OFlags, Stat, fchmod, fstat, openat, statat, symlinkat, unlinkat,
+};
 use rustix::io::Errno;
 use storage::job::{DiskError, DiskErrorKind, FileSpec, FileStamp};
 
@@ -139,13 +141,16 @@ impl FileTable {
         let stamps = self.stamps(torrent)?;
         let is_missing =
             |spec: &&FileSpec| stamps.binary_search_by_key(&spec.file, |stamp| stamp.file).is_err();
-        let empty = torrent.files.iter().filter(|spec| spec.length_bytes == 0);
+        let empty = torrent.files.iter().filter(|spec| spec.length_bytes == 0 && spec.make);
         let to_make: Vec<_> = empty.filter(|_| torrent.create).filter(is_missing).collect();
         if to_make.is_empty() {
             return Ok(stamps);
         }
         for spec in to_make {
-            self.open_file("create", torrent, spec, Access::Write)?;
+            match &spec.link {
+                Some(says) => self.make_link(torrent, spec, says)?,
+                None => drop(self.open_file("create", torrent, spec, Access::Write)?),
+            }
         }
         self.stamps(torrent)
     }
@@ -227,7 +232,7 @@ impl FileTable {
         let opened = match access {
             Access::Read => self.beneath(torrent, &spec.path, READ),
             Access::Write => match self.beneath(torrent, &spec.path, WRITE) {
-                Err(Errno::NOENT) if torrent.create => self.create_file(torrent, spec),
+                Err(Errno::NOENT) if torrent.create && spec.make => self.create_file(torrent, spec),
                 other => other,
             },
         };
@@ -239,28 +244,77 @@ impl FileTable {
         let stat = fstat(&opened).map_err(|errno| failure(operation, &path, errno))?;
         check_regular(operation, torrent, spec, &stat)?;
         let file = File::from(opened);
-        if access == Access::Write && length_bytes(&stat) < spec.length_bytes {
-            // Another worker may do the same at once: both extend to the same length.
-            file.set_len(spec.length_bytes).map_err(|error| std_failure("extend", path, &error))?;
+        if access == Access::Write {
+            shape(&file, spec, &stat, path)?;
         }
         Ok(file)
+    }
+
+    /// Makes a symbolic link where nothing is yet. What is there stays, whatever it is.
+    fn make_link(
+        &self,
+        torrent: &TorrentFiles,
+        spec: &FileSpec,
+        says: &Path,
+    ) -> Result<(), DiskError> {
+        let fail = |errno| failure("create", torrent.root.join(&spec.path), errno);
+        let parent = spec.path.parent().unwrap_or(Path::new(""));
+        let name = spec.path.file_name().ok_or_else(|| fail(Errno::XDEV))?;
+        let folder = match self.beneath(torrent, parent, FOLDER) {
+            Err(Errno::NOENT) => {
+                self.make_folders(torrent, parent).map_err(fail)?;
+                self.beneath(torrent, parent, FOLDER)
+            }
+            other => other,
+        };
+        match symlinkat(says, folder.map_err(fail)?, name) {
+            Ok(()) => drop(torrent.clean_folders().remove(parent)),
+            Err(Errno::EXIST) => {}
+            Err(errno) => return Err(fail(errno)),
+        }
+        Ok(())
+    }
+
+    /// Deletes a file of the torrent; if it is not there that is as good.
+    pub(crate) fn remove(
+        &self,
+        torrent: &TorrentFiles,
+        file: FileIndex,
+    ) -> Result<(), DiskError> {
+        let spec = torrent.known("delete", file)?;
+        let fail = |errno| failure("delete", torrent.root.join(&spec.path), errno);
+        if !torrent.create {
+            return Err(fail(Errno::PERM));
+        }
+        let parent = spec.path.parent().unwrap_or(Path::new(""));
+        let name = spec.path.file_name().ok_or_else(|| fail(Errno::XDEV))?;
+        let folder = self.beneath(torrent, parent, FOLDER).map_err(fail)?;
+        match unlinkat(folder, name, AtFlags::empty()) {
+            Ok(()) | Err(Errno::NOENT) => {
+                self.descriptors.close(Key { torrent: torrent.id, file: Some(file) });
+                Ok(())
+            }
+            Err(errno) => Err(fail(errno)),
+        }
+    }
+
+    fn make_folders(&self, torrent: &TorrentFiles, folder: &Path) -> Result<(), Errno> {
+        let root = self.root(torrent)?;
+        let mut changed = Vec::new();
+        let made = self.with_room(|| self.guard.make_folders(root.as_fd(), folder, &mut changed));
+        let mut clean = torrent.clean_folders();
+        for folder in &changed {
+            clean.remove(folder);
+        }
+        made
     }
 
     fn create_file(&self, torrent: &TorrentFiles, spec: &FileSpec) -> Result<OwnedFd, Errno> {
         let flags = WRITE | OFlags::CREATE;
         let parent = spec.path.parent().unwrap_or(Path::new(""));
-        let root = self.root(torrent)?;
         let created = match self.beneath(torrent, &spec.path, flags) {
             Err(Errno::NOENT) => {
-                let mut changed = Vec::new();
-                let made =
-                    self.with_room(|| self.guard.make_folders(root.as_fd(), parent, &mut changed));
-                let mut clean = torrent.clean_folders();
-                for folder in &changed {
-                    clean.remove(folder);
-                }
-                drop(clean);
-                made?;
+                self.make_folders(torrent, parent)?;
                 self.beneath(torrent, &spec.path, flags)
             }
             other => other,
@@ -369,7 +423,7 @@ impl FileTable {
         let mut stamps = Vec::with_capacity(torrent.files.len());
         // Files of one folder follow each other: one look-up of the folder serves them all.
         let mut folder: Option<(&Path, Option<OwnedFd>)> = None;
-        for spec in &torrent.files {
+        for spec in torrent.files.iter().filter(|spec| spec.link.is_none()) {
             let fail = |errno| failure("open", torrent.root.join(&spec.path), errno);
             let parent = spec.path.parent().unwrap_or(Path::new(""));
             let Some(name) = spec.path.file_name() else { return Err(fail(Errno::XDEV)) };
@@ -427,6 +481,45 @@ fn check_regular(
     }
     let path = torrent.root.join(&spec.path);
     Err(found(operation, path, DiskErrorKind::Other, "not a regular file"))
+}
+
+/// Brings a file that is to be written to its full length, and gives it its room and its mode.
+///
+/// Another worker may do the same at once: both come to the same.
+fn shape(file: &File, spec: &FileSpec, stat: &Stat, path: PathBuf) -> Result<(), DiskError> {
+    let mode = Mode::from_raw_mode(stat.st_mode);
+    // Whoever may read may execute: the umask has had its say about reading.
+    let readers = mode.intersection(Mode::RUSR | Mode::RGRP | Mode::ROTH);
+    let wanted = mode.union(Mode::from_raw_mode(readers.as_raw_mode() >> 2));
+    if spec.executable && wanted != mode {
+        fchmod(file, wanted).map_err(|errno| failure("make executable", path.clone(), errno))?;
+    }
+    // `st_blocks` counts units of 512 bytes, whatever the file system's own blocks are.
+    let room_bytes = u64::try_from(stat.st_blocks).unwrap_or(0).saturating_mul(512);
+    if spec.reserve && room_bytes < spec.length_bytes && reserve(file, spec.length_bytes, &path)? {
+        return Ok(());
+    }
+    if length_bytes(stat) < spec.length_bytes {
+        file.set_len(spec.length_bytes).map_err(|error| std_failure("extend", path, &error))?;
+    }
+    Ok(())
+}
+
+/// Takes the room of the first `length_bytes` of a file. False: the file system can't.
+#[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
+fn reserve(file: &File, length_bytes: u64, path: &Path) -> Result<bool, DiskError> {
+    match rustix::fs::fallocate(file, rustix::fs::FallocateFlags::empty(), 0, length_bytes) {
+        Ok(()) => Ok(true),
+        // Zeros written by hand would cost as much as the download and promise nothing where the
+        // file system copies on write.
+        Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => Ok(false),
+        Err(errno) => Err(failure("reserve room for", path, errno)),
+    }
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd")))]
+fn reserve(_file: &File, _length_bytes: u64, _path: &Path) -> Result<bool, DiskError> {
+    Ok(false)
 }
 
 fn length_bytes(stat: &Stat) -> u64 {

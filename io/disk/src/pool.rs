@@ -61,6 +61,8 @@ impl Shared {
             | JobKind::Write { .. }
             | JobKind::Hash { .. }
             | JobKind::MakeResident { .. }
+            | JobKind::Copy { .. }
+            | JobKind::Remove { .. }
             | JobKind::Close => &self.work,
             JobKind::Sync { .. } => &self.sync,
             JobKind::Commit { .. } => &self.commit,

@@ -120,10 +120,8 @@ impl Rig {
     ) -> Result<Vec<FileStamp>, DiskError> {
         let files = (0..)
             .zip(files)
-            .map(|(index, (path, length_bytes))| FileSpec {
-                file: FileIndex(index),
-                path: PathBuf::from(path),
-                length_bytes: *length_bytes,
+            .map(|(index, (path, length_bytes))| {
+                FileSpec::plain(FileIndex(index), PathBuf::from(path), *length_bytes)
             })
             .collect();
         let kind = JobKind::Open { info_hash: INFO_HASH, root: root.to_path_buf(), files, create };

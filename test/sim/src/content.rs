@@ -34,7 +34,7 @@ impl Content {
             };
             let padding = length_bytes > 0 && length_bytes < 100 && rng.chance(1, 2);
             let path = format!("f{}", files.len()).into();
-            files.push(FileEntry { path, length_bytes, padding });
+            files.push(FileEntry { path, length_bytes, padding, ..FileEntry::default() });
             let real = if padding { 0 } else { length_bytes };
             bytes.push((0..real).map(|_| u8::try_from(rng.below(256)).expect("a byte")).collect());
             left -= length_bytes;
@@ -54,6 +54,8 @@ impl Content {
                 peers: Vec::new(),
                 writable: true,
                 recheck: false,
+                reserve: false,
+                sequential: false,
                 goal: SeedGoal::Forever,
             },
             layout,

@@ -32,7 +32,7 @@ fn spec() -> TorrentSpec {
         files: vec![FileEntry {
             path: "file".into(),
             length_bytes: u64::from(BLOCK_BYTES),
-            padding: false,
+            ..FileEntry::default()
         }],
         piece_bytes: BLOCK_BYTES,
         total_bytes: u64::from(BLOCK_BYTES),
@@ -42,6 +42,8 @@ fn spec() -> TorrentSpec {
         peers: Vec::new(),
         writable: true,
         recheck: false,
+        reserve: false,
+        sequential: false,
         goal: SeedGoal::Forever,
     }
 }
@@ -73,7 +75,11 @@ fn drive(shard: &mut Shard, now: Instant) -> (Vec<ToHub>, Vec<u64>) {
                 DoneKind::Committed { result: Ok(()) }
             }
             JobKind::Close => DoneKind::Closed,
-            JobKind::Write { .. } | JobKind::Hash { .. } | JobKind::MakeResident { .. } => {
+            JobKind::Write { .. }
+            | JobKind::Hash { .. }
+            | JobKind::MakeResident { .. }
+            | JobKind::Copy { .. }
+            | JobKind::Remove { .. } => {
                 panic!("nothing is there to be written or read")
             }
         };

@@ -50,7 +50,11 @@ fn spec(n: u32) -> TorrentSpec {
         info_hash: InfoHash(hash),
         name: "t".into(),
         root: "/r".into(),
-        files: vec![FileEntry { path: "f".into(), length_bytes: total_bytes, padding: false }],
+        files: vec![FileEntry {
+            path: "f".into(),
+            length_bytes: total_bytes,
+            ..FileEntry::default()
+        }],
         piece_bytes: BLOCK_BYTES,
         total_bytes,
         digests: sha1(&[0; BLOCK_BYTES as usize]).repeat(PIECES as usize),
@@ -59,6 +63,8 @@ fn spec(n: u32) -> TorrentSpec {
         peers: Vec::new(),
         writable: true,
         recheck: false,
+        reserve: false,
+        sequential: false,
         goal: SeedGoal::Forever,
     }
 }
@@ -190,6 +196,7 @@ impl Rig {
             JobKind::MakeResident { .. } => DoneKind::Resident { result: Ok(()) },
             JobKind::Sync { .. } => DoneKind::Synced { result: Ok(self.stamps()) },
             JobKind::Commit { .. } => DoneKind::Committed { result: Ok(()) },
+            JobKind::Copy { .. } | JobKind::Remove { .. } => panic!("there is no part file"),
             JobKind::Close => DoneKind::Closed,
         }
     }

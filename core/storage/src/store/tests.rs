@@ -18,7 +18,8 @@ struct Rig {
 fn rig(pieces: u32, recheck: bool) -> Rig {
     let data: Vec<u8> = (0..pieces * BLOCK_BYTES).map(|i| u8::try_from(i % 251).unwrap()).collect();
     let digests = data.chunks(BLOCK_BYTES as usize).flat_map(sha1).collect();
-    let file = FileEntry { path: "f".into(), length_bytes: data.len() as u64, padding: false };
+    let length_bytes = data.len() as u64;
+    let file = FileEntry { path: "f".into(), length_bytes, ..FileEntry::default() };
     let spec = Spec {
         torrent: TorrentId(0),
         info_hash: InfoHash([1; 20]),
@@ -220,8 +221,8 @@ fn stop_gives_back_every_buffer_and_waits_for_jobs_under_way() {
 fn rig_with_a_block_ahead() -> Rig {
     let mut rig = rig(3, false);
     rig.store = {
-        let file =
-            FileEntry { path: "f".into(), length_bytes: rig.data.len() as u64, padding: false };
+        let length_bytes = rig.data.len() as u64;
+        let file = FileEntry { path: "f".into(), length_bytes, ..FileEntry::default() };
         let spec = Spec {
             torrent: TorrentId(0),
             info_hash: InfoHash([1; 20]),

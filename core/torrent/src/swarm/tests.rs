@@ -28,7 +28,7 @@ fn what_we_have_is_said_first_and_not_before_storage_is_ready() {
         ("*.", "f", "a:bits*. "),
         ("*.", "", "a:bits*. "),
         ("**", "f", "a:have_all "),
-        ("**", "fx", "a:have_all a:hello "),
+        ("**", "fx", "a:have_all a:hello_upload_only "),
     ] {
         let mut w = World::unready(2);
         assert_eq!(w.meet('a', kind), "a:handshake");
@@ -345,6 +345,41 @@ fn who_left_before_its_piece_was_found_corrupt_leaves_nothing_behind() {
     w.leave('a');
     assert_eq!(w.failed(0), "");
     assert!(w.swarm.strikes.is_empty());
+}
+
+#[test]
+fn only_what_is_wanted_makes_us_interested_and_is_asked_for() {
+    let mut w = World::choosing("...", ".*.");
+    w.meet('a', "f");
+    assert_eq!(w.says('a', "bits*.* unchoke"), "", "it has nothing that we want");
+    assert_eq!(w.says('a', "allow0 allow2"), "");
+    let asked = format!("a:interested {}", all("a:req", 1));
+    assert_eq!(w.says('a', "have1"), asked);
+}
+
+#[test]
+fn who_wants_nothing_more_says_so_and_goes_on_giving() {
+    let mut w = World::choosing("...", ".*.");
+    w.with('a', "fx", "have_all unchoke").with('b', "fx", "interested").with('c', "f", "have1");
+    w.says('a', "piece1.0 piece1.1 piece1.2 piece1.3");
+    // Of `a` and `c` nothing is wanted, and `a` wants nothing. `b` is told.
+    let done = w.done(1);
+    let mut words: Vec<&str> = done.split(' ').collect();
+    words.sort_unstable();
+    let expected = ["a:close(NothingToGive)", "b:have1", "b:hello_upload_only", "c:bored"];
+    assert_eq!(words, expected, "{done}");
+    assert_eq!(w.says('b', "req1.0"), "read1.0+1");
+    let newcomer = "d:handshake d:bits.*. d:hello_upload_only";
+    assert_eq!(w.meet('d', "fx"), newcomer, "and from the start to who comes later");
+    assert_eq!(w.says('d', "upload_only"), "d:close(NothingToGive)");
+}
+
+#[test]
+fn who_only_gives_is_upload_only_with_whatever_it_has() {
+    let mut w = World::choosing("*.", "..");
+    assert_eq!(w.meet('a', "fx"), "a:handshake a:bits*. a:hello_upload_only");
+    assert_eq!(w.says('a', "have1 unchoke"), "");
+    assert_eq!(w.says('a', "have0"), "a:close(NothingToGive)");
 }
 
 #[test]

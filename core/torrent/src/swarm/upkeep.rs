@@ -66,8 +66,7 @@ impl Swarm {
     fn is_short_of_peers(&self) -> bool {
         !self.stopped
             && self.ready
-            && self.shape.wants
-            && !self.have.is_full()
+            && !self.picker.is_complete()
             && self.sessions.len() < 4
     }
 
@@ -136,7 +135,7 @@ impl Swarm {
     }
 
     fn rechoke(&mut self, rotate: bool) {
-        let seeding = self.have.is_full();
+        let seeding = self.is_complete();
         let candidates: Vec<Candidate> = self
             .sessions
             .iter()

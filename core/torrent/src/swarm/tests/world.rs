@@ -108,7 +108,10 @@ fn word(message: Message<'_>, pieces: u32) -> String {
         Message::Request(block) => format!("req{}", show(block)),
         Message::Cancel(block) => format!("cancel{}", show(block)),
         Message::Reject(block) => format!("reject{}", show(block)),
-        Message::Extended { .. } => "hello".into(),
+        Message::Extended { payload, .. } => {
+            let hello = ExtendedHandshake::decode(payload).unwrap();
+            if hello.upload_only { "hello_upload_only".into() } else { "hello".into() }
+        }
         Message::NotInterested => "bored".into(),
         Message::HaveAll => "have_all".into(),
         Message::HaveNone => "have_none".into(),
@@ -128,7 +131,7 @@ impl World {
     pub(super) fn unready(pieces: u32) -> Self {
         let piece_bytes = PIECE_BLOCKS * BLOCK_BYTES;
         let total_bytes = u64::from(pieces) * u64::from(piece_bytes);
-        let shape = Shape { info_hash: INFO_HASH, piece_bytes, total_bytes, pieces, wants: true };
+        let shape = Shape { info_hash: INFO_HASH, piece_bytes, total_bytes, pieces };
         let mut config = Config::new(PeerId([u8::try_from(OURS).unwrap(); 20]), "test".into());
         config.unchoke_slots = 3;
         config.dials_max = 2;
@@ -145,6 +148,14 @@ impl World {
 
     pub(super) fn new(have: &str) -> Self {
         let mut world = Self::unready(u32::try_from(have.len()).unwrap());
+        assert_eq!(world.ready(have), "");
+        world
+    }
+
+    /// Of what `wanted` has no `*` for, nothing is to be had.
+    pub(super) fn choosing(have: &str, wanted: &str) -> Self {
+        let mut world = Self::unready(u32::try_from(have.len()).unwrap());
+        world.swarm.choose(bits(wanted), Order::Rarest);
         assert_eq!(world.ready(have), "");
         world
     }
