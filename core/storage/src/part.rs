@@ -30,7 +30,7 @@ pub(crate) struct Slots {
 }
 
 impl Slots {
-    /// From the first and last piece of each file that has bytes, in order.
+    /// From the first and last piece of each file that has bytes, its padding included, in order.
     pub(crate) fn new(spans: impl Iterator<Item = (u32, u32)>, piece_bytes: u32) -> Self {
         let mut shared = Vec::new();
         let mut before = None;

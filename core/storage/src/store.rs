@@ -669,7 +669,7 @@ fn judge_files(
             let aside = layout.is_aside(spec.file);
             let was_aside = !in_full(&then, &spec);
             for piece in layout.pieces_of(spec.file) {
-                match aside && layout.is_shared(PieceIndex(piece)) {
+                match aside && layout.slot(PieceIndex(piece)).is_some() {
                     true => judge(piece as usize, true, was_aside),
                     false => judge(piece as usize, is_there, as_recorded),
                 }

@@ -105,7 +105,7 @@ impl SimDisk {
         let DiskJob { torrent, id, kind } = started.job;
         let kind = match kind {
             JobKind::Open { files, .. } => {
-                for spec in files.iter().filter(|spec| spec.length_bytes == 0) {
+                for spec in files.iter().filter(|spec| spec.length_bytes == 0 && spec.make) {
                     self.files.entry(spec.file).or_default();
                 }
                 self.specs = files;
@@ -141,6 +141,17 @@ impl SimDisk {
             JobKind::MakeResident { extents } => {
                 let result = extents.iter().try_for_each(|&extent| self.read(extent).map(drop));
                 DoneKind::Resident { result }
+            }
+            JobKind::Copy { ranges } => {
+                let copied = ranges.iter().try_for_each(|range| {
+                    let bytes = self.read(range.from)?;
+                    self.write(&[range.to], &bytes, &[])
+                });
+                DoneKind::Copied { stamps: copied.map(|()| self.stamps()) }
+            }
+            JobKind::Remove { file } => {
+                self.files.remove(&file);
+                DoneKind::Removed { result: Ok(()) }
             }
             JobKind::Sync { files } => {
                 for index in files {
@@ -183,6 +194,11 @@ impl SimDisk {
             at += length;
             let spec =
                 self.specs.iter().find(|spec| spec.file == extent.file).expect("a registered file");
+            assert!(
+                spec.make || self.files.contains_key(&extent.file),
+                "{:?} is skipped and was made",
+                extent.file
+            );
             let whole = usize::try_from(spec.length_bytes).expect("small");
             let file = self.files.entry(extent.file).or_default();
             if file.cached.len() < whole {
@@ -231,18 +247,38 @@ impl SimDisk {
         let length_bytes = content.layout.piece_bytes(piece);
         let mut whole = true;
         let range = BlockId { piece, offset_bytes: 0, length_bytes };
-        let bytes = content.gather(range, |extent| {
-            let file = self.files.get(&extent.file).map(&of);
+        let bytes = content.gather(range, |extent, offset_bytes| {
+            let extent = self.place(piece, extent, offset_bytes, content);
+            let file = extent.and_then(|extent| self.files.get(&extent.file)).map(&of);
+            let Some((extent, bytes)) = extent.zip(file) else {
+                whole = false;
+                return Vec::new();
+            };
             let end = usize::try_from(extent.offset_bytes + extent.length_bytes).expect("small");
-            match file.filter(|bytes| bytes.len() >= end) {
-                Some(bytes) => slice(bytes, extent).to_vec(),
-                None => {
-                    whole = false;
-                    Vec::new()
-                }
+            if bytes.len() < end {
+                whole = false;
+                return Vec::new();
             }
+            slice(bytes, extent).to_vec()
         });
         whole.then_some(bytes)
+    }
+
+    /// Where an extent that begins at `offset_bytes` of `piece` must lie: in its file if that is
+    /// there in full, else in the part file.
+    fn place(
+        &self,
+        piece: PieceIndex,
+        extent: Extent,
+        offset_bytes: u64,
+        content: &Content,
+    ) -> Option<Extent> {
+        let length = content.files[extent.file.0 as usize].len();
+        if self.files.get(&extent.file).is_some_and(|file| file.cached.len() >= length) {
+            return Some(extent);
+        }
+        let offset_bytes = content.layout.slot(piece)? + offset_bytes;
+        Some(Extent { file: content.layout.part_file()?, offset_bytes, ..extent })
     }
 
     /// Whether a reader finds the true bytes of `piece` now.
@@ -256,15 +292,19 @@ impl SimDisk {
         self.record.as_ref().map(|record| (record.downloaded_bytes, record.uploaded_bytes))
     }
 
-    /// Whether all files are there, durable and true to the byte.
-    pub fn is_durably_complete(&self, content: &Content) -> bool {
-        (0..).map(FileIndex).zip(&content.spec.files).filter(|(_, entry)| !entry.padding).all(
-            |(index, _)| {
-                self.files
-                    .get(&index)
-                    .is_some_and(|file| file.durable == content.files[index.0 as usize])
-            },
-        )
+    /// Whether all files that `wanted` says are there, durable and true to the byte.
+    pub fn is_durably_complete(&self, content: &Content, wanted: &[bool]) -> bool {
+        let files = (0..).map(FileIndex).zip(content.spec.files.iter().zip(wanted));
+        files.filter(|(_, (entry, wanted))| !entry.padding && **wanted).all(|(index, _)| {
+            self.files
+                .get(&index)
+                .is_some_and(|file| file.durable == content.files[index.0 as usize])
+        })
+    }
+
+    /// Whether there is anything of `file`.
+    pub fn has_file(&self, file: FileIndex) -> bool {
+        self.files.contains_key(&file)
     }
 
     /// Reads for sending.

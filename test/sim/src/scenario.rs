@@ -37,6 +37,8 @@ pub struct Scenario {
     pub limit: Option<u64>,
     /// Of a thousand announces, how many fail.
     pub tracker_failures_per_mille: u32,
+    /// Leechers want some files only, and others after a crash.
+    pub selective: bool,
 }
 
 impl Scenario {
@@ -59,6 +61,7 @@ impl Scenario {
             buffers: 4 + rng.below(40) as usize,
             limit: rng.chance(1, 4).then(|| u64::from(50_000 + rng.below(2_000_000))),
             tracker_failures_per_mille: rng.below(300),
+            selective: false,
         }
     }
 }

@@ -61,6 +61,10 @@ impl Tally {
             (stats.downloaded_bytes > self.now.down, "more downloaded than was sent to it"),
             (stats.wasted_bytes > self.now.down, "more wasted than was sent to it"),
             (useful > status.total_bytes, "more of use than there is"),
+            (status.wanted_bytes > status.total_bytes, "more wanted than there is"),
+            (status.wanted_have_bytes > status.wanted_bytes, "more of it than is wanted"),
+            (status.wanted_have_bytes > status.have_bytes, "more of what is wanted than of all"),
+            (full && status.wanted_have_bytes < status.wanted_bytes, "all but what is wanted"),
             (stats.uploaded_bytes > self.now.up, "more uploaded than it sent"),
             (
                 status.downloaded_ever_bytes > self.ever.down,

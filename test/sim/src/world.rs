@@ -3,7 +3,8 @@
 //! Safety is checked at every step (a claimed piece can be read, buffers stay within their
 //! bound, a committed have-bit is durable, no node counts more bytes than crossed the network),
 //! liveness at the end (every node has everything, durable, no buffer is out, and the sums
-//! agree). Every panic names the seed. That these checks bite is shown by `planted/run.sh`.
+//! agree). A leecher that wants some of the files must in the end have those, and never make
+//! another. Every panic names the seed. That these checks bite is shown by `planted/run.sh`.
 
 use core::cmp::Reverse;
 use core::time::Duration;
@@ -11,13 +12,13 @@ use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use base::{ConnId, HttpError, HttpReply, HttpRequest, Instant, PeerId, Rng, TorrentId};
+use base::{ConnId, FileIndex, HttpError, HttpReply, HttpRequest, Instant, PeerId, Rng, TorrentId};
 use discovery::tracker_client::Families;
 use node::hub::{self, Event as News, Hub};
 use node::message::{ToHub, ToShard};
 use node::shard::{self, Shard};
 use storage::durability::SyncPolicy;
-use storage::job::DiskDone;
+use storage::job::{DiskDone, HashPart};
 
 use crate::content::Content;
 use crate::disk::{SimDisk, Started};
@@ -63,6 +64,10 @@ struct Node {
     machines: Option<(Hub, Vec<Shard>)>,
     disk: SimDisk,
     torrent: TorrentId,
+    /// By file: to be had in this life.
+    wanted: Vec<bool>,
+    /// By file: to be had in some life.
+    ever_wanted: Vec<bool>,
     settled: bool,
     removed: bool,
     /// Pieces whose claim was checked against the disk.
@@ -156,6 +161,8 @@ impl World {
                 machines: None,
                 disk,
                 torrent: TorrentId(0),
+                wanted: vec![true; world.content.files.len()],
+                ever_wanted: vec![!scenario.selective; world.content.files.len()],
                 settled: false,
                 removed: false,
                 claimed: 0,
@@ -377,6 +384,13 @@ impl World {
             .collect();
         let mut spec = self.content.spec.clone();
         spec.writable = index >= self.scenario.seeders;
+        if spec.writable && self.scenario.selective {
+            self.choose(index);
+            spec.sequential = self.rng.chance(1, 3);
+        }
+        for (file, &wanted) in spec.files.iter_mut().zip(&self.nodes[index].wanted) {
+            file.wanted = wanted;
+        }
         let torrent = hub.add(spec, self.now).expect("a fresh hub has no torrents");
         let node = &mut self.nodes[index];
         node.machines = Some((hub, shards));
@@ -384,6 +398,22 @@ impl World {
         node.claimed = 0;
         node.tally.on_boot();
         self.drain(index);
+    }
+
+    /// Draws which files a leecher wants in this life: now and then all, now and then other ones
+    /// than before.
+    fn choose(&mut self, index: usize) {
+        let files = self.content.files.len();
+        let all = self.rng.chance(1, 4);
+        let again = self.nodes[index].epoch == 0 || self.rng.chance(2, 3);
+        if again {
+            let wanted = (0..files).map(|_| all || self.rng.chance(1, 2)).collect();
+            self.nodes[index].wanted = wanted;
+        }
+        let node = &mut self.nodes[index];
+        for (ever, wanted) in node.ever_wanted.iter_mut().zip(&node.wanted) {
+            *ever |= wanted;
+        }
     }
 
     /// Pulls the plug of a leecher.
@@ -558,10 +588,14 @@ impl World {
                     };
                     let disk = &self.nodes[node].disk;
                     let mut bytes = out.header.to_vec();
-                    bytes
-                        .extend(self.content.gather(out.block, |extent| {
-                            disk.read(extent).expect("it is resident")
-                        }));
+                    for part in &out.parts {
+                        bytes.extend(match *part {
+                            HashPart::File(extent) => disk.read(extent).expect("it is resident"),
+                            HashPart::Zeros(length) => {
+                                vec![0; usize::try_from(length).expect("small")]
+                            }
+                        });
+                    }
                     let now = self.now;
                     self.nodes[node].tally.on_sent(out.block);
                     if let Some(end) = self.network.get(peer) {
@@ -805,9 +839,17 @@ impl World {
         for (index, node) in self.nodes.iter().enumerate() {
             let seed = self.seed;
             assert!(
-                node.disk.is_durably_complete(&self.content),
+                node.disk.is_durably_complete(&self.content, &node.wanted),
                 "seed {seed}: node {index} is not durably complete"
             );
+            let leecher = index >= self.scenario.seeders;
+            for (file, _) in node.ever_wanted.iter().enumerate().filter(|(_, wanted)| !**wanted) {
+                let there = node.disk.has_file(FileIndex(u32::try_from(file).expect("few files")));
+                assert!(!leecher || !there, "seed {seed}: node {index} made the skipped file {file}");
+            }
+            let part = self.content.layout.part_file().is_some_and(|part| node.disk.has_file(part));
+            let all = node.wanted.iter().all(|wanted| *wanted);
+            assert!(!part || !all, "seed {seed}: node {index} leaves a part file for nothing");
             let wrong = node.tally.at_end(node.disk.recorded_totals());
             assert!(
                 wrong.is_none(),
