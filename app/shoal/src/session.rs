@@ -51,6 +51,10 @@ struct Item {
     /// Its file or folder.
     place: PathBuf,
     total_bytes: u64,
+    /// Of the files that are wanted.
+    wanted_bytes: u64,
+    /// Files that are wanted, and files in all.
+    files: (u64, u64),
     added: Instant,
     status: TorrentStatus,
     settled: bool,
@@ -111,13 +115,14 @@ impl<'a> Session<'a> {
 
     /// Adds a torrent.
     pub(crate) fn add(&mut self, spec: TorrentSpec) -> Result<(), Failure> {
-        let first = spec.files.first().and_then(|file| file.path.components().next());
-        let place = first.map_or_else(|| spec.root.clone(), |first| spec.root.join(first));
+        let place = spec.root.join(spec.top());
         let item = Item {
             info_hash: spec.info_hash,
             name: printable(spec.name.as_bytes(), 200),
             place,
             total_bytes: spec.total_bytes,
+            wanted_bytes: spec.wanted_bytes(),
+            files: spec.file_counts(),
             added: Instant::now(),
             status: TorrentStatus::default(),
             settled: false,
@@ -132,7 +137,12 @@ impl<'a> Session<'a> {
             self.out.warn(&format!("the same torrent was given twice: {}", item.name));
             return Ok(());
         };
-        self.out.event(&item.event("added", &[("total_bytes", item.total_bytes.into())]))?;
+        let sizes = [
+            ("total_bytes", item.total_bytes.into()),
+            ("wanted_bytes", item.wanted_bytes.into()),
+            ("path", item.place.to_string_lossy().into()),
+        ];
+        self.out.event(&item.event("added", &sizes))?;
         self.items.insert(torrent, item);
         self.open += 1;
         Ok(())
@@ -173,8 +183,8 @@ impl<'a> Session<'a> {
             if let Phase::Checking { done, total } = status.phase {
                 checking = (checking.0 + done, checking.1 + total);
             }
-            sum.total_bytes += item.total_bytes;
-            sum.have_bytes += status.have_bytes;
+            sum.total_bytes += item.wanted_bytes;
+            sum.have_bytes += status.wanted_have_bytes;
             sum.uploaded_ever_bytes += status.uploaded_ever_bytes;
             sum.stats.uploaded_bytes += status.stats.uploaded_bytes;
             sum.stats.down_rate += status.stats.down_rate;
@@ -273,7 +283,10 @@ impl<'a> Session<'a> {
         }
         let name_columns = self.items.values().map(|item| width(&item.name)).max().unwrap_or(0);
         for item in self.items.values_mut().filter(|item| !item.failed && !item.gone) {
+            // Progress is of what is wanted.
             let mut status = item.status.clone();
+            (status.have_bytes, status.total_bytes) =
+                (status.wanted_have_bytes, status.wanted_bytes);
             status.phase = self.purpose.phase(status.phase);
             let serving = matches!(self.purpose, Purpose::Seed(_));
             let settled = item.settled || serving;
@@ -314,6 +327,8 @@ impl<'a> Session<'a> {
                     ("phase", phase_name(self.purpose.phase(status.phase)).into()),
                     ("have_bytes", status.have_bytes.into()),
                     ("total_bytes", item.total_bytes.into()),
+                    ("wanted_have_bytes", status.wanted_have_bytes.into()),
+                    ("wanted_bytes", item.wanted_bytes.into()),
                     ("down_rate", status.stats.down_rate.into()),
                     ("up_rate", status.stats.up_rate.into()),
                     ("peers", status.stats.peers.into()),
@@ -364,11 +379,16 @@ impl<'a> Session<'a> {
         let time = item.added.elapsed();
         let downloaded = item.status.stats.downloaded_bytes;
         let rate = units::mean_rate(downloaded, time);
-        let (size, place) = (units::size(item.total_bytes), item.place.display());
+        let (size, place) = (units::size(item.wanted_bytes), item.place.display());
+        let what = match item.files {
+            (wanted, files) if wanted < files => format!("{wanted} of {files} files complete"),
+            _ => "complete".into(),
+        };
         self.out.event(&item.event(
             "complete",
             &[
                 ("total_bytes", item.total_bytes.into()),
+                ("wanted_bytes", item.wanted_bytes.into()),
                 ("downloaded_bytes", downloaded.into()),
                 ("seconds", time.as_secs_f64().into()),
                 ("mean_rate", rate.into()),
@@ -385,10 +405,10 @@ impl<'a> Session<'a> {
             Purpose::Get(goal) => {
                 let name = &item.name;
                 self.out.data(&if downloaded == 0 {
-                    format!("{name}: complete, {size}, was there already, in {place}")
+                    format!("{name}: {what}, {size}, was there already, in {place}")
                 } else {
                     let (time, rate) = (units::time(time), units::rate(rate));
-                    format!("{name}: complete, {size} in {time} ({rate}), in {place}")
+                    format!("{name}: {what}, {size} in {time} ({rate}), in {place}")
                 })?;
                 if let Some(until) = goal_text(*goal) {
                     self.out.note(&format!("{name}: seeding {until}; Ctrl-C stops"));

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use base::InfoHash;
+use base::{FileIndex, InfoHash};
 use core::time::Duration;
 use storage::layout::{FileEntry, Layout};
 use wire::metainfo::Metainfo;
@@ -107,6 +107,22 @@ impl TorrentSpec {
             file.path = moved(&file.path);
             file.link = file.link.as_deref().map(moved);
         }
+    }
+
+    /// Whether the user wants `file`.
+    pub fn is_wanted(&self, file: FileIndex) -> bool {
+        self.files.get(file.0 as usize).is_some_and(|file| file.wanted)
+    }
+
+    /// Bytes of the wanted files.
+    pub fn wanted_bytes(&self) -> u64 {
+        Layout::new(self.files.clone(), self.piece_bytes).wanted_bytes()
+    }
+
+    /// Files that are wanted, and files in all; padding is none.
+    pub fn file_counts(&self) -> (u64, u64) {
+        let files = self.files.iter().filter(|file| !file.padding);
+        (files.clone().filter(|file| file.wanted).count() as u64, files.count() as u64)
     }
 
     /// Where its bytes lie, skipped ones included.

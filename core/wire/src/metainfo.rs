@@ -18,7 +18,7 @@ use std::path::PathBuf;
 use base::{InfoHash, PieceIndex, UnixTime};
 use keys::{Digest20, sha1};
 
-pub use self::create::{Content, NewTorrent};
+pub use self::create::{Content, NewFile, NewTorrent};
 pub use self::path::PathError;
 use crate::bencode::{self, Dict, Limits, OwnedValue, Value};
 use crate::printable;
@@ -237,6 +237,14 @@ pub enum DecodeError {
     /// No file, or no byte in any of them.
     #[error("torrent has no content")]
     Empty,
+    /// A symbolic link that leads out of the torrent, or nowhere that can be said.
+    #[error("target of the symbolic link that is file {file}: {source}")]
+    Link {
+        /// Its position.
+        file: usize,
+        /// What is wrong.
+        source: PathError,
+    },
     /// A name or path that we refuse to write to.
     #[error("path of file {file}: {source}")]
     Path {

@@ -517,6 +517,24 @@ fn reserve(file: &File, length_bytes: u64, path: &Path) -> Result<bool, DiskErro
     }
 }
 
+/// Whether files in the folder `root`, or where it will be, can get their room before their data.
+/// Tried on a file without a name; where that can't be made, the answer is yes.
+#[cfg(target_os = "linux")]
+pub fn can_reserve(root: &Path) -> bool {
+    let Some(folder) = root.ancestors().find(|folder| folder.is_dir()) else { return true };
+    let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
+    let Ok(file) = openat(rustix::fs::CWD, folder, flags, Mode::RUSR | Mode::WUSR) else {
+        return true;
+    };
+    !matches!(reserve(&File::from(file), 4096, root), Ok(false))
+}
+
+/// We can't try without leaving a trace.
+#[cfg(not(target_os = "linux"))]
+pub fn can_reserve(_root: &Path) -> bool {
+    true
+}
+
 #[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd")))]
 fn reserve(_file: &File, _length_bytes: u64, _path: &Path) -> Result<bool, DiskError> {
     Ok(false)

@@ -828,9 +828,9 @@ fn a_damaged_or_newer_database_is_refused_by_name() {
 
     let newer = dir.join("newer.db");
     with_db(&newer).pool.shutdown();
-    rusqlite::Connection::open(&newer).unwrap().pragma_update(None, "user_version", 2).unwrap();
+    rusqlite::Connection::open(&newer).unwrap().pragma_update(None, "user_version", 3).unwrap();
     let error = start(&newer);
-    assert!(matches!(error, StartError::Newer { found: 2, known: 1, .. }), "{error:?}");
+    assert!(matches!(error, StartError::Newer { found: 3, known: 2, .. }), "{error:?}");
 
     let foreign = dir.join("foreign.db");
     let connection = rusqlite::Connection::open(&foreign).unwrap();

@@ -129,7 +129,10 @@ fn multiple_files(files: &[Value<'_>], root: &Component) -> Result<Vec<File>, De
         let symlink = (attr.symlink && file.get(b"symlink path").is_some())
             .then(|| components(file, b"symlink path", b"symlink path.utf-8"))
             .transpose()
-            .map_err(|error| error.at(index))?;
+            .map_err(|error| match error {
+                ComponentsError::Decode(error) => error,
+                ComponentsError::Path(source) => DecodeError::Link { file: index, source },
+            })?;
         // A link has no content (BEP 47), whatever its length says.
         let length_bytes = if symlink.is_some() { 0 } else { length(int(file, "length")?, index)? };
         decoded.push(File {
