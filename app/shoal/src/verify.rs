@@ -133,9 +133,10 @@ fn judge_files(layout: &Layout, data: &Path, bad: &BTreeSet<PieceIndex>) -> Vec<
         }
     };
     // Skipped files, links and the part file are nobody's matter here.
-    let wanted = layout.specs().into_iter().filter(|spec| {
-        Some(spec.file) != layout.part_file() && spec.make && spec.link.is_none()
-    });
+    let wanted = layout
+        .specs()
+        .into_iter()
+        .filter(|spec| Some(spec.file) != layout.part_file() && spec.make && spec.link.is_none());
     wanted.map(judge).collect()
 }
 

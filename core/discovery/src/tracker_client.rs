@@ -312,8 +312,13 @@ impl TrackerClient {
 
     /// The trackers of a new torrent, shuffled within their tiers (BEP 12).
     fn plan(&mut self, torrent: TorrentId, tiers: Vec<Vec<String>>) -> Walk {
-        let mut walk =
-            Walk { trackers: Vec::new(), tiers: Vec::new(), finished: false, paused: false, hungry: false };
+        let mut walk = Walk {
+            trackers: Vec::new(),
+            tiers: Vec::new(),
+            finished: false,
+            paused: false,
+            hungry: false,
+        };
         let mut seen = BTreeSet::new();
         let mut urls_left = URLS_MAX;
         for tier in tiers {

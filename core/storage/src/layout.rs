@@ -125,7 +125,8 @@ impl Layout {
         let Some(part) = &mut self.part else { return };
         for (index, (file, aside)) in (0..).zip(self.files.iter().zip(&mut part.aside)) {
             let needed = file.wanted && writable;
-            *aside = !file.padding && !needed && file.length_bytes > 0 && !present(FileIndex(index));
+            *aside =
+                !file.padding && !needed && file.length_bytes > 0 && !present(FileIndex(index));
         }
     }
 

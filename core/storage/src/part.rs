@@ -74,7 +74,8 @@ mod tests {
             (&[(0, 1), (1, 1), (1, 1), (1, 4), (5, 6), (6, 6)], "1@0 6@10"),
         ] {
             let slots = Slots::new(spans.iter().copied(), 10);
-            let word = |&piece: &PieceIndex| format!("{}@{}", piece.0, slots.offset(piece).unwrap());
+            let word =
+                |&piece: &PieceIndex| format!("{}@{}", piece.0, slots.offset(piece).unwrap());
             let shown: Vec<String> = slots.pieces().iter().map(word).collect();
             assert_eq!(shown.join(" "), expected, "{spans:?}");
             assert_eq!(slots.length_bytes(), shown.len() as u64 * 10);

@@ -131,8 +131,6 @@ pub struct Store {
     have: Bitfield,
     durability: Durability,
     stamps: Vec<FileStamp>,
-    /// What the disk told when it was opened, while the part file gives back what is wanted now.
-    opened: Option<(Vec<FileStamp>, Option<Box<ResumeRecord>>)>,
     part: part_file::PartFile,
     assemblies: BTreeMap<PieceIndex, Assembly>,
     jobs: BTreeMap<JobId, JobUse>,
@@ -164,7 +162,6 @@ impl Store {
             have: Bitfield::empty(piece_count),
             durability: Durability::new(config.sync, Bitfield::empty(piece_count)),
             stamps: Vec::new(),
-            opened: None,
             part: part_file::PartFile::new(spec.layout.wanted_pieces()),
             assemblies: BTreeMap::new(),
             jobs: BTreeMap::new(),
@@ -635,11 +632,8 @@ fn judge_files(
     let piece_count = layout.piece_count();
     let now: BTreeMap<FileIndex, &FileStamp> =
         stamps.iter().map(|stamp| (stamp.file, stamp)).collect();
-    let then: BTreeMap<FileIndex, &FileStamp> = record
-        .iter()
-        .flat_map(|record| &record.stamps)
-        .map(|stamp| (stamp.file, stamp))
-        .collect();
+    let then: BTreeMap<FileIndex, &FileStamp> =
+        record.iter().flat_map(|record| &record.stamps).map(|stamp| (stamp.file, stamp)).collect();
     let unchanged = |file: FileIndex| {
         now.get(&file).zip(then.get(&file)).is_some_and(|(now, then)| {
             let writing = record.is_some_and(|record| record.writing);

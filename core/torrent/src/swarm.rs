@@ -386,10 +386,8 @@ impl Swarm {
             your_ip: Some(session.addr.ip()),
             ..ExtendedHandshake::default()
         };
-        session.say(Message::Extended {
-            id: wire::extended::HANDSHAKE_ID,
-            payload: &hello.encode(),
-        });
+        session
+            .say(Message::Extended { id: wire::extended::HANDSHAKE_ID, payload: &hello.encode() });
     }
 
     fn twin(&self, conn: ConnId, peer_id: PeerId) -> Option<ConnId> {

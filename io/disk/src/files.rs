@@ -276,11 +276,7 @@ impl FileTable {
     }
 
     /// Deletes a file of the torrent; if it is not there that is as good.
-    pub(crate) fn remove(
-        &self,
-        torrent: &TorrentFiles,
-        file: FileIndex,
-    ) -> Result<(), DiskError> {
+    pub(crate) fn remove(&self, torrent: &TorrentFiles, file: FileIndex) -> Result<(), DiskError> {
         let spec = torrent.known("delete", file)?;
         let fail = |errno| failure("delete", torrent.root.join(&spec.path), errno);
         if !torrent.create {

@@ -198,7 +198,8 @@ impl ResumeDb {
         root: &Path,
         name: &str,
     ) -> Result<(), DiskError> {
-        let stored = lock(&self.writer).execute(STORE_PLACE, params![info_hash.0, Root(root), name]);
+        let stored =
+            lock(&self.writer).execute(STORE_PLACE, params![info_hash.0, Root(root), name]);
         stored.map(drop).map_err(|error| self.failed("commit to", &error))
     }
 

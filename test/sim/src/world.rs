@@ -845,7 +845,10 @@ impl World {
             let leecher = index >= self.scenario.seeders;
             for (file, _) in node.ever_wanted.iter().enumerate().filter(|(_, wanted)| !**wanted) {
                 let there = node.disk.has_file(FileIndex(u32::try_from(file).expect("few files")));
-                assert!(!leecher || !there, "seed {seed}: node {index} made the skipped file {file}");
+                assert!(
+                    !leecher || !there,
+                    "seed {seed}: node {index} made the skipped file {file}"
+                );
             }
             let part = self.content.layout.part_file().is_some_and(|part| node.disk.has_file(part));
             let all = node.wanted.iter().all(|wanted| *wanted);

@@ -201,8 +201,7 @@ fn the_last_block_is_as_long_as_the_torrent_says() {
     let total = u64::from(3 * BLOCK_BYTES) + 5;
     let (have, wanted) = (Bitfield::empty(2), Bitfield::full(2));
     let sizes = (2 * BLOCK_BYTES, total);
-    let mut picker =
-        Picker::new(&have, &wanted, sizes, Order::Rarest, &mut Rng::from_seed(0));
+    let mut picker = Picker::new(&have, &wanted, sizes, Order::Rarest, &mut Rng::from_seed(0));
     let mut out = Vec::new();
     picker.pick(&Bitfield::full(2), None, 9, &mut Rng::from_seed(0), &mut out);
     let lengths: u64 = out.iter().map(|block| u64::from(block.length_bytes)).sum();

@@ -90,9 +90,9 @@ impl NewTorrent {
             .with_some("private", self.private.then_some(1_u32))
             .with_some("source", self.source.as_deref());
         match &self.content {
-            Content::Single { length_bytes, executable } => info
-                .with_some("attr", executable.then_some("x"))
-                .with("length", int(*length_bytes)),
+            Content::Single { length_bytes, executable } => {
+                info.with_some("attr", executable.then_some("x")).with("length", int(*length_bytes))
+            }
             Content::Multiple(files) => {
                 let files = files.iter().map(|file| {
                     let attr = match (&file.symlink, file.executable) {
