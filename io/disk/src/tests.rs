@@ -20,6 +20,8 @@ use storage::job::{
 use crate::beneath::Guard;
 use crate::{DiskConfig, DiskHandle, DiskPool, StartError};
 
+mod choices;
+
 /// A folder that goes away with the test.
 struct TempDir(PathBuf);
 

@@ -135,7 +135,7 @@ mod tests {
         let stamp = |word: &str| {
             let (name, time) = word.split_at(1);
             let file = FileIndex(u32::try_from("abcp".find(name).unwrap()).unwrap());
-            let length_bytes = *layout("abc").lengths().get(file.0 as usize).unwrap();
+            let length_bytes = layout("abc").lengths()[file.0 as usize];
             FileStamp { file, length_bytes, modified_ns: time.parse().unwrap() }
         };
         notation.split_whitespace().map(stamp).collect()
@@ -218,13 +218,12 @@ mod tests {
         fn hear(&mut self, copied: Result<&str, ()>) -> String {
             let mut words = Vec::new();
             while let Some(output) = self.store.poll_output() {
-                let DiskJob { id, kind, .. } = match output {
-                    Output::Job(job) => job,
-                    Output::Ready(have) => {
-                        words.push(format!("ready{}", have.count()));
-                        continue;
-                    }
-                    other => panic!("not expected: {other:?}"),
+                if let Output::Ready(have) = &output {
+                    words.push(format!("ready{}", have.count()));
+                    continue;
+                }
+                let Output::Job(DiskJob { id, kind, .. }) = output else {
+                    panic!("not expected: {output:?}");
                 };
                 let (word, answer) = match kind {
                     JobKind::Copy { ranges } => {
@@ -258,7 +257,11 @@ mod tests {
                     JobKind::Remove { file: PART } => {
                         ("remove".into(), DoneKind::Removed { result: Ok(()) })
                     }
-                    other => panic!("not expected: {other:?}"),
+                    JobKind::Open { .. }
+                    | JobKind::Write { .. }
+                    | JobKind::MakeResident { .. }
+                    | JobKind::Remove { .. }
+                    | JobKind::Close => panic!("not expected: {kind:?}"),
                 };
                 words.push(word);
                 self.answer(id, answer);
