@@ -269,7 +269,8 @@ impl FileTable {
         };
         match symlinkat(says, folder.map_err(fail)?, name) {
             Ok(()) => drop(torrent.clean_folders().remove(parent)),
-            Err(Errno::EXIST) => {}
+            // A file system without links is no reason to do without the files.
+            Err(Errno::EXIST | Errno::PERM | Errno::OPNOTSUPP | Errno::NOSYS) => {}
             Err(errno) => return Err(fail(errno)),
         }
         Ok(())
@@ -488,7 +489,11 @@ fn shape(file: &File, spec: &FileSpec, stat: &Stat, path: PathBuf) -> Result<(),
     let readers = mode.intersection(Mode::RUSR | Mode::RGRP | Mode::ROTH);
     let wanted = mode.union(Mode::from_raw_mode(readers.as_raw_mode() >> 2));
     if spec.executable && wanted != mode {
-        fchmod(file, wanted).map_err(|errno| failure("make executable", path.clone(), errno))?;
+        match fchmod(file, wanted) {
+            // Somebody else's file, or a file system without modes.
+            Ok(()) | Err(Errno::PERM | Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => {}
+            Err(errno) => return Err(failure("make executable", path, errno)),
+        }
     }
     // `st_blocks` counts units of 512 bytes, whatever the file system's own blocks are.
     let room_bytes = u64::try_from(stat.st_blocks).unwrap_or(0).saturating_mul(512);
