@@ -302,6 +302,11 @@ impl SimDisk {
         })
     }
 
+    /// The user deletes `file`.
+    pub fn delete(&mut self, file: FileIndex) {
+        self.files.remove(&file);
+    }
+
     /// Whether there is anything of `file`.
     pub fn has_file(&self, file: FileIndex) -> bool {
         self.files.contains_key(&file)

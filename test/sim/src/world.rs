@@ -401,7 +401,7 @@ impl World {
     }
 
     /// Draws which files a leecher wants in this life: now and then all, now and then other ones
-    /// than before.
+    /// than before. Its user deletes some that are not wanted any more.
     fn choose(&mut self, index: usize) {
         let files = self.content.files.len();
         let all = self.rng.chance(1, 4);
@@ -413,6 +413,12 @@ impl World {
         let node = &mut self.nodes[index];
         for (ever, wanted) in node.ever_wanted.iter_mut().zip(&node.wanted) {
             *ever |= wanted;
+        }
+        for file in 0..files {
+            if !self.nodes[index].wanted[file] && self.rng.chance(1, 3) {
+                let file = FileIndex(u32::try_from(file).expect("few files"));
+                self.nodes[index].disk.delete(file);
+            }
         }
     }
 
