@@ -187,7 +187,7 @@ impl Shared<'_> {
             };
             let parts = self.layout.piece_parts(PieceIndex(piece));
             let Some(HashPart::File(extent)) = parts.first() else { return };
-            let path = self.layout.path(extent.file);
+            let path = &self.layout.file(extent.file).path;
             // It is a wish; what is wrong with the file is found when it is read.
             if let Ok(open) = open(&self.root.join(path)) {
                 let length = core::num::NonZero::new(AHEAD_BYTES);
@@ -231,7 +231,7 @@ impl Reader {
         let file = match &mut self.open {
             Some((index, file)) if *index == extent.file => file,
             other => {
-                let file = open(&root.join(layout.path(extent.file)))?;
+                let file = open(&root.join(&layout.file(extent.file).path))?;
                 &mut other.insert((extent.file, file)).1
             }
         };

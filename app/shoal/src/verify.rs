@@ -97,7 +97,7 @@ pub(crate) fn verify(args: &VerifyArgs, out: &Out) -> Result<Exit, Failure> {
             Ok(_) => drop(bad.insert(piece)),
             Err(broken) => {
                 if let Why::Unreadable(_) | Why::NotAFile = &broken.why {
-                    let path = args.data.join(layout.path(broken.file));
+                    let path = args.data.join(&layout.file(broken.file).path);
                     let why = broken.why.text();
                     return Err(Failure::new(format!("cannot read {}: {why}", path.display())));
                 }

@@ -62,7 +62,7 @@ pub struct Layout {
 
 #[derive(Debug)]
 struct Part {
-    path: PathBuf,
+    entry: FileEntry,
     slots: Slots,
     /// By file: whether it is put aside.
     aside: Vec<bool>,
@@ -107,7 +107,9 @@ impl Layout {
         let slots = Slots::new(spans.into_iter(), self.piece_bytes);
         if !slots.pieces().is_empty() {
             let aside = vec![false; self.files.len()];
-            self.part = Some(Part { path, slots, aside });
+            let length_bytes = slots.length_bytes();
+            let entry = FileEntry { path, length_bytes, ..FileEntry::default() };
+            self.part = Some(Part { entry, slots, aside });
         }
         self
     }
@@ -151,7 +153,7 @@ impl Layout {
 
     /// Lengths of all files by index, the part file last, in bytes.
     pub fn lengths(&self) -> Vec<u64> {
-        let part = self.part.iter().map(|part| part.slots.length_bytes());
+        let part = self.part.iter().map(|part| part.entry.length_bytes);
         self.files.iter().map(|file| file.length_bytes).chain(part).collect()
     }
 
@@ -269,21 +271,16 @@ impl Layout {
             }
         });
         let part = self.part.iter().map(|part| {
-            FileSpec::plain(self.part_index(), part.path.clone(), part.slots.length_bytes())
+            FileSpec::plain(self.part_index(), part.entry.path.clone(), part.entry.length_bytes)
         });
         files.chain(part).collect()
     }
 
-    /// One file of the torrent; the part file is none.
+    /// One file; the part file, too.
     pub fn file(&self, index: FileIndex) -> &FileEntry {
-        &self.files[index.0 as usize]
-    }
-
-    /// Where a file is below the root, the part file included.
-    pub fn path(&self, index: FileIndex) -> &Path {
         match &self.part {
-            Some(part) if index == self.part_index() => &part.path,
-            _ => &self.file(index).path,
+            Some(part) if index == self.part_index() => &part.entry,
+            _ => &self.files[index.0 as usize],
         }
     }
 
@@ -293,8 +290,14 @@ impl Layout {
 
     /// The pieces that hold bytes of `file`, as a half-open range; empty for an empty file.
     ///
-    /// Panics for the part file: see [`Self::pieces_in_part`].
+    /// Of the part file, it is the range of those in it, which has others in between: see
+    /// [`Self::pieces_in_part`].
     pub fn pieces_of(&self, file: FileIndex) -> core::ops::Range<u32> {
+        if self.part_file() == Some(file) {
+            let mut pieces = self.pieces_in_part();
+            let Some(first) = pieces.next() else { return 0..0 };
+            return first.0..pieces.last().unwrap_or(first).0 + 1;
+        }
         let (start, end) = (self.starts[file.0 as usize], self.starts[file.0 as usize + 1]);
         if start == end {
             return 0..0;
@@ -503,6 +506,9 @@ mod tests {
         let layout = layout("3 0 5 8", 4);
         let pieces = |file| layout.pieces_of(FileIndex(file));
         assert_eq!((pieces(0), pieces(1), pieces(2), pieces(3)), (0..1, 0..0, 0..2, 2..4));
+        let some = self::layout("6 4- 6 2- 2", 4);
+        assert_eq!(some.pieces_of(some.part_file().unwrap()), 1..5);
+        assert_eq!(self::layout("6 4 6", 4).pieces_of(FileIndex(3)), 0..0);
     }
 
     proptest! {

@@ -302,7 +302,7 @@ impl Store {
         let job = self.jobs.remove(&done.id).expect("a job comes home once");
         match (job, done.kind) {
             (JobUse::Open, DoneKind::Opened { stamps, resume }) => match stamps {
-                Ok(stamps) => self.on_looked(stamps, resume, now),
+                Ok(stamps) => self.on_first_look(stamps, resume, now),
                 Err(error) => self.fail(error, pool),
             },
             (JobUse::Copy, DoneKind::Copied { stamps }) => self.on_copied(stamps.ok(), now),

@@ -83,6 +83,7 @@ pub struct Picker {
     partials: BTreeMap<PieceIndex, Partial>,
     verifying: BTreeMap<PieceIndex, Vec<ConnId>>,
     have_count: u32,
+    wanted: Bitfield,
     sequence: Order,
     /// No piece before this one is missing.
     first_missing: u32,
@@ -120,6 +121,7 @@ impl Picker {
             partials: BTreeMap::new(),
             verifying: BTreeMap::new(),
             have_count: have.count(),
+            wanted: wanted.clone(),
             sequence,
             first_missing: 0,
         }
@@ -216,8 +218,12 @@ impl Picker {
         self.order.pop();
     }
 
-    /// Puts a piece into `order`, at the end of its bucket.
+    /// Puts a piece into `order`, at the end of its bucket; one that nobody wants stays out.
     fn put_in(&mut self, piece: PieceIndex) {
+        if !self.wanted.has(piece) {
+            self.pieces[piece.0 as usize] = Piece::Skipped;
+            return;
+        }
         let mut position = u32::try_from(self.order.len()).expect("piece count fits u32");
         self.order.push(piece.0);
         self.pieces[piece.0 as usize] = Piece::Missing(position);

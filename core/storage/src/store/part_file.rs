@@ -38,7 +38,7 @@ impl PartFile {
 impl Store {
     /// The files were looked at. Those that were skipped before and are wanted now first get back
     /// what the part file has of them.
-    pub(super) fn on_looked(
+    pub(super) fn on_first_look(
         &mut self,
         stamps: Vec<FileStamp>,
         resume: Option<Box<ResumeRecord>>,
