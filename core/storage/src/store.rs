@@ -140,6 +140,8 @@ pub struct Store {
     totals: (u64, u64),
     retry_at: Option<Instant>,
     troubled: bool,
+    /// The piece whose write failed last: the trouble is over when it is written, or given up.
+    stuck: Option<PieceIndex>,
     settle: bool,
     settled_said: bool,
     outputs: VecDeque<Output>,
@@ -170,6 +172,7 @@ impl Store {
             totals: (0, 0),
             retry_at: None,
             troubled: false,
+            stuck: None,
             settle: false,
             settled_said: false,
             outputs: VecDeque::new(),
@@ -319,6 +322,7 @@ impl Store {
                 }
                 Err(error) => {
                     self.on_write_failed(piece, offset_bytes, blocks, hash.is_some(), pool);
+                    self.stuck = Some(piece);
                     self.on_trouble(error, now);
                 }
             },
@@ -444,7 +448,10 @@ impl Store {
         if let Some(assembly) = self.assemblies.get_mut(&piece) {
             assembly.on_written(offset, length, hash);
         }
-        if self.troubled {
+        // With room for some files and not for others, it would be over with each write.
+        let over = |stuck| stuck == piece || !self.assemblies.contains_key(&stuck);
+        if self.troubled && self.stuck.is_none_or(over) {
+            self.stuck = None;
             self.troubled = false;
             self.outputs.push_back(Output::Recovered);
         }

@@ -190,6 +190,35 @@ fn full_disk_is_said_once_and_the_write_is_tried_again() {
 }
 
 #[test]
+fn a_full_disk_is_over_when_what_failed_is_written_and_not_when_something_else_is() {
+    let mut rig = rig(2, false);
+    rig.open(Vec::new(), None);
+    rig.store.poll_output();
+    rig.store.poll_output();
+    rig.block(0);
+    let job = rig.job();
+    let JobKind::Write { blocks, hash, .. } = job.kind else { panic!("a write") };
+    let result = Err(disk_error(DiskErrorKind::Full));
+    rig.answer(job.id, DoneKind::Written { blocks, hash, result });
+    assert!(matches!(rig.store.poll_output(), Some(Output::Trouble(_))));
+    rig.block(1);
+    let at = rig.store.deadline().unwrap();
+    rig.store.on_deadline(at, &mut rig.pool);
+    // Both are tried. There is room for one, with `--preallocate` for a smaller file.
+    let again = rig.job();
+    rig.write();
+    assert!(matches!(rig.store.poll_output(), Some(Output::PieceDone(PieceIndex(1)))));
+    let JobKind::Write { blocks, hash, .. } = again.kind else { panic!("a write") };
+    let result = Err(disk_error(DiskErrorKind::Full));
+    rig.answer(again.id, DoneKind::Written { blocks, hash, result });
+    assert!(rig.store.poll_output().is_none(), "said once");
+    let at = rig.store.deadline().unwrap();
+    rig.store.on_deadline(at, &mut rig.pool);
+    rig.write();
+    assert!(matches!(rig.store.poll_output(), Some(Output::Recovered)));
+}
+
+#[test]
 fn stop_gives_back_every_buffer_and_waits_for_jobs_under_way() {
     let mut rig = rig(2, false);
     rig.open(Vec::new(), None);
