@@ -4,6 +4,7 @@
 //! its news into words. What it decides itself is only what a user sees.
 
 mod args;
+mod command_line;
 mod create;
 mod failure;
 mod hashing;
@@ -13,6 +14,7 @@ mod node_setup;
 mod out;
 mod place;
 mod progress;
+mod refusal;
 mod select;
 mod session;
 mod show;
@@ -23,14 +25,15 @@ mod verify;
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
-
-use crate::args::{Cli, Command};
+use crate::args::Command;
 use crate::failure::Exit;
 use crate::out::Out;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match command_line::read() {
+        Ok(cli) => cli,
+        Err(exit) => return exit,
+    };
     let out = Out::new(cli.json);
     let result = match cli.command {
         Command::Get(args) => transfer::get(&args, &out),

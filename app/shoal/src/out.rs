@@ -1,7 +1,8 @@
 //! The one place that prints.
 //!
 //! Data goes to standard output, everything else to standard error; live lines only to a
-//! terminal. Text from strangers is made printable by whoever puts it into a line.
+//! terminal. Text from strangers is made printable by whoever puts it into a line; what was forgotten,
+//! or came in by a path, loses its control characters here.
 
 use std::io::{self, IsTerminal as _, Write as _};
 
@@ -52,6 +53,10 @@ impl Out {
     /// # Errors
     /// [`Failure::OutputClosed`] if nobody reads it.
     pub(crate) fn data(&self, line: &str) -> Result<(), Failure> {
+        self.put(&wire::visible(line))
+    }
+
+    fn put(&self, line: &str) -> Result<(), Failure> {
         let result = self.multi.suspend(|| {
             let mut stdout = io::stdout().lock();
             writeln!(stdout, "{line}").and_then(|()| stdout.flush())
@@ -69,7 +74,7 @@ impl Out {
     /// # Errors
     /// As [`Self::data`].
     pub(crate) fn event(&self, value: &Value) -> Result<(), Failure> {
-        if self.json { self.data(&value.to_string()) } else { Ok(()) }
+        if self.json { self.put(&escaped(&value.to_string())) } else { Ok(()) }
     }
 
     /// A line for people; nothing if JSON is wanted.
@@ -81,6 +86,13 @@ impl Out {
 
     /// A line for people, whatever is wanted: scripts wait for it.
     pub(crate) fn always(&self, line: &str) {
+        self.say("", line);
+    }
+
+    /// A line, or several, behind a `label` of ours.
+    fn say(&self, label: &str, text: &str) {
+        let lines: Vec<String> = text.split('\n').map(wire::visible).collect();
+        let line = format!("{label}{}", lines.join("\n"));
         self.multi.suspend(|| {
             // Nobody to tell that standard error is gone.
             writeln!(io::stderr().lock(), "{line}").ok();
@@ -102,11 +114,24 @@ impl Out {
 
     fn labelled(&self, label: &str, colour: &str, message: &str) {
         if self.colour {
-            self.always(&format!("\x1b[1;{colour}m{label}\x1b[0m {message}"));
+            self.say(&format!("\x1b[1;{colour}m{label}\x1b[0m "), message);
         } else {
-            self.always(&format!("{label} {message}"));
+            self.say(&format!("{label} "), message);
         }
     }
+}
+
+/// JSON whose strings hold nothing that a terminal would obey; it means the same.
+fn escaped(json: &str) -> String {
+    let mut text = String::with_capacity(json.len());
+    for char in json.chars() {
+        if wire::is_disruptive(char) {
+            text.push_str(&format!("\\u{:04x}", u32::from(char)));
+        } else {
+            text.push(char);
+        }
+    }
+    text
 }
 
 /// Columns of the terminal, if standard error is one.
@@ -116,4 +141,17 @@ pub(crate) fn columns() -> usize {
         .map(|size| usize::from(size.ws_col))
         .filter(|&columns| columns > 1)
         .unwrap_or(80)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_for_a_terminal_means_the_same() {
+        let value = Value::from("a\u{202e}b\u{9b}c\u{7f}\n");
+        let text = escaped(&value.to_string());
+        assert_eq!(text, r#""a\u202eb\u009bc\u007f\n""#);
+        assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), value);
+    }
 }

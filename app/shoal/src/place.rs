@@ -9,7 +9,7 @@ use clap::ValueEnum;
 use disk::DiskPool;
 use node::spec::TorrentSpec;
 
-use crate::failure::Failure;
+use crate::failure::{Failure, shown};
 use crate::out::Out;
 
 /// Names tried before giving up.
@@ -51,7 +51,7 @@ pub(crate) fn settle(
     let is_free = |name: &str| spec.root.join(name).symlink_metadata().is_err();
     let mut name = top.clone();
     if !is_free(&top) {
-        let shown = spec.root.join(&top).display().to_string();
+        let shown = shown(spec.root.join(&top));
         let single = spec.files.iter().all(|file| file.path.components().count() == 1);
         let mut numbered = (1..NUMBERS_MAX).map(|number| numbered(&top, number, single));
         match (on_collision, numbered.find(|name| is_free(name))) {

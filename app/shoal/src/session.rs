@@ -4,6 +4,7 @@
 //! are; never polls faster than [`LOOK_LIVE`].
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -12,12 +13,12 @@ use crossbeam_channel::select;
 use discovery::tracker_client::TrackerReport;
 use net::node::NodeEvent;
 use node::hub::Event;
-use node::message::{Phase, TorrentStatus};
+use node::message::{PeerNews, Phase, TorrentStatus};
 use node::spec::{SeedGoal, TorrentSpec};
 use serde_json::{Value, json};
 use wire::printable;
 
-use crate::failure::{Exit, Failure, words};
+use crate::failure::{Exit, Failure, place_hint, words};
 use crate::interrupt::Interrupt;
 use crate::node_setup::Running;
 use crate::out::Out;
@@ -367,6 +368,9 @@ impl<'a> Session<'a> {
             NodeEvent::Torrent(Event::Tracker(torrent, url, report)) => {
                 self.on_tracker(torrent, &url, &report)
             }
+            NodeEvent::Torrent(Event::Peer(torrent, addr, news)) => {
+                self.on_peer(torrent, addr, news)
+            }
             // Only asked for before the session runs.
             NodeEvent::Torrent(Event::Fetched(_)) => Ok(()),
         }
@@ -449,6 +453,28 @@ impl<'a> Session<'a> {
         }
     }
 
+    fn on_peer(
+        &mut self,
+        torrent: TorrentId,
+        addr: SocketAddr,
+        news: PeerNews,
+    ) -> Result<(), Failure> {
+        let Some(item) = self.items.get(&torrent) else { return Ok(()) };
+        let addr = SocketAddr::new(addr.ip().to_canonical(), addr.port());
+        let (state, reason) = match news {
+            PeerNews::Left(reason) => ("left", Value::from(reason.to_string())),
+            PeerNews::Banned => ("banned", Value::Null),
+        };
+        if news == PeerNews::Banned {
+            let (name, ip) = (&item.name, addr.ip());
+            self.out.warn(&format!("{name}: {ip} sent corrupt data; it is not talked to any more"));
+        }
+        self.out.event(&item.event(
+            "peer",
+            &[("addr", addr.to_string().into()), ("state", state.into()), ("reason", reason)],
+        ))
+    }
+
     fn fail(&mut self, torrent: TorrentId, why: &str) -> Result<(), Failure> {
         let Some(item) = self.items.get_mut(&torrent) else { return Ok(()) };
         item.meter.clear();
@@ -457,7 +483,7 @@ impl<'a> Session<'a> {
         }
         self.out.error(&Failure::Told {
             message: format!("{}: {why}", item.name),
-            hint: self.purpose.hint(&item.place),
+            hint: self.purpose.hint(&item.place).or_else(|| place_hint(why)),
         });
         self.out.event(&item.event("failed", &[("reason", why.into())]))?;
         self.running.node.remove(torrent);

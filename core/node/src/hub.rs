@@ -23,7 +23,7 @@ use wire::peer::{HANDSHAKE_BYTES, Handshake};
 use crate::catalogue::{Catalogue, Removal};
 use crate::fetch::{Fetch, Step};
 use crate::limit::{Bucket, Direction};
-use crate::message::{Phase, ToHub, ToShard, TorrentStatus};
+use crate::message::{PeerNews, Phase, ToHub, ToShard, TorrentStatus};
 use crate::spec::{SeedGoal, TorrentSpec};
 
 /// Incoming connections that have not shown a handshake yet; more are closed at once.
@@ -91,6 +91,8 @@ pub enum Event {
     Removed(TorrentId),
     /// A tracker's news.
     Tracker(TorrentId, String, TrackerReport),
+    /// News of a peer.
+    Peer(TorrentId, SocketAddr, PeerNews),
     /// A torrent file fetched by URL, or why not.
     Fetched(Result<Vec<u8>, String>),
 }
@@ -288,6 +290,7 @@ impl Hub {
                 self.event(Event::Failed(torrent, why));
             }
             ToHub::Trouble(torrent, why) => self.event(Event::Trouble(torrent, why)),
+            ToHub::Peer(torrent, addr, news) => self.event(Event::Peer(torrent, addr, news)),
             ToHub::Removed(torrent) => {
                 if let Some(removal) =
                     self.catalogue.get_mut(torrent).and_then(|item| item.removal.as_mut())

@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 
 use base::{ConnId, TorrentId};
 use torrent::peers::Source;
-use torrent::swarm::Stats;
+use torrent::swarm::{CloseReason, Stats};
 use wire::peer::Handshake;
 
 use crate::limit::Direction;
@@ -54,6 +54,17 @@ pub enum ToHub {
     Removed(TorrentId),
     /// The lease is used up.
     LeaseWanted(Direction),
+    /// News of a peer.
+    Peer(TorrentId, SocketAddr, PeerNews),
+}
+
+/// What became of a peer, as far as the user may want to know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PeerNews {
+    /// We closed its connection because it misbehaved.
+    Left(CloseReason),
+    /// Nobody at its IP address is talked to any more.
+    Banned,
 }
 
 /// Where a torrent stands.

@@ -24,7 +24,7 @@ use torrent::swarm::{self, CloseReason, Shape, Swarm};
 use wire::peer::{PIECE_HEADER_BYTES, piece_header};
 
 use crate::limit::{Direction, Lease};
-use crate::message::{Phase, ToHub, ToShard, TorrentStatus};
+use crate::message::{PeerNews, Phase, ToHub, ToShard, TorrentStatus};
 use crate::spec::TorrentSpec;
 
 /// A dial that takes longer is given up; the system's own patience is minutes.
@@ -458,9 +458,17 @@ impl Shard {
                 self.dial_waiting(now);
             }
             swarm::Output::Close(conn, reason) => {
-                self.conns.remove(&conn);
+                let left = self.conns.remove(&conn);
+                if let Some(left) = left.filter(|_| reason.is_misbehaviour()) {
+                    let news = ToHub::Peer(torrent, left.addr, PeerNews::Left(reason));
+                    self.outputs.push_back(Output::ToHub(news));
+                }
                 self.outputs.push_back(Output::Close(conn, reason));
                 self.dial_waiting(now);
+            }
+            swarm::Output::Banned(addr) => {
+                let news = ToHub::Peer(torrent, addr, PeerNews::Banned);
+                self.outputs.push_back(Output::ToHub(news));
             }
             swarm::Output::Send(conn, bytes) => self.outputs.push_back(Output::Send(conn, bytes)),
             swarm::Output::SendBlock(conn, block) => {

@@ -7,7 +7,9 @@
 //! Invariants: a block counted as requested in the picker is in the `requests` of exactly so
 //! many sessions; `useful` of a session is the number of pieces it has and we want and lack.
 
+mod choking;
 mod messages;
+mod spreading;
 mod upkeep;
 mod uploads;
 
@@ -24,9 +26,22 @@ use crate::peers::{Peers, Source};
 use crate::picker::{Order, Picker};
 use crate::receive::{Received, Receiver, RecvPlan, StreamError};
 use crate::session::{Asked, REQUESTS_QUEUED_MAX, Rate, Session};
+use crate::spread::Spread;
 
 /// Payload a peer may send unasked before it is closed: two full pipelines that crossed a choke.
 const UNASKED_BYTES_MAX: u64 = 64 << 20;
+
+/// When a seed shows its pieces one by one (BEP 16).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SuperSeed {
+    /// As long as it is the only one that has every piece.
+    #[default]
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
 
 /// Settings of one swarm.
 #[derive(Clone, Debug)]
@@ -41,8 +56,10 @@ pub struct Config {
     pub connections_max: usize,
     /// Most dials under way: home routers drop bursts.
     pub dials_max: usize,
-    /// Peers unchoked at once.
-    pub unchoke_slots: usize,
+    /// Peers unchoked at once; `None`: by the measured rate.
+    pub unchoke_slots: Option<usize>,
+    /// When to super seed.
+    pub super_seed: SuperSeed,
 }
 
 impl Config {
@@ -54,7 +71,8 @@ impl Config {
             listen_port: None,
             connections_max: 80,
             dials_max: 16,
-            unchoke_slots: 8,
+            unchoke_slots: None,
+            super_seed: SuperSeed::Auto,
         }
     }
 }
@@ -113,6 +131,26 @@ pub enum CloseReason {
     Stopped,
 }
 
+impl CloseReason {
+    /// Whether the peer did what no honest and working client does.
+    pub fn is_misbehaviour(self) -> bool {
+        match self {
+            Self::Stream(_)
+            | Self::OutOfRange
+            | Self::WrongTorrent
+            | Self::Corrupt
+            | Self::Unasked => true,
+            Self::Ourselves
+            | Self::Twice
+            | Self::NothingToGive
+            | Self::Silent
+            | Self::Full
+            | Self::Unreadable
+            | Self::Stopped => false,
+        }
+    }
+}
+
 /// What to do.
 #[derive(Debug)]
 pub enum Output {
@@ -120,6 +158,8 @@ pub enum Output {
     Dial(SocketAddr),
     /// Close this connection; [`Swarm::on_closed`] is not called for it.
     Close(ConnId, CloseReason),
+    /// Nobody at the IP address of this peer is talked to any more.
+    Banned(SocketAddr),
     /// Send these bytes.
     Send(ConnId, Vec<u8>),
     /// Send a block that is resident: its header and its bytes.
@@ -182,7 +222,10 @@ pub struct Swarm {
     wasted_bytes: u64,
     tick_at: Option<Instant>,
     ticks: u64,
-    optimistic: Option<ConnId>,
+    optimistic: Vec<ConnId>,
+    uplink: choking::Uplink,
+    /// While we super seed.
+    spread: Option<Spread>,
     /// Closed connections whose buffers and addresses are still to be given back.
     graveyard: Vec<(Receiver, Option<SocketAddr>)>,
     /// Strikes for having taken part in corrupt pieces.
@@ -217,7 +260,9 @@ impl Swarm {
             wasted_bytes: 0,
             tick_at: None,
             ticks: 0,
-            optimistic: None,
+            optimistic: Vec::new(),
+            uplink: choking::Uplink::default(),
+            spread: None,
             graveyard: Vec::new(),
             strikes: BTreeMap::new(),
             outputs: VecDeque::new(),
@@ -243,6 +288,7 @@ impl Swarm {
         let sizes = (self.shape.piece_bytes, self.shape.total_bytes);
         self.picker = Picker::new(&have, &self.wanted, sizes, self.order, &mut self.rng);
         self.have = have;
+        self.start_spreading();
         let conns: Vec<ConnId> = self.sessions.keys().copied().collect();
         for conn in conns {
             let Some(session) = self.sessions.get_mut(&conn) else { continue };
@@ -359,25 +405,37 @@ impl Swarm {
     }
 
     fn introduce(&mut self, conn: ConnId) {
+        let shown_little = self.is_shown_little();
+        if shown_little {
+            self.show_little(conn);
+        }
+        self.spread_to(conn, !shown_little);
         let Some(session) = self.sessions.get_mut(&conn) else { return };
         match (session.fast, self.have.count()) {
+            (true | false, _) if shown_little => {}
             (true, 0) => session.say(Message::HaveNone),
             (true, count) if count == self.have.len() => session.say(Message::HaveAll),
             (false, 0) => {}
             (true | false, _) => session.say(Message::Bitfield(self.have.as_bytes())),
         }
         self.say_hello(conn);
-        self.allow_fast(conn);
+        if shown_little {
+            self.show_more();
+        } else {
+            self.allow_fast(conn);
+        }
         self.touch(conn);
     }
 
     /// Says what BEP 10 has to say. Again when we begin to want nothing more without having
     /// everything (BEP 21): of the complete that is known.
     fn say_hello(&mut self, conn: ConnId) {
-        let upload_only = self.is_complete();
+        let complete = self.is_complete();
         let Some(session) = self.sessions.get_mut(&conn).filter(|session| session.extended) else {
             return;
         };
+        // Of who is shown piece after piece, nobody is to guess that there are more.
+        let upload_only = complete && session.shown.is_none();
         let hello = ExtendedHandshake {
             version: Some(self.config.client.clone()),
             port: self.config.listen_port,
@@ -510,12 +568,16 @@ impl Swarm {
             if session.have.has(piece) {
                 session.useful -= 1;
                 self.update_interest(conn);
-            } else if session.peer_id.is_some() {
+            }
+            // Also to who has it: a seed that shows piece after piece waits for our word (BEP 16).
+            let session = self.sessions.get_mut(&conn).expect("just listed");
+            if session.peer_id.is_some() && !session.have.is_full() {
                 session.say(Message::Have(piece));
                 self.touch(conn);
             }
         }
         if self.is_complete() {
+            self.remember_debts();
             if !self.have.is_full() {
                 self.say_upload_only();
             }
@@ -543,8 +605,10 @@ impl Swarm {
             let strikes = self.strikes.entry(conn).or_insert(0);
             *strikes += if senders.len() == 1 { upkeep::STRIKES_MAX } else { 1 };
             if *strikes >= upkeep::STRIKES_MAX {
-                self.peers.ban(session.addr.ip());
+                let addr = session.addr;
+                self.peers.ban(addr.ip());
                 self.close(conn, CloseReason::Corrupt);
+                self.outputs.push_back(Output::Banned(addr));
             }
         }
         self.fill_all(now);
@@ -669,11 +733,13 @@ impl Swarm {
         if self.ready {
             session.have.ones().for_each(|piece| self.picker.on_peer_lost(piece));
         }
+        if let Some(spread) = &mut self.spread {
+            spread.remove(conn, &session.have, |piece| self.picker.availability(piece));
+            self.show_more();
+        }
         self.residents.retain(|_, run| run.conn != conn);
         self.strikes.remove(&conn);
-        if self.optimistic == Some(conn) {
-            self.optimistic = None;
-        }
+        self.optimistic.retain(|&other| other != conn);
     }
 
     /// Ends: closes every connection.

@@ -149,6 +149,7 @@ fn news(event: &Event) -> String {
         Event::GoalReached(torrent) => format!("goal{}", torrent.0),
         Event::Removed(torrent) => format!("removed{}", torrent.0),
         Event::Tracker(torrent, ..) => format!("tracker{}", torrent.0),
+        Event::Peer(torrent, _, news) => format!("peer{}{news:?}", torrent.0),
         Event::Fetched(_) => "fetched".into(),
     }
 }

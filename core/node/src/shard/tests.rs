@@ -225,6 +225,7 @@ fn letter(message: &ToHub) -> String {
         ToHub::Trouble(torrent, _) => format!("trouble{}", torrent.0),
         ToHub::Removed(torrent) => format!("removed{}", torrent.0),
         ToHub::LeaseWanted(direction) => format!("lease{direction:?}"),
+        ToHub::Peer(torrent, _, news) => format!("peer{}{news:?}", torrent.0),
     }
 }
 

@@ -81,6 +81,33 @@ fn rarest_piece_that_the_peer_has_comes_first() {
     }
 }
 
+/// Found in a crowd of ten: the HAVEs that all hear alike had undone the shuffle, so that all
+/// asked the seeder for the same pieces, and it sent each of them two and a half times.
+#[test]
+fn two_that_hear_the_same_ask_for_different_pieces() {
+    let picked = |seed| {
+        let mut rng = Rng::from_seed(seed);
+        let (none, all) = (Bitfield::empty(200), Bitfield::full(200));
+        let sizes = (BLOCK_BYTES, 200 * 16_384);
+        let mut picker = Picker::new(&none, &all, sizes, Order::Rarest, &mut rng);
+        (0..200).for_each(|piece| picker.on_peer_has(PieceIndex(piece)));
+        let mut out = Vec::new();
+        picker.pick(&Bitfield::full(200), None, 50, &mut rng, &mut out);
+        out
+    };
+    let (one, other) = (picked(1), picked(2));
+    let same = one.iter().filter(|block| other.contains(block)).count();
+    assert!((5..25).contains(&same), "{same} of 50, where chance gives 12");
+}
+
+/// Found there, too: a seeder was asked for the rest of pieces that everybody had.
+#[test]
+fn what_others_have_too_waits_for_what_only_this_peer_has() {
+    let mut picker = picker("****31", 3);
+    assert_eq!(picked(&mut picker, "xxxxx.", None, 1), "4.0");
+    assert_eq!(picked(&mut picker, "xxxxxx", None, 4), "5.0 5.1 5.2 4.1");
+}
+
 #[test]
 fn in_sequence_the_lowest_piece_that_the_peer_has_comes_first() {
     for (availability, peer_has, expected) in [
@@ -101,6 +128,14 @@ fn in_sequence_a_piece_that_failed_comes_before_later_ones() {
     picker.on_piece_failed(PieceIndex(0));
     picker.give_back(block(1, 0));
     assert_eq!(picked(&mut picker, "xxxx", None, 3), "0.0 1.0 2.0");
+}
+
+#[test]
+fn in_sequence_what_is_begun_comes_before_what_is_rarer() {
+    let mut picker = picker_in(Order::Sequential, "4311", 3);
+    assert_eq!(picked(&mut picker, "xx..", None, 1), "0.0");
+    assert_eq!(picked(&mut picker, ".x..", None, 1), "1.0");
+    assert_eq!(picked(&mut picker, "xxxx", None, 6), "0.1 0.2 1.1 1.2 2.0 2.1");
 }
 
 #[test]

@@ -133,7 +133,7 @@ impl World {
         let total_bytes = u64::from(pieces) * u64::from(piece_bytes);
         let shape = Shape { info_hash: INFO_HASH, piece_bytes, total_bytes, pieces };
         let mut config = Config::new(PeerId([u8::try_from(OURS).unwrap(); 20]), "test".into());
-        config.unchoke_slots = 3;
+        config.unchoke_slots = Some(3);
         config.dials_max = 2;
         config.connections_max = 8;
         Self {
@@ -175,6 +175,7 @@ impl World {
                 Output::Close(conn, reason) => {
                     words.push(format!("{}:close({reason:?})", name(conn)));
                 }
+                Output::Banned(addr) => words.push(format!("ban:{}", who(addr))),
                 Output::Send(conn, bytes) => self.decode(conn, &bytes, &mut words),
                 Output::SendBlock(conn, block) => {
                     words.push(format!("{}:send{}", name(conn), show(block)));
