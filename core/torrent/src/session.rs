@@ -133,6 +133,9 @@ pub struct Session {
     pub up: Rate,
     /// Payload it sent that nobody asked for.
     pub unasked_bytes: u64,
+    /// We leave its socket alone, for want of buffers or of a lease: what it says meanwhile waits
+    /// in the kernel, and its silence is ours.
+    pub unread: bool,
     /// When it last sent anything.
     pub heard_at: Instant,
     /// When it last sent a block, or when we began to wait for one.
@@ -181,6 +184,7 @@ impl Session {
             down: Rate::default(),
             up: Rate::default(),
             unasked_bytes: 0,
+            unread: false,
             heard_at: now,
             block_at: now,
             said_at: now,

@@ -382,7 +382,9 @@ impl Swarm {
         pool: &mut BufPool,
     ) -> Option<RecvPlan> {
         let session = self.sessions.get_mut(&conn)?;
-        session.receiver.plan(session.requests.iter(), bytes_max, pool)
+        let plan = session.receiver.plan(session.requests.iter(), bytes_max, pool);
+        session.unread = plan.is_none();
+        plan
     }
 
     /// A read according to `plan` gave `read_bytes` bytes.

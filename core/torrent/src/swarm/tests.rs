@@ -463,3 +463,18 @@ fn a_swarm_without_connections_or_addresses_has_no_deadline() {
     let w = World::new(".");
     assert_eq!(w.swarm.deadline(), None);
 }
+
+#[test]
+fn a_peer_that_we_do_not_read_is_neither_silent_nor_slow() {
+    let keepalives = |text: String| text.split_whitespace().all(|word| word.contains("keepalive"));
+    let mut w = World::new(".");
+    w.with('a', "f", "have_all unchoke");
+    // A full disk, or a limit far below what comes: there is nothing to read it with.
+    assert!(w.swarm.recv_plan(conn('a'), 0, &mut w.pool).is_none());
+    assert!(keepalives(w.wait(600)), "it is neither given up nor asked less");
+    // From here on it is heard, and says nothing.
+    let plan = w.swarm.recv_plan(conn('a'), usize::MAX, &mut w.pool).unwrap();
+    w.swarm.on_received(conn('a'), plan, 0, w.now, &mut w.pool);
+    assert!(w.wait(30).contains("a:cancel"), "now it is slow");
+    assert!(w.wait(121).ends_with("a:close(Silent)"), "and then silent");
+}
