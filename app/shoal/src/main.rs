@@ -5,6 +5,7 @@
 
 mod args;
 mod create;
+mod disk_news;
 mod failure;
 mod hashing;
 mod interrupt;

@@ -9,6 +9,7 @@
 use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 
 use base::{
     ConnId, ExchangeId, HttpError, HttpReply, HttpRequest, Instant, PeerId, ResolveRequest,
@@ -17,6 +18,8 @@ use base::{
 use discovery::tracker_client::{
     self, AnnounceSpec, Families, Progress, TrackerClient, TrackerReport,
 };
+use storage::job::DiskError;
+use storage::watch::Doubt;
 use torrent::peers::Source;
 use wire::peer::{HANDSHAKE_BYTES, Handshake};
 
@@ -82,9 +85,13 @@ pub enum Event {
     /// Complete, verified, durable.
     Settled(TorrentId),
     /// It cannot go on.
-    Failed(TorrentId, String),
+    Failed(TorrentId, DiskError),
     /// The disk makes trouble, or no longer.
-    Trouble(TorrentId, Option<String>),
+    Trouble(TorrentId, Option<DiskError>),
+    /// Somebody changed a file; what we have of it is compared again.
+    Doubted(TorrentId, PathBuf, Doubt),
+    /// So many pieces were lost by that.
+    Lost(TorrentId, u32),
     /// Its goal is reached; it is being removed.
     GoalReached(TorrentId),
     /// It is gone: files closed, trackers told.
@@ -288,6 +295,8 @@ impl Hub {
                 self.event(Event::Failed(torrent, why));
             }
             ToHub::Trouble(torrent, why) => self.event(Event::Trouble(torrent, why)),
+            ToHub::Doubted(torrent, path, why) => self.event(Event::Doubted(torrent, path, why)),
+            ToHub::Lost(torrent, pieces) => self.event(Event::Lost(torrent, pieces)),
             ToHub::Removed(torrent) => {
                 if let Some(removal) =
                     self.catalogue.get_mut(torrent).and_then(|item| item.removal.as_mut())

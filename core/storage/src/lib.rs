@@ -10,3 +10,4 @@ pub mod job;
 pub mod layout;
 pub mod recheck;
 pub mod store;
+pub mod watch;

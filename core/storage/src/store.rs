@@ -23,6 +23,9 @@ use crate::job::{
 };
 use crate::layout::Layout;
 use crate::recheck::Recheck;
+use crate::watch::{Doubt, Read, Watch};
+
+mod doubt;
 
 /// How long to wait before a failed write or commit is tried again.
 const RETRY_AFTER: Duration = Duration::from_secs(3);
@@ -91,6 +94,13 @@ pub enum Output {
     Trouble(DiskError),
     /// Writing works again.
     Recovered,
+    /// Somebody changed this file: what we have of it is compared with its digests before it is
+    /// given away again.
+    Doubted(PathBuf, Doubt),
+    /// This piece is not there any more, or not right. With a writable torrent it is wanted again.
+    PieceGone(PieceIndex),
+    /// So many pieces were gone, now that everything doubted is compared.
+    Lost(u32),
     /// Every piece so far verified is durable and recorded.
     Settled,
     /// All jobs are home, everything is recorded, the files are closed.
@@ -100,10 +110,20 @@ pub enum Output {
 #[derive(Debug)]
 enum JobUse {
     Open,
-    Write { piece: PieceIndex, offset_bytes: u32, length_bytes: u32 },
-    HashAhead { piece: PieceIndex, offset_bytes: u32, length_bytes: u32 },
+    Write {
+        piece: PieceIndex,
+        offset_bytes: u32,
+        length_bytes: u32,
+    },
+    HashAhead {
+        piece: PieceIndex,
+        offset_bytes: u32,
+        length_bytes: u32,
+    },
     Check(PieceIndex),
-    Resident(u64),
+    /// A piece that we have, of a file that somebody changed.
+    Compare(PieceIndex),
+    Resident(Read),
     Sync,
     Commit,
     Close,
@@ -127,6 +147,11 @@ pub struct Store {
     have: Bitfield,
     durability: Durability,
     stamps: Vec<FileStamp>,
+    watch: Watch,
+    /// Why nothing can be written, as the files were opened.
+    denied: Option<DiskError>,
+    /// Pieces under way whose written bytes are gone; given up as soon as no job is out.
+    doomed: BTreeSet<PieceIndex>,
     assemblies: BTreeMap<PieceIndex, Assembly>,
     jobs: BTreeMap<JobId, JobUse>,
     next_job: u64,
@@ -135,6 +160,9 @@ pub struct Store {
     totals: (u64, u64),
     retry_at: Option<Instant>,
     troubled: bool,
+    /// When a failed commit is tried again. It holds up no write.
+    commit_at: Option<Instant>,
+    commit_troubled: bool,
     settle: bool,
     settled_said: bool,
     outputs: VecDeque<Output>,
@@ -157,6 +185,9 @@ impl Store {
             have: Bitfield::empty(piece_count),
             durability: Durability::new(config.sync, Bitfield::empty(piece_count)),
             stamps: Vec::new(),
+            watch: Watch::default(),
+            denied: None,
+            doomed: BTreeSet::new(),
             assemblies: BTreeMap::new(),
             jobs: BTreeMap::new(),
             next_job: 0,
@@ -164,6 +195,8 @@ impl Store {
             totals: (0, 0),
             retry_at: None,
             troubled: false,
+            commit_at: None,
+            commit_troubled: false,
             settle: false,
             settled_said: false,
             outputs: VecDeque::new(),
@@ -236,9 +269,7 @@ impl Store {
 
     /// Asks that a range of a piece that we have be made ready for `sendfile`.
     pub fn make_resident(&mut self, key: u64, range: BlockId) {
-        assert!(self.have.has(range.piece), "only what is verified is sent");
-        let (extents, _) = self.spec.layout.write_plan(range);
-        self.job(JobKind::MakeResident { extents }, JobUse::Resident(key));
+        self.read(Read { key, range, again: false });
     }
 
     /// Wants [`Output::Settled`] as soon as everything verified so far is durable.
@@ -257,6 +288,9 @@ impl Store {
         }
         self.state = State::Stopping;
         self.retry_at = None;
+        self.commit_at = None;
+        self.durability.try_commit_again();
+        self.watch.stop();
         for (_, assembly) in core::mem::take(&mut self.assemblies) {
             assembly.into_buffers().for_each(|buf| pool.give_back(buf));
         }
@@ -270,7 +304,10 @@ impl Store {
             // Driven by the jobs that are still out.
             State::Stopping => self.retry_at,
             // Nothing is tried before the pause is over, a sync neither.
-            State::Checking(_) | State::Ready => self.retry_at.or(self.durability.deadline()),
+            State::Checking(_) | State::Ready => {
+                let next = self.retry_at.or(self.durability.deadline());
+                [next, self.commit_at].into_iter().flatten().min()
+            }
         }
     }
 
@@ -282,6 +319,10 @@ impl Store {
             for piece in pieces {
                 self.advance(piece, false, now, pool);
             }
+        }
+        if self.commit_at.is_some_and(|at| at <= now) {
+            self.commit_at = None;
+            self.durability.try_commit_again();
         }
         self.make_durable(now);
     }
@@ -295,24 +336,37 @@ impl Store {
     pub fn on_done(&mut self, done: DiskDone, now: Instant, pool: &mut BufPool) {
         let job = self.jobs.remove(&done.id).expect("a job comes home once");
         match (job, done.kind) {
-            (JobUse::Open, DoneKind::Opened { stamps, resume }) => match stamps {
-                Ok(stamps) => self.on_opened(stamps, resume, now),
+            (JobUse::Open, DoneKind::Opened { stamps, resume, denied }) => match stamps {
+                Ok(stamps) => {
+                    self.denied = denied;
+                    self.on_opened(stamps, resume, now, pool);
+                }
                 Err(error) => self.fail(error, pool),
             },
             (
                 JobUse::Write { piece, offset_bytes, length_bytes },
                 DoneKind::Written { blocks, hash, result },
-            ) => match result {
-                Ok(()) => {
-                    blocks.into_iter().for_each(|(buf, _)| pool.give_back(buf));
-                    self.on_written(piece, offset_bytes, length_bytes, hash);
-                    self.advance(piece, false, now, pool);
+            ) => {
+                let range = BlockId { piece, offset_bytes, length_bytes };
+                self.watch.on_write_done(files_in(&self.spec.layout, range).into_iter());
+                match result {
+                    Ok(()) => {
+                        blocks.into_iter().for_each(|(buf, _)| pool.give_back(buf));
+                        self.on_written(piece, offset_bytes, length_bytes, hash);
+                        self.advance(piece, false, now, pool);
+                    }
+                    Err(error) => {
+                        self.on_write_failed(piece, offset_bytes, blocks, hash.is_some(), pool);
+                        let gone = error.kind == DiskErrorKind::NotFound;
+                        if gone && self.on_file_gone(range, &error, now, pool) {
+                            self.advance(piece, false, now, pool);
+                        } else {
+                            self.give_up_doomed(piece, pool);
+                            self.on_trouble(error, now);
+                        }
+                    }
                 }
-                Err(error) => {
-                    self.on_write_failed(piece, offset_bytes, blocks, hash.is_some(), pool);
-                    self.on_trouble(error, now);
-                }
-            },
+            }
             (
                 JobUse::HashAhead { piece, offset_bytes, length_bytes },
                 DoneKind::Hashed { result },
@@ -323,30 +377,35 @@ impl Store {
                 }
                 (Err(error), Some(assembly)) => {
                     assembly.on_hash_failed();
-                    self.on_read_back_failed(piece, error, now, pool);
+                    if !self.give_up_doomed(piece, pool) {
+                        self.on_read_back_failed(piece, error, now, pool);
+                    }
                 }
                 (_, None) => {}
             },
             (JobUse::Check(piece), DoneKind::Hashed { result }) => {
                 self.on_checked(piece, result, now, pool);
             }
-            (JobUse::Resident(key), DoneKind::Resident { result }) => {
-                self.outputs.push_back(Output::Resident { key, result });
+            (JobUse::Compare(piece), DoneKind::Hashed { result }) => {
+                self.on_compared(piece, result, now);
+            }
+            (JobUse::Resident(read), DoneKind::Resident { result }) => {
+                self.on_read(read, result, now, pool);
             }
             (JobUse::Sync, DoneKind::Synced { result }) => match result {
                 Ok(stamps) => {
-                    self.stamps = stamps;
+                    self.on_looked(stamps, now, pool);
                     self.durability.on_synced();
+                }
+                Err(error) if error.kind == DiskErrorKind::Full => {
+                    self.on_sync_full(error, now, pool);
                 }
                 // The kernel may have dropped what it could not write: nothing since the last
                 // good sync may be believed, so this run of the torrent is over.
                 Err(error) => self.fail(error, pool),
             },
             (JobUse::Commit, DoneKind::Committed { result }) => {
-                self.durability.on_committed(result.is_ok());
-                if let Err(error) = result {
-                    self.on_trouble(error, now);
-                }
+                self.on_committed(result, now);
             }
             (JobUse::Close, DoneKind::Closed) => {
                 self.state = State::Closed;
@@ -362,6 +421,7 @@ impl Store {
         stamps: Vec<FileStamp>,
         resume: Option<Box<ResumeRecord>>,
         now: Instant,
+        pool: &mut BufPool,
     ) {
         if !matches!(self.state, State::Opening) {
             return;
@@ -380,10 +440,10 @@ impl Store {
         self.stamps = stamps;
         let recheck = Recheck::new(unknown, piece_count, self.config.recheck_in_flight_max);
         self.state = State::Checking(recheck);
-        self.check_more(now);
+        self.check_more(now, pool);
     }
 
-    fn check_more(&mut self, now: Instant) {
+    fn check_more(&mut self, now: Instant, pool: &mut BufPool) {
         let State::Checking(recheck) = &mut self.state else { return };
         let mut pieces = Vec::new();
         while let Some(piece) = recheck.next_piece() {
@@ -395,11 +455,16 @@ impl Store {
             self.job(JobKind::Hash { parts, hash: Sha1::new() }, JobUse::Check(piece));
         }
         if done {
+            // Said before anything is fetched that could not be kept.
+            if let Some(error) = self.denied.take().filter(|_| !self.have.is_full()) {
+                return self.fail(error, pool);
+            }
             self.state = State::Ready;
             self.outputs.push_back(Output::Ready(self.have.clone()));
             // A first record, so that what was compared need not be compared again.
             self.durability.on_record_changed();
             self.make_durable(now);
+            self.compare_more(now);
         }
     }
 
@@ -422,7 +487,7 @@ impl Store {
             Err(error) if error.kind == DiskErrorKind::NotFound => {}
             Err(error) => return self.fail(error, pool),
         }
-        self.check_more(now);
+        self.check_more(now, pool);
     }
 
     fn digest_matches(&self, piece: PieceIndex, hash: Sha1) -> bool {
@@ -434,8 +499,7 @@ impl Store {
         if let Some(assembly) = self.assemblies.get_mut(&piece) {
             assembly.on_written(offset, length, hash);
         }
-        if self.troubled {
-            self.troubled = false;
+        if core::mem::take(&mut self.troubled) {
             self.outputs.push_back(Output::Recovered);
         }
     }
@@ -489,7 +553,7 @@ impl Store {
 
     /// Lets a piece take its next steps.
     fn advance(&mut self, piece: PieceIndex, relieve: bool, now: Instant, pool: &mut BufPool) {
-        if self.retry_at.is_some() {
+        if self.give_up_doomed(piece, pool) || self.retry_at.is_some() {
             return;
         }
         while let Some(assembly) = self.assemblies.get_mut(&piece) {
@@ -499,6 +563,7 @@ impl Store {
                     let length_bytes = blocks.iter().map(|&(_, length)| length).sum();
                     let (extents, skip) =
                         self.spec.layout.write_plan(BlockId { piece, offset_bytes, length_bytes });
+                    self.watch.on_write(extents_files(&extents).into_iter());
                     let kind = JobKind::Write { extents, blocks, hash, skip };
                     self.job(kind, JobUse::Write { piece, offset_bytes, length_bytes });
                 }
@@ -548,6 +613,7 @@ impl Store {
             match next {
                 Next::Sync(pieces) => {
                     let files = self.files_of(&pieces);
+                    self.watch.on_look();
                     self.job(JobKind::Sync { files }, JobUse::Sync);
                 }
                 Next::Commit => {
@@ -606,6 +672,15 @@ impl Store {
         self.jobs.insert(id, used_for);
         self.outputs.push_back(Output::Job(DiskJob { torrent: self.spec.torrent, id, kind }));
     }
+}
+
+/// The files of a range, each once.
+fn files_in(layout: &Layout, range: BlockId) -> BTreeSet<FileIndex> {
+    extents_files(&layout.write_plan(range).0)
+}
+
+fn extents_files(extents: &[crate::job::Extent]) -> BTreeSet<FileIndex> {
+    extents.iter().map(|extent| extent.file).collect()
 }
 
 /// Which pieces the record vouches for, and which must be compared with the disk.

@@ -84,6 +84,8 @@ pub struct Session {
     pub extended: bool,
     /// What its program calls itself (BEP 10), fit to be shown.
     pub client: Option<String>,
+    /// Under which id it takes back a HAVE of ours, if it does (BEP 54).
+    pub dont_have_id: Option<u8>,
     /// It wants to download nothing (BEP 21).
     pub upload_only: bool,
     /// We answer no requests of it.
@@ -160,6 +162,7 @@ impl Session {
             fast: false,
             extended: false,
             client: None,
+            dont_have_id: None,
             upload_only: false,
             am_choking: true,
             am_interested: false,

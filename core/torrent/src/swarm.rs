@@ -7,6 +7,7 @@
 //! Invariants: a block counted as requested in the picker is in the `requests` of exactly so
 //! many sessions; `useful` of a session is the number of pieces it has and we lack.
 
+mod losses;
 mod messages;
 mod upkeep;
 mod uploads;
@@ -107,7 +108,8 @@ pub enum CloseReason {
     /// It sends what nobody asked for.
     #[error("it sent blocks that nobody asked for")]
     Unasked,
-    /// What it asked for cannot be read.
+    /// What it asked for cannot be read, and it speaks neither BEP 6 nor BEP 54: another
+    /// connection tells it what we have.
     #[error("our copy cannot be read")]
     Unreadable,
     /// The torrent is stopped.
@@ -351,6 +353,7 @@ impl Swarm {
         }
         if session.extended {
             let hello = ExtendedHandshake {
+                m: vec![(wire::extended::DONT_HAVE.to_vec(), wire::extended::DONT_HAVE_ID)],
                 version: Some(self.config.client.clone()),
                 port: self.config.listen_port,
                 reqq: Some(u32::try_from(REQUESTS_QUEUED_MAX).expect("a small constant")),
@@ -611,7 +614,10 @@ impl Swarm {
                 | CloseReason::NothingToGive
                 | CloseReason::Stopped => false,
             };
-            if session.outgoing && !again {
+            if session.outgoing && reason == CloseReason::NothingToGive {
+                // Should we lose a piece, it has something to give again.
+                self.peers.park(session.addr);
+            } else if session.outgoing && !again {
                 self.peers.forget(session.addr);
             }
             let retry = (session.outgoing && again).then_some(session.addr);

@@ -8,7 +8,7 @@
 //! folders were synced since they last changed. Unknown counts as changed: a process before us may
 //! have made the files and died.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fs::File;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::{Path, PathBuf};
@@ -47,6 +47,9 @@ pub(crate) struct TorrentFiles {
     /// Folders synced since we last made something in them: below the root by relative path, the
     /// root's parents by absolute path.
     clean_folders: Mutex<HashSet<PathBuf>>,
+    /// Files that had their full length when we last looked. One that has not any more is told
+    /// before it is made anew: what we wrote to it is gone.
+    whole: Mutex<HashSet<FileIndex>>,
     /// Held during a write. The kernel lets one writer into a file at a time and has the others
     /// spin: on two cores, 5 % of a download's CPU went there. One that waits here sleeps.
     pub(crate) one_writer: Mutex<()>,
@@ -81,6 +84,10 @@ impl TorrentFiles {
             let message = format!("the torrent has no file {}", file.0);
             found(operation, &self.root, DiskErrorKind::Other, message)
         })
+    }
+
+    fn whole(&self) -> MutexGuard<'_, HashSet<FileIndex>> {
+        self.whole.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn clean_folders(&self) -> MutexGuard<'_, HashSet<PathBuf>> {
@@ -121,6 +128,7 @@ impl FileTable {
             create,
             closed: AtomicBool::new(false),
             clean_folders: Mutex::default(),
+            whole: Mutex::default(),
             one_writer: Mutex::default(),
             above_root,
         });
@@ -199,6 +207,93 @@ impl FileTable {
         self.descriptor("write", torrent, file, Access::Write)
     }
 
+    /// A descriptor to read from, of the file that has the name now.
+    pub(crate) fn for_look(
+        &self,
+        torrent: &TorrentFiles,
+        file: FileIndex,
+    ) -> Result<Arc<File>, DiskError> {
+        self.look("read", torrent, file)
+    }
+
+    fn look(
+        &self,
+        operation: &'static str,
+        torrent: &TorrentFiles,
+        file: FileIndex,
+    ) -> Result<Arc<File>, DiskError> {
+        let opened = self.descriptor(operation, torrent, file, Access::Read)?;
+        if !self.is_nameless(torrent, file, &opened) {
+            return Ok(opened);
+        }
+        self.descriptors.forget(Key { torrent: torrent.id, file: Some(file) });
+        self.descriptor(operation, torrent, file, Access::Read)
+    }
+
+    /// After a write: were the bytes put into a file that is there, at its full length? One that
+    /// was removed lives on as long as we hold it open, and dies with all that we write to it.
+    pub(crate) fn check_written(
+        &self,
+        torrent: &TorrentFiles,
+        file: FileIndex,
+        written: &File,
+    ) -> Result<(), DiskError> {
+        let spec = torrent.known("write", file)?;
+        let short = fstat(written).is_ok_and(|stat| length_bytes(&stat) < spec.length_bytes);
+        if !short && !self.is_nameless(torrent, file, written) {
+            return Ok(());
+        }
+        self.descriptors.forget(Key { torrent: torrent.id, file: Some(file) });
+        torrent.whole().remove(&file);
+        let why = "it is gone or cut short";
+        Err(found("write", torrent.full_path(file), DiskErrorKind::NotFound, why))
+    }
+
+    /// True if the file was removed since it was opened. Some file systems count no links, so the
+    /// name is looked up before that is believed.
+    fn is_nameless(&self, torrent: &TorrentFiles, file: FileIndex, opened: &File) -> bool {
+        let Ok(stat) = fstat(opened) else { return false };
+        if stat.st_nlink > 0 {
+            return false;
+        }
+        let named = torrent.spec(file).map(|spec| self.beneath(torrent, &spec.path, READ));
+        match named {
+            Some(Ok(named)) => !fstat(named)
+                .is_ok_and(|named| (named.st_dev, named.st_ino) == (stat.st_dev, stat.st_ino)),
+            Some(Err(_)) | None => true,
+        }
+    }
+
+    /// Why nothing can be written to a torrent, if the system says so of the folders in which files
+    /// are missing, or of all of its file system.
+    pub(crate) fn denied(&self, id: TorrentId) -> Option<DiskError> {
+        use rustix::fs::{Access as Right, accessat};
+        let torrent = self.torrent("write", id).ok()?;
+        let refusal = |folder: &Path| {
+            let rights = Right::WRITE_OK | Right::EXEC_OK;
+            // As whom we act, not as whom we were started.
+            match accessat(rustix::fs::CWD, folder, rights, AtFlags::EACCESS) {
+                Err(errno @ (Errno::ACCESS | Errno::PERM | Errno::ROFS)) => {
+                    Some((errno, failure("write to", folder, errno)))
+                }
+                // Other troubles show when it is used.
+                Ok(()) | Err(_) => None,
+            }
+        };
+        if let Some((Errno::ROFS, refused)) = refusal(&torrent.root) {
+            return Some(refused);
+        }
+        let whole = torrent.whole().clone();
+        let missing = torrent.files.iter().filter(|spec| !whole.contains(&spec.file));
+        let parents: BTreeSet<&Path> = missing.filter_map(|spec| spec.path.parent()).collect();
+        parents.into_iter().find_map(|parent| {
+            let folder = torrent.root.join(parent);
+            // Where the first folder is to be made, or the file itself.
+            let there = folder.ancestors().find(|folder| folder.is_dir())?;
+            refusal(there).map(|(_, refused)| refused)
+        })
+    }
+
     fn descriptor(
         &self,
         operation: &'static str,
@@ -224,9 +319,11 @@ impl FileTable {
         access: Access,
     ) -> Result<File, DiskError> {
         let path = torrent.root.join(&spec.path);
+        let gone = || found(operation, &path, DiskErrorKind::NotFound, "it is gone or cut short");
         let opened = match access {
             Access::Read => self.beneath(torrent, &spec.path, READ),
             Access::Write => match self.beneath(torrent, &spec.path, WRITE) {
+                Err(Errno::NOENT) if torrent.whole().remove(&spec.file) => return Err(gone()),
                 Err(Errno::NOENT) if torrent.create => self.create_file(torrent, spec),
                 other => other,
             },
@@ -240,8 +337,15 @@ impl FileTable {
         check_regular(operation, torrent, spec, &stat)?;
         let file = File::from(opened);
         if access == Access::Write && length_bytes(&stat) < spec.length_bytes {
+            if torrent.whole().remove(&spec.file) {
+                return Err(gone());
+            }
             // Another worker may do the same at once: both extend to the same length.
-            file.set_len(spec.length_bytes).map_err(|error| std_failure("extend", path, &error))?;
+            file.set_len(spec.length_bytes)
+                .map_err(|error| std_failure("extend", &path, &error))?;
+        }
+        if access == Access::Write {
+            torrent.whole().insert(spec.file);
         }
         Ok(file)
     }
@@ -285,7 +389,11 @@ impl FileTable {
     fn root(&self, torrent: &TorrentFiles) -> Result<Arc<File>, Errno> {
         let key = Key { torrent: torrent.id, file: None };
         if let Some(root) = self.descriptors.get(key, Access::Read) {
-            return Ok(root);
+            // Another folder of that name may have come in place of a removed one.
+            if fstat(&root)?.st_nlink > 0 {
+                return Ok(root);
+            }
+            self.descriptors.forget(key);
         }
         let opened =
             self.with_room(|| openat(rustix::fs::CWD, &torrent.root, FOLDER, Mode::empty()))?;
@@ -317,7 +425,7 @@ impl FileTable {
         files: &[FileIndex],
     ) -> Result<(), DiskError> {
         for &file in files {
-            let descriptor = match self.descriptor("sync", torrent, file, Access::Read) {
+            let descriptor = match self.look("sync", torrent, file) {
                 Err(error) if error.kind == DiskErrorKind::NotFound => continue,
                 other => other?,
             };
@@ -396,6 +504,10 @@ impl FileTable {
             check_regular("open", torrent, spec, &stat)?;
             stamps.push(stamp(spec.file, &stat));
         }
+        let whole = |stamp: &&FileStamp| {
+            torrent.spec(stamp.file).is_some_and(|spec| stamp.length_bytes >= spec.length_bytes)
+        };
+        *torrent.whole() = stamps.iter().filter(whole).map(|stamp| stamp.file).collect();
         Ok(stamps)
     }
 
@@ -433,7 +545,8 @@ fn length_bytes(stat: &Stat) -> u64 {
     u64::try_from(stat.st_size).unwrap_or(0)
 }
 
-fn stamp(file: FileIndex, stat: &Stat) -> FileStamp {
+/// What a file looks like.
+pub(crate) fn stamp(file: FileIndex, stat: &Stat) -> FileStamp {
     let modified_ns =
         stat.st_mtime.saturating_mul(1_000_000_000).saturating_add(stat.st_mtime_nsec as i64);
     FileStamp { file, length_bytes: length_bytes(stat), modified_ns }

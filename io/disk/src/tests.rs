@@ -183,7 +183,7 @@ impl Rig {
         else {
             panic!("another answer")
         };
-        result
+        result.map(drop)
     }
 
     fn sync(&self, files: &[u32]) -> Result<Vec<FileStamp>, DiskError> {

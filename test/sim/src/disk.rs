@@ -112,6 +112,7 @@ impl SimDisk {
                 DoneKind::Opened {
                     stamps: Ok(self.stamps()),
                     resume: self.record.clone().map(Box::new),
+                    denied: None,
                 }
             }
             JobKind::Write { extents, blocks, mut hash, skip } => {
@@ -139,7 +140,8 @@ impl SimDisk {
                 DoneKind::Hashed { result: read }
             }
             JobKind::MakeResident { extents } => {
-                let result = extents.iter().try_for_each(|&extent| self.read(extent).map(drop));
+                let read = extents.iter().try_for_each(|&extent| self.read(extent).map(drop));
+                let result = read.map(|()| self.stamps_of(&extents));
                 DoneKind::Resident { result }
             }
             JobKind::Sync { files } => {
@@ -274,6 +276,11 @@ impl SimDisk {
             Some(file) => Ok(slice(&file.cached, extent).to_vec()),
             None => Err(error("read", DiskErrorKind::NotFound)),
         }
+    }
+
+    fn stamps_of(&self, extents: &[Extent]) -> Vec<FileStamp> {
+        let of = |stamp: &FileStamp| extents.iter().any(|extent| extent.file == stamp.file);
+        self.stamps().into_iter().filter(of).collect()
     }
 
     fn stamps(&self) -> Vec<FileStamp> {

@@ -46,7 +46,10 @@ impl Rig {
 
     fn open(&mut self, stamps: Vec<FileStamp>, resume: Option<ResumeRecord>) {
         let id = self.job().id;
-        self.answer(id, DoneKind::Opened { stamps: Ok(stamps), resume: resume.map(Box::new) });
+        self.answer(
+            id,
+            DoneKind::Opened { stamps: Ok(stamps), resume: resume.map(Box::new), denied: None },
+        );
     }
 
     fn block(&mut self, piece: u32) {

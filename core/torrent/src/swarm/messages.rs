@@ -39,6 +39,9 @@ impl Swarm {
             Message::Extended { id: extended::HANDSHAKE_ID, payload } => {
                 self.on_hello(conn, payload);
             }
+            Message::Extended { id: extended::DONT_HAVE_ID, payload } => {
+                self.on_dont_have(conn, payload);
+            }
             Message::KeepAlive
             | Message::Port(_)
             | Message::Suggest(_)
@@ -202,6 +205,7 @@ impl Swarm {
         if let Some(reqq) = hello.reqq {
             session.pipeline.on_reqq(reqq);
         }
+        session.dont_have_id = hello.id_of(extended::DONT_HAVE);
         session.client = hello.version;
         session.upload_only = hello.upload_only;
         self.close_if_useless(conn);
