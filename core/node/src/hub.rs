@@ -296,7 +296,12 @@ impl Hub {
             }
             ToHub::Trouble(torrent, why) => self.event(Event::Trouble(torrent, why)),
             ToHub::Doubted(torrent, path, why) => self.event(Event::Doubted(torrent, path, why)),
-            ToHub::Lost(torrent, pieces) => self.event(Event::Lost(torrent, pieces)),
+            ToHub::Lost(torrent, pieces) => {
+                if let Some(item) = self.catalogue.get_mut(torrent) {
+                    item.lost = true;
+                }
+                self.event(Event::Lost(torrent, pieces));
+            }
             ToHub::Removed(torrent) => {
                 if let Some(removal) =
                     self.catalogue.get_mut(torrent).and_then(|item| item.removal.as_mut())
@@ -344,6 +349,10 @@ impl Hub {
     fn on_settled(&mut self, torrent: TorrentId, now: Instant) {
         let Some(item) = self.catalogue.get_mut(torrent) else { return };
         if item.settled_at.is_some() {
+            // Trackers and goals count the first time only.
+            if core::mem::take(&mut item.lost) {
+                self.event(Event::Settled(torrent));
+            }
             return;
         }
         item.settled_at = Some(now);
