@@ -66,7 +66,7 @@ pub(crate) fn doubted(path: &Path, doubt: Doubt) -> (&'static str, String) {
         Doubt::Changed => {
             ("changed", format!("{path} was changed by another program; comparing it again"))
         }
-        Doubt::Unreadable => ("unreadable", format!("{path} cannot be read; trying it again")),
+        Doubt::Unreadable => ("unreadable", format!("{path} cannot be read in places")),
     }
 }
 

@@ -476,6 +476,7 @@ impl Shard {
             }
             store::Output::Failed(error) => {
                 entry.phase = Phase::Failed;
+                entry.have_bytes = bytes_of(entry.store.have(), &entry.store);
                 entry.swarm.stop(now, &mut self.pool);
                 self.outputs.push_back(Output::ToHub(ToHub::Failed(torrent, error)));
                 self.dials_waiting.retain(|&(other, _)| other != torrent);

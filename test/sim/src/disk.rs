@@ -13,6 +13,7 @@ use storage::job::{
 };
 
 use crate::content::{Content, slice};
+use crate::fault::{Countdown, Operation};
 
 const PAGE: usize = 4096;
 
@@ -41,6 +42,8 @@ pub struct SimDisk {
     writes: u64,
     clock: i64,
     faults: DiskFaults,
+    /// To the one operation that fails.
+    pub countdown: Countdown,
     rng: Rng,
 }
 
@@ -62,6 +65,7 @@ impl SimDisk {
             writes: 0,
             clock: 0,
             faults,
+            countdown: Countdown::default(),
             rng,
         }
     }
@@ -74,6 +78,16 @@ impl SimDisk {
                 let file = File { cached: bytes.clone(), durable: bytes, ..File::default() };
                 self.files.insert(index, file);
             }
+        }
+    }
+
+    /// Puts the first half of each file there, durable, and zeros behind it.
+    pub fn fill_half(&mut self, content: &Content) {
+        self.fill(content);
+        for file in self.files.values_mut() {
+            let half = file.durable.len() / 2;
+            file.durable[half..].fill(0);
+            file.cached.clone_from(&file.durable);
         }
     }
 
@@ -109,8 +123,9 @@ impl SimDisk {
                     self.files.entry(spec.file).or_default();
                 }
                 self.specs = files;
+                let opened = self.operate("open", Operation::Open);
                 DoneKind::Opened {
-                    stamps: Ok(self.stamps()),
+                    stamps: opened.map(|()| self.stamps()),
                     resume: self.record.clone().map(Box::new),
                     denied: None,
                 }
@@ -133,31 +148,44 @@ impl SimDisk {
                         HashPart::Zeros(length) => {
                             hash.update(&vec![0; usize::try_from(*length).expect("small")]);
                         }
-                        HashPart::File(extent) => hash.update(&self.read(*extent)?),
+                        HashPart::File(extent) => {
+                            self.operate("read", Operation::Read)?;
+                            hash.update(&self.read(*extent)?);
+                        }
                     }
                     Ok(hash)
                 });
                 DoneKind::Hashed { result: read }
             }
             JobKind::MakeResident { extents } => {
-                let read = extents.iter().try_for_each(|&extent| self.read(extent).map(drop));
+                let read = extents.iter().try_for_each(|&extent| {
+                    self.operate("read", Operation::Read)?;
+                    self.read(extent).map(drop)
+                });
                 let result = read.map(|()| self.stamps_of(&extents));
                 DoneKind::Resident { result }
             }
             JobKind::Sync { files } => {
-                for index in files {
-                    self.sync(index, started.covers);
-                }
-                DoneKind::Synced { result: Ok(self.stamps()) }
+                let synced =
+                    files.into_iter().try_for_each(|index| self.sync(index, started.covers));
+                DoneKind::Synced { result: synced.map(|()| self.stamps()) }
             }
             JobKind::Commit { record } => {
                 self.check_order(&record, content);
-                self.record = Some(*record);
-                DoneKind::Committed { result: Ok(()) }
+                let result = self.operate("commit to", Operation::Commit);
+                if result.is_ok() {
+                    self.record = Some(*record);
+                }
+                DoneKind::Committed { result }
             }
             JobKind::Close => DoneKind::Closed,
         };
         DiskDone { torrent, id, kind }
+    }
+
+    /// An operation takes place, or fails.
+    fn operate(&mut self, verb: &'static str, operation: Operation) -> Result<(), DiskError> {
+        self.countdown.fails(operation).map_or(Ok(()), |kind| Err(error(verb, kind)))
     }
 
     fn write(
@@ -186,7 +214,18 @@ impl SimDisk {
             let spec =
                 self.specs.iter().find(|spec| spec.file == extent.file).expect("a registered file");
             let whole = usize::try_from(spec.length_bytes).expect("small");
-            let file = self.files.entry(extent.file).or_default();
+            if !self.files.contains_key(&extent.file) {
+                self.operate("create", Operation::Create)?;
+                self.files.insert(extent.file, File::default());
+            }
+            if self.files[&extent.file].cached.len() < whole {
+                self.operate("extend", Operation::Extend)?;
+            }
+            self.operate("write", Operation::Write)?;
+            let halved = self.operate("write", Operation::WriteHalf);
+            let length = if halved.is_ok() { length } else { length / 2 };
+            let chunk = chunk[..length].to_vec();
+            let file = self.files.get_mut(&extent.file).expect("made above");
             if file.cached.len() < whole {
                 file.cached.resize(whole, 0);
             }
@@ -196,19 +235,29 @@ impl SimDisk {
             self.clock += 1;
             file.modified = self.clock;
             file.unsynced.push((self.writes, offset, chunk));
+            halved?;
         }
         assert_eq!(at, kept.len(), "a run is as long as its extents and its padding");
         Ok(())
     }
 
-    fn sync(&mut self, index: FileIndex, covers: u64) {
-        let Some(file) = self.files.get_mut(&index) else { return };
+    fn sync(&mut self, index: FileIndex, covers: u64) -> Result<(), DiskError> {
+        let synced = self.operate("sync", Operation::Sync);
+        let Some(file) = self.files.get_mut(&index) else { return synced };
+        if synced.is_err() {
+            // Dropped from memory, never to be written.
+            file.durable.resize(file.durable.len().max(file.cached.len()), 0);
+            file.cached.clone_from(&file.durable);
+            file.unsynced.clear();
+            return synced;
+        }
         let later = file.unsynced.iter().position(|(number, _, _)| *number > covers);
         let rest = file.unsynced.split_off(later.unwrap_or(file.unsynced.len()));
         file.durable.resize(file.durable.len().max(file.cached.len()), 0);
         for (_, offset, bytes) in core::mem::replace(&mut file.unsynced, rest) {
             file.durable[offset..offset + bytes.len()].copy_from_slice(&bytes);
         }
+        Ok(())
     }
 
     /// What a have-bit promises must be durable when the bit is committed.

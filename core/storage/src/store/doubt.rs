@@ -68,7 +68,7 @@ impl Store {
                 self.doubt_piece(read.range.piece);
             }
             Err(error) => {
-                self.outputs.push_back(Output::Doubted(error.path, Doubt::Unreadable));
+                self.say_unreadable(error);
                 self.doubt_piece(read.range.piece);
             }
         }
@@ -149,6 +149,25 @@ impl Store {
         self.stamps.get(at)
     }
 
+    /// Once for each file.
+    pub(super) fn say_unreadable(&mut self, error: DiskError) {
+        if self.unreadable.insert(error.path.clone()) {
+            self.outputs.push_back(Output::Doubted(error.path, Doubt::Unreadable));
+        }
+    }
+
+    /// A piece could not be read: hashes it once more before that is believed. False if this was
+    /// the second time.
+    pub(super) fn hash_again(&mut self, piece: PieceIndex, used_for: JobUse) -> bool {
+        if !self.read_twice.insert(piece) {
+            self.read_twice.remove(&piece);
+            return false;
+        }
+        let parts = self.spec.layout.piece_parts(piece);
+        self.job(JobKind::Hash { parts, hash: Sha1::new() }, used_for);
+        true
+    }
+
     /// Somebody changed a file; it looks like `stamp` now. True if that is news.
     fn doubt_file(
         &mut self,
@@ -221,6 +240,12 @@ impl Store {
         result: Result<Sha1, DiskError>,
         now: Instant,
     ) {
+        if result.as_ref().is_err_and(|error| error.kind == DiskErrorKind::Other)
+            && self.hash_again(piece, JobUse::Compare(piece))
+        {
+            return;
+        }
+        self.read_twice.remove(&piece);
         let right = result.is_ok_and(|hash| self.digest_matches(piece, hash));
         let Some(waiting) = self.watch.on_compared(piece) else {
             return self.compare_more(now);
@@ -236,9 +261,12 @@ impl Store {
 
     fn lose(&mut self, piece: PieceIndex) {
         if self.have.clear(piece) {
-            self.watch.on_lost(piece);
             self.settled_said = false;
-            self.outputs.push_back(Output::PieceGone(piece));
+            // Before that nobody was told that we have it.
+            if !matches!(self.state, State::Checking(_)) {
+                self.watch.on_lost(piece);
+                self.outputs.push_back(Output::PieceGone(piece));
+            }
         }
     }
 
