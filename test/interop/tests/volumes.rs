@@ -71,6 +71,13 @@ impl Volume {
     }
 }
 
+impl Drop for Volume {
+    fn drop(&mut self) {
+        // Programs that a failed test left may still have files open there.
+        Command::new("umount").arg("--lazy").arg(&self.0).status().ok();
+    }
+}
+
 fn mount(options: &[&str], at: &Path) -> anyhow::Result<()> {
     let output = Command::new("mount").args(options).arg(at).output()?;
     ensure!(output.status.success(), "mount: {}", String::from_utf8_lossy(&output.stderr));
