@@ -126,13 +126,15 @@ impl Executor {
         for segment in segments {
             let file = self.table.for_write(&torrent, segment.file)?;
             written.advance_to(segment.run_offset_bytes, |_| {});
+            // A file that was cut would be long enough again afterwards.
+            self.table.check_there(&torrent, segment.file, &file)?;
             // A panic while it was held hurt nobody else: it guards no data.
             let one_writer = torrent.one_writer.lock().unwrap_or_else(PoisonError::into_inner);
             written
                 .write(&file, segment.offset_bytes, segment.length_bytes)
                 .map_err(|errno| failure("write", torrent.full_path(segment.file), errno))?;
             drop(one_writer);
-            self.table.check_written(&torrent, segment.file, &file)?;
+            self.table.check_there(&torrent, segment.file, &file)?;
         }
         Ok(())
     }

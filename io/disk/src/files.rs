@@ -213,7 +213,7 @@ impl FileTable {
         torrent: &TorrentFiles,
         file: FileIndex,
     ) -> Result<Arc<File>, DiskError> {
-        self.look("read", torrent, file)
+        self.look("read", torrent, file, false)
     }
 
     fn look(
@@ -221,18 +221,19 @@ impl FileTable {
         operation: &'static str,
         torrent: &TorrentFiles,
         file: FileIndex,
+        thorough: bool,
     ) -> Result<Arc<File>, DiskError> {
         let opened = self.descriptor(operation, torrent, file, Access::Read)?;
-        if !self.is_nameless(torrent, file, &opened) {
+        if !self.is_stale(torrent, file, &opened, thorough) {
             return Ok(opened);
         }
         self.descriptors.forget(Key { torrent: torrent.id, file: Some(file) });
         self.descriptor(operation, torrent, file, Access::Read)
     }
 
-    /// After a write: were the bytes put into a file that is there, at its full length? One that
-    /// was removed lives on as long as we hold it open, and dies with all that we write to it.
-    pub(crate) fn check_written(
+    /// Before and after a write: is the file there, at its full length? One that was removed lives
+    /// on as long as we hold it open, and dies with all that we write to it.
+    pub(crate) fn check_there(
         &self,
         torrent: &TorrentFiles,
         file: FileIndex,
@@ -240,7 +241,7 @@ impl FileTable {
     ) -> Result<(), DiskError> {
         let spec = torrent.known("write", file)?;
         let short = fstat(written).is_ok_and(|stat| length_bytes(&stat) < spec.length_bytes);
-        if !short && !self.is_nameless(torrent, file, written) {
+        if !short && !self.is_stale(torrent, file, written, false) {
             return Ok(());
         }
         self.descriptors.forget(Key { torrent: torrent.id, file: Some(file) });
@@ -249,18 +250,27 @@ impl FileTable {
         Err(found("write", torrent.full_path(file), DiskErrorKind::NotFound, why))
     }
 
-    /// True if the file was removed since it was opened. Some file systems count no links, so the
-    /// name is looked up before that is believed.
-    fn is_nameless(&self, torrent: &TorrentFiles, file: FileIndex, opened: &File) -> bool {
+    /// True if the name does not lead to this file any more. A file with links is only looked up by
+    /// its name if that is to be `thorough`: it may have been moved. Some file systems count no
+    /// links, so for one without it is always done.
+    fn is_stale(
+        &self,
+        torrent: &TorrentFiles,
+        file: FileIndex,
+        opened: &File,
+        thorough: bool,
+    ) -> bool {
         let Ok(stat) = fstat(opened) else { return false };
-        if stat.st_nlink > 0 {
+        if stat.st_nlink > 0 && !thorough {
             return false;
         }
         let named = torrent.spec(file).map(|spec| self.beneath(torrent, &spec.path, READ));
         match named {
             Some(Ok(named)) => !fstat(named)
                 .is_ok_and(|named| (named.st_dev, named.st_ino) == (stat.st_dev, stat.st_ino)),
-            Some(Err(_)) | None => true,
+            Some(Err(Errno::NOENT | Errno::NOTDIR)) | None => true,
+            // It can't be looked up just now: what we hold open is good enough.
+            Some(Err(_)) => false,
         }
     }
 
@@ -425,7 +435,7 @@ impl FileTable {
         files: &[FileIndex],
     ) -> Result<(), DiskError> {
         for &file in files {
-            let descriptor = match self.look("sync", torrent, file) {
+            let descriptor = match self.look("sync", torrent, file, true) {
                 Err(error) if error.kind == DiskErrorKind::NotFound => continue,
                 other => other?,
             };

@@ -64,8 +64,9 @@ impl Store {
                 return self.outputs.push_back(done);
             }
             Err(error) if error.kind == DiskErrorKind::NotFound => {
-                self.on_file_gone(read.range, &error, now, pool);
-                self.doubt_piece(read.range.piece);
+                if !self.on_file_gone(read.range, &error, now, pool) {
+                    self.doubt_piece(read.range.piece);
+                }
             }
             Err(error) => {
                 self.say_unreadable(error);

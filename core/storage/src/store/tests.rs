@@ -6,6 +6,8 @@ use keys::sha1;
 use super::*;
 use crate::layout::FileEntry;
 
+mod doubt;
+
 const NOW: Instant = Instant::START;
 
 struct Rig {

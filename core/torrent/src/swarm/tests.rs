@@ -472,7 +472,9 @@ fn a_peer_that_we_do_not_read_is_neither_silent_nor_slow() {
     w.with('a', "f", "have_all unchoke");
     // A full disk, or a limit far below what comes: there is nothing to read it with.
     assert!(w.swarm.recv_plan(conn('a'), 0, &mut w.pool).is_none());
-    assert!(keepalives(w.wait(600)), "it is neither given up nor asked less");
+    let heard = w.wait(600);
+    assert!(heard.contains("keepalive"), "it must not take us for gone: {heard}");
+    assert!(keepalives(heard), "it is neither given up nor asked less");
     // From here on it is heard, and says nothing.
     let plan = w.swarm.recv_plan(conn('a'), usize::MAX, &mut w.pool).unwrap();
     w.swarm.on_received(conn('a'), plan, 0, w.now, &mut w.pool);
