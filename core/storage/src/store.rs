@@ -354,24 +354,7 @@ impl Store {
                 DoneKind::Written { blocks, hash, result },
             ) => {
                 let range = BlockId { piece, offset_bytes, length_bytes };
-                self.watch.on_write_done(files_in(&self.spec.layout, range).into_iter());
-                match result {
-                    Ok(()) => {
-                        blocks.into_iter().for_each(|(buf, _)| pool.give_back(buf));
-                        self.on_written(piece, offset_bytes, length_bytes, hash);
-                        self.advance(piece, false, now, pool);
-                    }
-                    Err(error) => {
-                        self.on_write_failed(piece, offset_bytes, blocks, hash.is_some(), pool);
-                        let gone = error.kind == DiskErrorKind::NotFound;
-                        if gone && self.on_file_gone(range, &error, now, pool) {
-                            self.advance(piece, false, now, pool);
-                        } else {
-                            self.give_up_doomed(piece, pool);
-                            self.on_trouble(error, now);
-                        }
-                    }
-                }
+                self.on_write_ended(range, (blocks, hash), result, now, pool);
             }
             (
                 JobUse::HashAhead { piece, offset_bytes, length_bytes },
@@ -420,6 +403,31 @@ impl Store {
             (job, done) => unreachable!("{job:?} was answered by {done:?}"),
         }
         self.make_durable(now);
+    }
+
+    fn on_write_ended(
+        &mut self,
+        range: BlockId,
+        (blocks, hash): (crate::assembly::Blocks, Option<Sha1>),
+        result: Result<(), DiskError>,
+        now: Instant,
+        pool: &mut BufPool,
+    ) {
+        let BlockId { piece, offset_bytes, length_bytes } = range;
+        self.watch.on_write_done(files_in(&self.spec.layout, range).into_iter());
+        let Err(error) = result else {
+            blocks.into_iter().for_each(|(buf, _)| pool.give_back(buf));
+            self.on_written(piece, offset_bytes, length_bytes, hash);
+            return self.advance(piece, false, now, pool);
+        };
+        self.on_write_failed(piece, offset_bytes, blocks, hash.is_some(), pool);
+        let gone = error.kind == DiskErrorKind::NotFound;
+        if gone && self.on_file_gone(range, &error, now, pool) {
+            self.advance(piece, false, now, pool);
+        } else {
+            self.give_up_doomed(piece, pool);
+            self.on_trouble(error, now);
+        }
     }
 
     fn on_opened(

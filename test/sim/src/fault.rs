@@ -1,6 +1,6 @@
 //! One disk operation that fails, once.
 //!
-//! Source: the loop "fail at the first, second, … operation until none fails", as SQLite tests its
+//! Source: the loop "fail at the first, second, … operation until none fails", as `SQLite` tests its
 //! own. Which operations there are, and what is lost when one fails, is the disk's matter.
 
 use storage::job::DiskErrorKind;

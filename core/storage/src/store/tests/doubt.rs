@@ -59,7 +59,15 @@ impl Rig {
                 Output::PieceGone(piece) => format!("gone{}", piece.0),
                 Output::PieceLost(piece) => format!("lost{}", piece.0),
                 Output::Lost(count) => format!("{count}lost"),
-                other => format!("{other:?}"),
+                other @ (Output::Job(_)
+                | Output::Failed(_)
+                | Output::Ready(_)
+                | Output::PieceDone(_)
+                | Output::PieceFailed(_)
+                | Output::Trouble(_)
+                | Output::Recovered
+                | Output::Settled
+                | Output::Closed) => format!("{other:?}"),
             });
         }
         words.join(" ")
@@ -90,11 +98,10 @@ impl Rig {
         let mut others = VecDeque::new();
         let mut found = None;
         while let Some(output) = self.store.poll_output() {
-            match output {
-                Output::Job(DiskJob { id, kind: JobKind::Commit { record }, .. }) => {
-                    found = Some((id, *record));
-                }
-                other => others.push_back(other),
+            if let Output::Job(DiskJob { id, kind: JobKind::Commit { record }, .. }) = output {
+                found = Some((id, *record));
+            } else {
+                others.push_back(output);
             }
         }
         self.store.outputs = others;
