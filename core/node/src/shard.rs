@@ -502,6 +502,8 @@ impl Shard {
                 entry.swarm.on_resident(key, result.is_ok());
             }
             store::Output::Trouble(error) => {
+                // How much room is needed is said with it.
+                self.say_status_now(torrent, now);
                 self.outputs.push_back(Output::ToHub(ToHub::Trouble(torrent, Some(error))));
             }
             store::Output::Doubted(path, doubt) => {

@@ -214,7 +214,7 @@ impl Assembly {
 
     /// Whether bytes of this piece are on the disk already.
     pub fn has_written(&self) -> bool {
-        self.cursor > 0 || !self.ahead.is_empty() || self.jobs > 0
+        self.cursor > 0 || !self.ahead.is_empty()
     }
 
     /// The buffers still held, for a piece that is given up.

@@ -386,8 +386,11 @@ impl Store {
                     self.on_looked(stamps, now, pool);
                     self.durability.on_synced();
                 }
-                Err(error) if error.kind == DiskErrorKind::Full && self.spec.writable => {
-                    self.on_sync_full(error, now, pool);
+                Err(error)
+                    if self.spec.writable
+                        && matches!(error.kind, DiskErrorKind::Full | DiskErrorKind::NotFound) =>
+                {
+                    self.on_sync_refused(error, now, pool);
                 }
                 // The kernel may have dropped what it could not write: nothing since the last
                 // good sync may be believed, so this run of the torrent is over.
@@ -414,7 +417,11 @@ impl Store {
         pool: &mut BufPool,
     ) {
         let BlockId { piece, offset_bytes, length_bytes } = range;
-        self.watch.on_write_done(files_in(&self.spec.layout, range).into_iter());
+        let files = files_in(&self.spec.layout, range);
+        if result.is_ok() {
+            files.iter().for_each(|&file| self.watch.on_there(file));
+        }
+        self.watch.on_write_done(files.into_iter());
         let Err(error) = result else {
             blocks.into_iter().for_each(|(buf, _)| pool.give_back(buf));
             self.on_written(piece, offset_bytes, length_bytes, hash);

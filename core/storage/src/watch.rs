@@ -43,6 +43,8 @@ pub(crate) struct Watch {
     ours: BTreeSet<FileIndex>,
     /// Those of `ours` that nobody writes while the look under way lasts.
     covered: BTreeSet<FileIndex>,
+    /// Files known to be gone.
+    gone: BTreeSet<FileIndex>,
     doubted: BTreeSet<PieceIndex>,
     comparing: BTreeSet<PieceIndex>,
     waiting: BTreeMap<PieceIndex, Vec<Read>>,
@@ -102,6 +104,16 @@ impl Watch {
         }
         let changed = before.is_some() && before != now && !self.ours.contains(&file);
         changed.then_some(Doubt::Changed)
+    }
+
+    /// A file is gone. True if that is news.
+    pub(crate) fn on_gone(&mut self, file: FileIndex) -> bool {
+        self.gone.insert(file)
+    }
+
+    /// A file is there.
+    pub(crate) fn on_there(&mut self, file: FileIndex) {
+        self.gone.remove(&file);
     }
 
     /// A piece is doubted from now on.

@@ -337,6 +337,30 @@ fn a_file_removed_under_a_download_is_fetched_again() -> Outcome {
 }
 
 #[test]
+fn a_folder_removed_under_a_download_is_waited_for() -> Outcome {
+    on_a_volume("a_folder_removed_under_a_download_is_waited_for", |scene, volume| {
+        mount(&["-o", "remount,size=16m"], &volume.0)?;
+        let content = Shape::ManyFiles.write(&scene.folder("content")?)?;
+        let torrent = create(scene, &content)?;
+        let (_seed, address) = seed(scene, &torrent, content.parent()?)?;
+        let target = volume.0.join("target");
+        let slow = ["--down", "1M", "--exit"];
+        let arguments = [&["-o", text(&target)?, "--peer", &address][..], &slow].concat();
+        let mut get = shoal(scene, "get", &torrent, &arguments)?;
+        line(&mut get, " % of ")?;
+        fs::remove_dir_all(&target)?;
+        line(&mut get, "put the folder back, it goes on by itself")?;
+        ensure!(!target.exists(), "it was made again behind our back");
+        fs::create_dir(&target)?;
+        line(&mut get, "goes on, the disk works again")?;
+        ensure!(get.wait_exit()?.success(), "the download is complete");
+        let files = 9;
+        ensure!(get.count_lines("removed or cut short") <= files, "it is said again and again");
+        assert_identical(&content, &target, true)
+    })
+}
+
+#[test]
 fn a_state_database_without_room_holds_up_no_data() -> Outcome {
     on_a_volume("a_state_database_without_room_holds_up_no_data", |scene, volume| {
         let (content, torrent) = content(scene)?;

@@ -90,6 +90,7 @@ impl Store {
                 doubts.push((spec.file, stamp.copied(), doubt));
             }
         }
+        stamps.iter().for_each(|stamp| self.watch.on_there(stamp.file));
         for (file, stamp, doubt) in doubts {
             self.doubt_file(file, stamp, doubt, now, pool);
         }
@@ -112,9 +113,9 @@ impl Store {
         file.is_some_and(|file| self.doubt_file(file, None, Doubt::Gone, now, pool))
     }
 
-    /// A sync found the disk full: what it should have written may be gone from memory, too. It is
-    /// fetched again when there is room.
-    pub(super) fn on_sync_full(&mut self, error: DiskError, now: Instant, pool: &mut BufPool) {
+    /// A sync found the disk full, or the folder gone: what it should have written may be gone from
+    /// memory, too. It is fetched again when that is over.
+    pub(super) fn on_sync_refused(&mut self, error: DiskError, now: Instant, pool: &mut BufPool) {
         for piece in self.durability.on_sync_failed() {
             self.lose(piece);
         }
@@ -181,14 +182,18 @@ impl Store {
         let pieces = self.spec.layout.pieces_of(file);
         let had: Vec<PieceIndex> =
             pieces.clone().map(PieceIndex).filter(|&piece| self.have.has(piece)).collect();
+        let known = doubt == Doubt::Gone && !self.watch.on_gone(file);
         let under_way: Vec<PieceIndex> = self
             .assemblies
             .range(PieceIndex(pieces.start)..PieceIndex(pieces.end))
-            .filter(|(_, assembly)| assembly.has_written())
+            // Of a write that is out nobody knows whether it came before the deed.
+            .filter(|(_, assembly)| assembly.has_written() || (!known && assembly.busy()))
             .map(|(&piece, _)| piece)
             .collect();
         self.note_stamp(file, stamp);
-        if had.is_empty() && under_way.is_empty() {
+        // Bytes of these that are on the disk may be gone; they cannot be compared yet.
+        under_way.iter().for_each(|&piece| self.doom(piece, pool));
+        if known || (had.is_empty() && under_way.is_empty()) {
             return false;
         }
         let path = self.spec.root.join(&self.spec.layout.file(file).path);
@@ -196,8 +201,6 @@ impl Store {
         self.durability.on_doubted(&had);
         had.into_iter().for_each(|piece| self.watch.doubt(piece));
         self.settled_said = false;
-        // Bytes of these that are on the disk may be gone; they cannot be compared yet.
-        under_way.into_iter().for_each(|piece| self.doom(piece, pool));
         self.compare_more(now);
         true
     }

@@ -175,6 +175,40 @@ fn a_write_that_finds_its_file_gone_gives_up_what_was_written_there_and_is_tried
 }
 
 #[test]
+fn a_file_that_cannot_be_made_anew_is_said_to_be_gone_once_and_waited_for() {
+    let mut rig = rig(2, false);
+    rig.open(Vec::new(), None);
+    rig.store.poll_output();
+    rig.commit(Ok(()));
+    rig.block(0);
+    rig.write();
+    assert!(matches!(rig.store.poll_output(), Some(Output::PieceDone(_))));
+    rig.block(1);
+    let fail = |rig: &mut Rig| {
+        let at = rig.store.outputs.iter().position(|output| {
+            matches!(output, Output::Job(DiskJob { kind: JobKind::Write { .. }, .. }))
+        });
+        let Some(Output::Job(job)) = rig.store.outputs.remove(at.expect("a write")) else {
+            unreachable!("just found")
+        };
+        let JobKind::Write { blocks, hash, .. } = job.kind else { unreachable!("just found") };
+        let result = Err(disk_error(DiskErrorKind::NotFound));
+        rig.answer(job.id, DoneKind::Written { blocks, hash, result });
+    };
+    // The folder is gone as well.
+    fail(&mut rig);
+    fail(&mut rig);
+    let said = rig.said();
+    assert_eq!(said.matches("Gone").count(), 1, "{said}");
+    assert!(said.contains("Trouble") && !said.contains("Write"), "{said}");
+    let at = rig.store.deadline().unwrap();
+    rig.store.on_deadline(at, &mut rig.pool);
+    rig.write();
+    assert!(rig.said().contains("Recovered"));
+    assert_eq!(rig.pool.outstanding(), 0);
+}
+
+#[test]
 fn a_sync_without_room_takes_back_what_it_should_have_kept() {
     let mut rig = rig(1, false);
     rig.open(Vec::new(), None);
