@@ -337,6 +337,29 @@ fn a_file_removed_under_a_download_is_fetched_again() -> Outcome {
 }
 
 #[test]
+fn a_complete_download_that_loses_its_file_fetches_it_again() -> Outcome {
+    on_a_volume("a_complete_download_that_loses_its_file_fetches_it_again", |scene, volume| {
+        let (content, torrent) = content(scene)?;
+        let (_seed, address) = seed(scene, &torrent, content.parent()?)?;
+        let arguments = ["-o", text(&volume.0)?, "--peer", &address, "--seed-time", "10m"];
+        let mut get = shoal(scene, "get", &torrent, &[&arguments[..], &["--json"]].concat())?;
+        let listening = event(&mut get, "listening", |_| true)?;
+        event(&mut get, "complete", |_| true)?;
+        fs::remove_file(volume.0.join(content.name()?))?;
+        // Somebody asks for it, which tells that it is gone.
+        let other = scene.folder("other")?;
+        let peer = listening["addr"].as_str().context("an address")?;
+        let arguments = ["-o", text(&other)?, "--peer", peer, "--exit"];
+        let asks = shoal(scene, "get", &torrent, &arguments)?;
+        event(&mut get, "pieces_lost", |_| true)?;
+        event(&mut get, "complete", |_| true)?;
+        ensure!(asks.wait_exit()?.success(), "and is served in the end");
+        assert_identical(&content, &volume.0, false)?;
+        assert_identical(&content, &other, false)
+    })
+}
+
+#[test]
 fn a_folder_removed_under_a_download_is_waited_for() -> Outcome {
     on_a_volume("a_folder_removed_under_a_download_is_waited_for", |scene, volume| {
         mount(&["-o", "remount,size=16m"], &volume.0)?;
