@@ -89,7 +89,8 @@ impl Executor {
             JobKind::Sync { files } => {
                 let result = self.table.torrent("sync", torrent).and_then(|torrent| {
                     self.table.sync(&torrent, &files)?;
-                    self.table.stamps(&torrent)
+                    // An empty file that somebody removed is missed by nobody else.
+                    self.table.first_look(&torrent).or_else(|_| self.table.stamps(&torrent))
                 });
                 DoneKind::Synced { result }
             }

@@ -143,7 +143,8 @@ impl FileTable {
         stamps
     }
 
-    fn first_look(&self, torrent: &TorrentFiles) -> Result<Vec<FileStamp>, DiskError> {
+    /// Looks at all files; of a torrent that may be written to, empty ones that are missing are made.
+    pub(crate) fn first_look(&self, torrent: &TorrentFiles) -> Result<Vec<FileStamp>, DiskError> {
         let stamps = self.stamps(torrent)?;
         let is_missing =
             |spec: &&FileSpec| stamps.binary_search_by_key(&spec.file, |stamp| stamp.file).is_err();
