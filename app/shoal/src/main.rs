@@ -6,6 +6,7 @@
 mod args;
 mod command_line;
 mod create;
+mod disk_news;
 mod failure;
 mod hashing;
 mod interrupt;

@@ -16,9 +16,12 @@ use node::hub::Event;
 use node::message::{PeerNews, Phase, TorrentStatus};
 use node::spec::{SeedGoal, TorrentSpec};
 use serde_json::{Value, json};
+use storage::job::DiskError;
+use storage::watch::Doubt;
 use wire::printable;
 
-use crate::failure::{Exit, Failure, place_hint, words};
+use crate::disk_news;
+use crate::failure::{Exit, Failure, words};
 use crate::interrupt::Interrupt;
 use crate::node_setup::Running;
 use crate::out::Out;
@@ -352,10 +355,16 @@ impl<'a> Session<'a> {
             }
             NodeEvent::AcceptResumed => self.out.event(&json!({ "event": "accept_resumed" })),
             NodeEvent::Torrent(Event::Settled(torrent)) => self.on_settled(torrent),
-            NodeEvent::Torrent(Event::Failed(torrent, why)) => self.fail(torrent, &words(&why)),
-            NodeEvent::Torrent(Event::Trouble(torrent, why)) => {
-                self.on_trouble(torrent, why.as_deref())
+            NodeEvent::Torrent(Event::Failed(torrent, error)) => {
+                self.fail(torrent, &words(&error.to_string()), disk_news::hint(&error))
             }
+            NodeEvent::Torrent(Event::Trouble(torrent, why)) => {
+                self.on_trouble(torrent, why.as_ref())
+            }
+            NodeEvent::Torrent(Event::Doubted(torrent, path, why)) => {
+                self.on_doubted(torrent, &path, why)
+            }
+            NodeEvent::Torrent(Event::Lost(torrent, pieces)) => self.on_lost(torrent, pieces),
             NodeEvent::Torrent(Event::GoalReached(torrent)) => self.on_goal(torrent),
             NodeEvent::Torrent(Event::Removed(torrent)) => {
                 if let Some(item) = self.items.get_mut(&torrent) {
@@ -432,23 +441,63 @@ impl<'a> Session<'a> {
         self.out.event(&item.event("goal_reached", &[("uploaded_ever_bytes", uploaded.into())]))
     }
 
-    fn on_trouble(&mut self, torrent: TorrentId, why: Option<&str>) -> Result<(), Failure> {
+    fn on_trouble(&mut self, torrent: TorrentId, why: Option<&DiskError>) -> Result<(), Failure> {
+        self.take_changes();
         let Some(item) = self.items.get(&torrent) else { return Ok(()) };
         let name = &item.name;
-        match why {
-            Some(why) => {
-                let why = words(why);
-                let when = if why.contains("No space") || why.contains("quota") {
-                    "when there is room"
-                } else {
-                    "when that is over"
-                };
-                self.out.warn(&format!("{name}: {why}; goes on by itself {when}"));
-                self.out.event(&item.event("trouble", &[("reason", why.into())]))
+        let Some(error) = why else {
+            self.out.note(&format!("{name}: goes on, the disk works again"));
+            return self.out.event(&item.event("trouble_over", &[]));
+        };
+        let status = &item.status;
+        let missing_bytes = status.wanted_bytes.saturating_sub(status.wanted_have_bytes);
+        let text = disk_news::trouble(error, missing_bytes, disk_news::free_bytes);
+        self.out.warn(&format!("{name}: {text}"));
+        self.out.event(&item.event(
+            "trouble",
+            &[
+                ("reason", words(&error.to_string()).into()),
+                ("kind", disk_news::kind_name(error.kind).into()),
+                ("path", error.path.to_string_lossy().into()),
+            ],
+        ))
+    }
+
+    fn on_doubted(&mut self, torrent: TorrentId, path: &Path, why: Doubt) -> Result<(), Failure> {
+        let Some(item) = self.items.get(&torrent) else { return Ok(()) };
+        let (state, text) = disk_news::doubted(path, why);
+        self.out.warn(&format!("{}: {text}", item.name));
+        let path = path.to_string_lossy();
+        let fields = [("path", path.into()), ("state", state.into())];
+        self.out.event(&item.event("file_changed", &fields))
+    }
+
+    /// Pieces that were there are not any more.
+    fn on_lost(&mut self, torrent: TorrentId, pieces: u32) -> Result<(), Failure> {
+        self.take_changes();
+        let Some(item) = self.items.get_mut(&torrent) else { return Ok(()) };
+        let count = units::count(pieces.into(), "piece");
+        self.out.event(&item.event("pieces_lost", &[("pieces", pieces.into())]))?;
+        match &self.purpose {
+            Purpose::Get(_) => {
+                item.settled = false;
+                self.out.warn(&format!("{}: {count} lost; fetching what is missing", item.name));
+                Ok(())
             }
-            None => {
-                self.out.note(&format!("{name}: goes on, the disk works again"));
-                self.out.event(&item.event("trouble_over", &[]))
+            Purpose::Seed(data) if item.status.pieces_have == 0 => {
+                let why = format!("nothing of it is left in {}", data.display());
+                self.fail(torrent, &why, None)
+            }
+            Purpose::Seed(data) => {
+                item.lack_said = true;
+                self.out.warn(&format!(
+                    "{}: {count} lost; only the other {} are served\n\
+                     hint: `shoal get -o {}` fetches what is missing",
+                    item.name,
+                    item.status.pieces_have,
+                    data.display(),
+                ));
+                Ok(())
             }
         }
     }
@@ -475,7 +524,7 @@ impl<'a> Session<'a> {
         ))
     }
 
-    fn fail(&mut self, torrent: TorrentId, why: &str) -> Result<(), Failure> {
+    fn fail(&mut self, torrent: TorrentId, why: &str, hint: Option<&str>) -> Result<(), Failure> {
         let Some(item) = self.items.get_mut(&torrent) else { return Ok(()) };
         item.meter.clear();
         if std::mem::replace(&mut item.failed, true) {
@@ -483,7 +532,7 @@ impl<'a> Session<'a> {
         }
         self.out.error(&Failure::Told {
             message: format!("{}: {why}", item.name),
-            hint: self.purpose.hint(&item.place).or_else(|| place_hint(why)),
+            hint: self.purpose.hint(&item.place).or(hint.map(str::to_owned)),
         });
         self.out.event(&item.event("failed", &[("reason", why.into())]))?;
         self.running.node.remove(torrent);
@@ -502,7 +551,7 @@ impl<'a> Session<'a> {
         let (have, pieces) = (status.pieces_have, status.pieces);
         if have == 0 {
             let why = format!("nothing of it is in {}", data.display());
-            return self.fail(torrent, &why);
+            return self.fail(torrent, &why, None);
         }
         self.out.warn(&format!(
             "{} has {have} of {pieces} pieces; only these are served\n\

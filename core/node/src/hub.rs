@@ -9,6 +9,7 @@
 use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 
 use base::{
     ConnId, ExchangeId, HttpError, HttpReply, HttpRequest, Instant, PeerId, ResolveRequest,
@@ -17,6 +18,8 @@ use base::{
 use discovery::tracker_client::{
     self, AnnounceSpec, Families, Progress, TrackerClient, TrackerReport,
 };
+use storage::job::DiskError;
+use storage::watch::Doubt;
 use torrent::peers::Source;
 use wire::peer::{HANDSHAKE_BYTES, Handshake};
 
@@ -82,9 +85,13 @@ pub enum Event {
     /// Complete, verified, durable.
     Settled(TorrentId),
     /// It cannot go on.
-    Failed(TorrentId, String),
+    Failed(TorrentId, DiskError),
     /// The disk makes trouble, or no longer.
-    Trouble(TorrentId, Option<String>),
+    Trouble(TorrentId, Option<DiskError>),
+    /// Somebody changed a file; what we have of it is compared again.
+    Doubted(TorrentId, PathBuf, Doubt),
+    /// So many pieces were lost by that.
+    Lost(TorrentId, u32),
     /// Its goal is reached; it is being removed.
     GoalReached(TorrentId),
     /// It is gone: files closed, trackers told.
@@ -291,6 +298,13 @@ impl Hub {
             }
             ToHub::Trouble(torrent, why) => self.event(Event::Trouble(torrent, why)),
             ToHub::Peer(torrent, addr, news) => self.event(Event::Peer(torrent, addr, news)),
+            ToHub::Doubted(torrent, path, why) => self.event(Event::Doubted(torrent, path, why)),
+            ToHub::Lost(torrent, pieces) => {
+                if let Some(item) = self.catalogue.get_mut(torrent) {
+                    item.lost = true;
+                }
+                self.event(Event::Lost(torrent, pieces));
+            }
             ToHub::Removed(torrent) => {
                 if let Some(removal) =
                     self.catalogue.get_mut(torrent).and_then(|item| item.removal.as_mut())
@@ -338,6 +352,10 @@ impl Hub {
     fn on_settled(&mut self, torrent: TorrentId, now: Instant) {
         let Some(item) = self.catalogue.get_mut(torrent) else { return };
         if item.settled_at.is_some() {
+            // Trackers and goals count the first time only.
+            if core::mem::take(&mut item.lost) {
+                self.event(Event::Settled(torrent));
+            }
             return;
         }
         item.settled_at = Some(now);

@@ -4,8 +4,11 @@
 //! in order. The driver bounds the queues and holds the sender's outputs back when one is full.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use base::{ConnId, TorrentId};
+use storage::job::DiskError;
+use storage::watch::Doubt;
 use torrent::peers::Source;
 use torrent::swarm::{CloseReason, Stats};
 use wire::peer::Handshake;
@@ -47,9 +50,13 @@ pub enum ToHub {
     /// Everything that the torrent has is durable and recorded, and it has all that is wanted.
     Settled(TorrentId),
     /// The torrent cannot go on.
-    Failed(TorrentId, String),
+    Failed(TorrentId, DiskError),
     /// The disk makes trouble; the torrent waits and tries again. `None`: no longer.
-    Trouble(TorrentId, Option<String>),
+    Trouble(TorrentId, Option<DiskError>),
+    /// Somebody changed a file of the torrent; what we have of it is compared again.
+    Doubted(TorrentId, PathBuf, Doubt),
+    /// So many pieces were lost by that.
+    Lost(TorrentId, u32),
     /// The torrent is stopped and its files are closed.
     Removed(TorrentId),
     /// The lease is used up.

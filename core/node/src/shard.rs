@@ -498,9 +498,10 @@ impl Shard {
             }
             store::Output::Failed(error) => {
                 entry.phase = Phase::Failed;
+                entry.have_bytes = bytes_of(entry.store.have(), &entry.store);
+                entry.wanted_have_bytes = entry.store.layout().wanted_bytes_in(entry.store.have());
                 entry.swarm.stop(now, &mut self.pool);
-                let text = error.to_string();
-                self.outputs.push_back(Output::ToHub(ToHub::Failed(torrent, text)));
+                self.outputs.push_back(Output::ToHub(ToHub::Failed(torrent, error)));
                 self.dials_waiting.retain(|&(other, _)| other != torrent);
                 if entry.removing {
                     self.forget(torrent, now);
@@ -524,14 +525,25 @@ impl Shard {
             store::Output::PieceLost(piece) => entry.swarm.on_piece_lost(piece, now),
             store::Output::Resident { key, result } => {
                 entry.swarm.on_resident(key, result.is_ok());
-                if let Err(error) = result {
-                    let text = Some(error.to_string());
-                    self.outputs.push_back(Output::ToHub(ToHub::Trouble(torrent, text)));
-                }
             }
             store::Output::Trouble(error) => {
-                let text = Some(error.to_string());
-                self.outputs.push_back(Output::ToHub(ToHub::Trouble(torrent, text)));
+                // How much room is needed is said with it.
+                self.say_status_now(torrent, now);
+                self.outputs.push_back(Output::ToHub(ToHub::Trouble(torrent, Some(error))));
+            }
+            store::Output::Doubted(path, doubt) => {
+                self.outputs.push_back(Output::ToHub(ToHub::Doubted(torrent, path, doubt)));
+            }
+            store::Output::PieceGone(piece) => {
+                entry.have_bytes -= u64::from(entry.store.layout().piece_bytes(piece));
+                entry.wanted_have_bytes -= entry.store.layout().wanted_bytes_of(piece);
+                entry.swarm.on_piece_gone(piece, now);
+                let complete = entry.is_complete();
+                self.on_progress(torrent, complete, now);
+            }
+            store::Output::Lost(pieces) => {
+                self.say_status_now(torrent, now);
+                self.outputs.push_back(Output::ToHub(ToHub::Lost(torrent, pieces)));
             }
             store::Output::Recovered => {
                 self.outputs.push_back(Output::ToHub(ToHub::Trouble(torrent, None)));

@@ -121,8 +121,10 @@ pub enum JobKind {
         create: bool,
     },
     /// Hash the blocks on top of `hash` (if given), then write them to the extents, in order.
-    /// Files are created and brought to their full length (sparse) at the first write. The
-    /// lengths of extents and blocks add up to the same. Answer: [`DoneKind::Written`].
+    /// Files are created and brought to their full length (sparse) at the first write. One that
+    /// had its full length and is gone or short is [`DiskErrorKind::NotFound`] once, and made anew
+    /// by the next write. The lengths of extents and blocks add up to the same. Answer:
+    /// [`DoneKind::Written`].
     Write {
         /// Where to.
         extents: Vec<Extent>,
@@ -203,6 +205,8 @@ pub enum DoneKind {
         stamps: Result<Vec<FileStamp>, DiskError>,
         /// The record of an earlier run.
         resume: Option<Box<ResumeRecord>>,
+        /// Why nothing can be written there, if the job was to create and that is known already.
+        denied: Option<DiskError>,
     },
     /// The run was written, or not. Buffers and digest come home either way; after an error the
     /// digest is of no use.
@@ -221,8 +225,8 @@ pub enum DoneKind {
     },
     /// The ranges are in the page cache.
     Resident {
-        /// Or not.
-        result: Result<(), DiskError>,
+        /// What their files look like, or why they cannot be read.
+        result: Result<Vec<FileStamp>, DiskError>,
     },
     /// The ranges are copied, not yet durable.
     Copied {

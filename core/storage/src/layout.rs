@@ -278,8 +278,11 @@ impl Layout {
                 link,
             }
         });
+        let skips = self.files.iter().any(|file| !file.wanted);
         let part = self.part.iter().map(|part| {
-            FileSpec::plain(self.part_index(), part.entry.path.clone(), part.entry.length_bytes)
+            let FileEntry { path, length_bytes, .. } = &part.entry;
+            let spec = FileSpec::plain(self.part_index(), path.clone(), *length_bytes);
+            FileSpec { make: skips, ..spec }
         });
         files.chain(part).collect()
     }

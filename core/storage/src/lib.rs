@@ -11,3 +11,4 @@ pub mod layout;
 pub mod part;
 pub mod recheck;
 pub mod store;
+pub mod watch;

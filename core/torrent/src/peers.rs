@@ -12,6 +12,9 @@ use base::{Instant, Rng};
 /// Most addresses kept for one torrent: some 100 bytes each.
 pub const KNOWN_MAX: usize = 5_000;
 
+/// Most of them parked: enough to fetch again what was lost.
+const PARKED_MAX: usize = 100;
+
 /// First pause after a failed dial; doubled with each failure.
 const RETRY_FIRST: Duration = Duration::from_secs(15);
 /// The same for an address that the user named: he waits for it.
@@ -36,6 +39,8 @@ enum State {
     Waiting(Instant),
     /// Dialled or connected.
     Busy,
+    /// It has everything, as we do: of use only if we lose something.
+    Parked,
 }
 
 #[derive(Debug)]
@@ -50,6 +55,7 @@ struct Known {
 pub struct Peers {
     known: BTreeMap<SocketAddr, Known>,
     queue: BTreeSet<(Instant, SocketAddr)>,
+    parked: BTreeSet<SocketAddr>,
     banned: BTreeSet<IpAddr>,
 }
 
@@ -128,11 +134,34 @@ impl Peers {
         self.queue.insert((at, addr));
     }
 
+    /// Of no use while we are complete.
+    pub fn park(&mut self, addr: SocketAddr) {
+        // Others need their room, too.
+        if self.parked.len() >= PARKED_MAX {
+            return self.forget(addr);
+        }
+        if let Some(known) = self.known.get_mut(&addr) {
+            known.state = State::Parked;
+            self.parked.insert(addr);
+        }
+    }
+
+    /// We are not complete any more: all that are parked are to be dialled.
+    pub fn unpark(&mut self, now: Instant) {
+        for addr in core::mem::take(&mut self.parked) {
+            if let Some(known) = self.known.get_mut(&addr) {
+                known.state = State::Waiting(now);
+                self.queue.insert((now, addr));
+            }
+        }
+    }
+
     /// Never again.
     pub fn forget(&mut self, addr: SocketAddr) {
         if let Some(Known { state: State::Waiting(at), .. }) = self.known.remove(&addr) {
             self.queue.remove(&(at, addr));
         }
+        self.parked.remove(&addr);
     }
 
     /// Nobody at this IP address is talked to any more.

@@ -491,6 +491,13 @@ impl Picker {
         Vec::new()
     }
 
+    /// A verified piece is lost: it is missing again, at its rarity.
+    pub fn on_piece_gone(&mut self, piece: PieceIndex) {
+        assert_eq!(self.pieces[piece.0 as usize], Piece::Have, "only what we had is lost");
+        self.have_count -= 1;
+        self.put_in(piece);
+    }
+
     /// Whether nothing is left that nobody was asked for.
     pub fn is_endgame(&self) -> bool {
         self.order.is_empty() && self.partials.values().all(|partial| partial.free == 0)

@@ -84,6 +84,8 @@ pub struct Session {
     pub extended: bool,
     /// What its program calls itself (BEP 10), fit to be shown.
     pub client: Option<String>,
+    /// Under which id it takes back a HAVE of ours, if it does (BEP 54).
+    pub dont_have_id: Option<u8>,
     /// It wants to download nothing (BEP 21).
     pub upload_only: bool,
     /// We answer no requests of it.
@@ -145,6 +147,9 @@ pub struct Session {
     pub up: Rate,
     /// Payload it sent that nobody asked for.
     pub unasked_bytes: u64,
+    /// We leave its socket alone, for want of buffers or of a lease: what it says meanwhile waits
+    /// in the kernel, and its silence is ours.
+    pub unread: bool,
     /// When it last sent anything.
     pub heard_at: Instant,
     /// When it last sent a block, or when we began to wait for one.
@@ -169,6 +174,7 @@ impl Session {
             fast: false,
             extended: false,
             client: None,
+            dont_have_id: None,
             upload_only: false,
             am_choking: true,
             choked_at: 0,
@@ -199,6 +205,7 @@ impl Session {
             down: Rate::default(),
             up: Rate::default(),
             unasked_bytes: 0,
+            unread: false,
             heard_at: now,
             block_at: now,
             said_at: now,

@@ -8,6 +8,8 @@
 //! many sessions; `useful` of a session is the number of pieces it has and we want and lack.
 
 mod choking;
+mod introduction;
+mod losses;
 mod messages;
 mod spreading;
 mod upkeep;
@@ -19,13 +21,12 @@ use std::net::SocketAddr;
 use base::{
     Bitfield, BlockId, BufPool, BufRef, ConnId, InfoHash, Instant, PeerId, PieceIndex, Rng,
 };
-use wire::extended::ExtendedHandshake;
 use wire::peer::{Extensions, Handshake, Message};
 
 use crate::peers::{Peers, Source};
 use crate::picker::{Order, Picker};
 use crate::receive::{Received, Receiver, RecvPlan, StreamError};
-use crate::session::{Asked, REQUESTS_QUEUED_MAX, Rate, Session};
+use crate::session::{Asked, Rate, Session};
 use crate::spread::Spread;
 
 /// Payload a peer may send unasked before it is closed: two full pipelines that crossed a choke.
@@ -123,7 +124,8 @@ pub enum CloseReason {
     /// It sends what nobody asked for.
     #[error("it sent blocks that nobody asked for")]
     Unasked,
-    /// What it asked for cannot be read.
+    /// What it asked for cannot be read, and it speaks neither BEP 6 nor BEP 54: another
+    /// connection tells it what we have.
     #[error("our copy cannot be read")]
     Unreadable,
     /// The torrent is stopped.
@@ -404,50 +406,6 @@ impl Swarm {
         }
     }
 
-    fn introduce(&mut self, conn: ConnId) {
-        let shown_little = self.is_shown_little();
-        if shown_little {
-            self.show_little(conn);
-        }
-        self.spread_to(conn, !shown_little);
-        let Some(session) = self.sessions.get_mut(&conn) else { return };
-        match (session.fast, self.have.count()) {
-            (true | false, _) if shown_little => {}
-            (true, 0) => session.say(Message::HaveNone),
-            (true, count) if count == self.have.len() => session.say(Message::HaveAll),
-            (false, 0) => {}
-            (true | false, _) => session.say(Message::Bitfield(self.have.as_bytes())),
-        }
-        self.say_hello(conn);
-        if shown_little {
-            self.show_more();
-        } else {
-            self.allow_fast(conn);
-        }
-        self.touch(conn);
-    }
-
-    /// Says what BEP 10 has to say. Again when we begin to want nothing more without having
-    /// everything (BEP 21): of the complete that is known.
-    fn say_hello(&mut self, conn: ConnId) {
-        let complete = self.is_complete();
-        let Some(session) = self.sessions.get_mut(&conn).filter(|session| session.extended) else {
-            return;
-        };
-        // Of who is shown piece after piece, nobody is to guess that there are more.
-        let upload_only = complete && session.shown.is_none();
-        let hello = ExtendedHandshake {
-            version: Some(self.config.client.clone()),
-            port: self.config.listen_port,
-            reqq: Some(u32::try_from(REQUESTS_QUEUED_MAX).expect("a small constant")),
-            upload_only,
-            your_ip: Some(session.addr.ip()),
-            ..ExtendedHandshake::default()
-        };
-        session
-            .say(Message::Extended { id: wire::extended::HANDSHAKE_ID, payload: &hello.encode() });
-    }
-
     fn twin(&self, conn: ConnId, peer_id: PeerId) -> Option<ConnId> {
         let same = |(other, session): (&ConnId, &Session)| {
             (*other != conn && session.peer_id == Some(peer_id)).then_some(*other)
@@ -463,7 +421,9 @@ impl Swarm {
         pool: &mut BufPool,
     ) -> Option<RecvPlan> {
         let session = self.sessions.get_mut(&conn)?;
-        session.receiver.plan(session.requests.iter(), bytes_max, pool)
+        let plan = session.receiver.plan(session.requests.iter(), bytes_max, pool);
+        session.unread = plan.is_none();
+        plan
     }
 
     /// A read according to `plan` gave `read_bytes` bytes.
@@ -579,18 +539,9 @@ impl Swarm {
         if self.is_complete() {
             self.remember_debts();
             if !self.have.is_full() {
-                self.say_upload_only();
+                self.say_hello_again();
             }
             self.close_other_seeds();
-        }
-    }
-
-    fn say_upload_only(&mut self) {
-        let known = |(&conn, session): (&ConnId, &Session)| session.peer_id.map(|_| conn);
-        let conns: Vec<ConnId> = self.sessions.iter().filter_map(known).collect();
-        for conn in conns {
-            self.say_hello(conn);
-            self.touch(conn);
         }
     }
 
@@ -708,7 +659,10 @@ impl Swarm {
                 | CloseReason::NothingToGive
                 | CloseReason::Stopped => false,
             };
-            if session.outgoing && !again {
+            if session.outgoing && reason == CloseReason::NothingToGive {
+                // Should we lose a piece, it has something to give again.
+                self.peers.park(session.addr);
+            } else if session.outgoing && !again {
                 self.peers.forget(session.addr);
             }
             let retry = (session.outgoing && again).then_some(session.addr);

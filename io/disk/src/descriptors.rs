@@ -105,17 +105,8 @@ impl Descriptors {
         drop(closing);
     }
 
-    /// Closes a quarter, because the process or the system ran out of descriptors.
-    pub(crate) fn make_room(&self) {
-        let mut inner = self.lock();
-        let count = inner.entries.len().div_ceil(4);
-        let closing = inner.evict(count);
-        drop(inner);
-        drop(closing);
-    }
-
-    /// Closes one, if it is open.
-    pub(crate) fn close(&self, key: Key) {
+    /// Closes one.
+    pub(crate) fn forget(&self, key: Key) {
         let mut guard = self.lock();
         let inner = &mut *guard;
         let closing = inner.entries.remove(&key);
@@ -123,6 +114,15 @@ impl Descriptors {
             inner.by_age.remove(&entry.last_use);
         }
         drop(guard);
+        drop(closing);
+    }
+
+    /// Closes a quarter, because the process or the system ran out of descriptors.
+    pub(crate) fn make_room(&self) {
+        let mut inner = self.lock();
+        let count = inner.entries.len().div_ceil(4);
+        let closing = inner.evict(count);
+        drop(inner);
         drop(closing);
     }
 

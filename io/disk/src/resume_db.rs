@@ -88,16 +88,14 @@ pub enum StartError {
         source: std::io::Error,
     },
     /// The database can't be opened, or is damaged.
-    #[error(
-        "cannot use the state database {}: {message}\n\
-         hint: if it is damaged, move it away; torrents are then checked again",
-        path.display()
-    )]
+    #[error("cannot use the state database {}: {message}\nhint: {hint}", path.display())]
     Database {
         /// The database.
         path: PathBuf,
         /// What `SQLite` said.
         message: String,
+        /// What to try.
+        hint: &'static str,
     },
     /// A later release wrote the database.
     #[error(
@@ -135,6 +133,7 @@ impl ResumeDb {
         let fail = |error: &rusqlite::Error| StartError::Database {
             path: shown.clone(),
             message: error.to_string(),
+            hint: hint(error),
         };
         let Some(path) = path else {
             let mut writer = Connection::open_in_memory().map_err(|error| fail(&error))?;
@@ -238,6 +237,22 @@ impl ResumeDb {
             }
         }
         transaction.commit()
+    }
+}
+
+/// What to try when the database can't be used.
+fn hint(error: &rusqlite::Error) -> &'static str {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DiskFull | ErrorCode::SystemIoFailure) => {
+            "free some room there, or name another place by --state"
+        }
+        Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::CannotOpen) => {
+            "make it writable, or name another place by --state"
+        }
+        _ => {
+            "--state takes another file; if this one is damaged, move it away, and torrents are \
+             checked again"
+        }
     }
 }
 

@@ -2,6 +2,8 @@
 
 #![expect(clippy::cast_possible_truncation, reason = "the numbers of these tests are small")]
 
+mod gone;
+
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
@@ -183,7 +185,7 @@ impl Rig {
         else {
             panic!("another answer")
         };
-        result
+        result.map(drop)
     }
 
     fn sync(&self, files: &[u32]) -> Result<Vec<FileStamp>, DiskError> {

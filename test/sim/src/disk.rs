@@ -6,13 +6,14 @@
 use std::collections::BTreeMap;
 
 use base::{Bitfield, BlockId, FileIndex, PieceIndex, Rng};
-use keys::sha1;
+use keys::{Sha1, sha1};
 use storage::job::{
     DiskDone, DiskError, DiskErrorKind, DiskJob, DoneKind, Extent, FileSpec, FileStamp, HashPart,
     JobKind, ResumeRecord,
 };
 
 use crate::content::{Content, slice};
+use crate::fault::{Countdown, Operation};
 
 const PAGE: usize = 4096;
 
@@ -41,6 +42,8 @@ pub struct SimDisk {
     writes: u64,
     clock: i64,
     faults: DiskFaults,
+    /// To the one operation that fails.
+    pub countdown: Countdown,
     rng: Rng,
 }
 
@@ -62,6 +65,7 @@ impl SimDisk {
             writes: 0,
             clock: 0,
             faults,
+            countdown: Countdown::default(),
             rng,
         }
     }
@@ -74,6 +78,16 @@ impl SimDisk {
                 let file = File { cached: bytes.clone(), durable: bytes, ..File::default() };
                 self.files.insert(index, file);
             }
+        }
+    }
+
+    /// Puts the first half of each file there, durable, and zeros behind it.
+    pub fn fill_half(&mut self, content: &Content) {
+        self.fill(content);
+        for file in self.files.values_mut() {
+            let half = file.durable.len() / 2;
+            file.durable[half..].fill(0);
+            file.cached.clone_from(&file.durable);
         }
     }
 
@@ -109,9 +123,11 @@ impl SimDisk {
                     self.files.entry(spec.file).or_default();
                 }
                 self.specs = files;
+                let opened = self.operate("open", Operation::Open);
                 DoneKind::Opened {
-                    stamps: Ok(self.stamps()),
+                    stamps: opened.map(|()| self.stamps()),
                     resume: self.record.clone().map(Box::new),
+                    denied: None,
                 }
             }
             JobKind::Write { extents, blocks, mut hash, skip } => {
@@ -126,20 +142,13 @@ impl SimDisk {
                 let result = self.write(&extents, &bytes, &skip);
                 DoneKind::Written { blocks, hash, result }
             }
-            JobKind::Hash { parts, hash } => {
-                let read = parts.iter().try_fold(hash, |mut hash, part| {
-                    match part {
-                        HashPart::Zeros(length) => {
-                            hash.update(&vec![0; usize::try_from(*length).expect("small")]);
-                        }
-                        HashPart::File(extent) => hash.update(&self.read(*extent)?),
-                    }
-                    Ok(hash)
-                });
-                DoneKind::Hashed { result: read }
-            }
+            JobKind::Hash { parts, hash } => DoneKind::Hashed { result: self.hash(&parts, hash) },
             JobKind::MakeResident { extents } => {
-                let result = extents.iter().try_for_each(|&extent| self.read(extent).map(drop));
+                let read = extents.iter().try_for_each(|&extent| {
+                    self.operate("read", Operation::Read)?;
+                    self.read(extent).map(drop)
+                });
+                let result = read.map(|()| self.stamps_of(&extents));
                 DoneKind::Resident { result }
             }
             JobKind::Copy { ranges } => {
@@ -154,19 +163,41 @@ impl SimDisk {
                 DoneKind::Removed { result: Ok(()) }
             }
             JobKind::Sync { files } => {
-                for index in files {
-                    self.sync(index, started.covers);
-                }
-                DoneKind::Synced { result: Ok(self.stamps()) }
+                let synced =
+                    files.into_iter().try_for_each(|index| self.sync(index, started.covers));
+                DoneKind::Synced { result: synced.map(|()| self.stamps()) }
             }
             JobKind::Commit { record } => {
                 self.check_order(&record, content);
-                self.record = Some(*record);
-                DoneKind::Committed { result: Ok(()) }
+                let result = self.operate("commit to", Operation::Commit);
+                if result.is_ok() {
+                    self.record = Some(*record);
+                }
+                DoneKind::Committed { result }
             }
             JobKind::Close => DoneKind::Closed,
         };
         DiskDone { torrent, id, kind }
+    }
+
+    /// An operation takes place, or fails.
+    fn operate(&mut self, verb: &'static str, operation: Operation) -> Result<(), DiskError> {
+        self.countdown.fails(operation).map_or(Ok(()), |kind| Err(error(verb, kind)))
+    }
+
+    fn hash(&mut self, parts: &[HashPart], mut hash: Sha1) -> Result<Sha1, DiskError> {
+        for part in parts {
+            match part {
+                HashPart::Zeros(length) => {
+                    hash.update(&vec![0; usize::try_from(*length).expect("small")]);
+                }
+                HashPart::File(extent) => {
+                    self.operate("read", Operation::Read)?;
+                    hash.update(&self.read(*extent)?);
+                }
+            }
+        }
+        Ok(hash)
     }
 
     fn write(
@@ -200,7 +231,18 @@ impl SimDisk {
                 extent.file
             );
             let whole = usize::try_from(spec.length_bytes).expect("small");
-            let file = self.files.entry(extent.file).or_default();
+            if !self.files.contains_key(&extent.file) {
+                self.operate("create", Operation::Create)?;
+                self.files.insert(extent.file, File::default());
+            }
+            if self.files[&extent.file].cached.len() < whole {
+                self.operate("extend", Operation::Extend)?;
+            }
+            self.operate("write", Operation::Write)?;
+            let halved = self.operate("write", Operation::WriteHalf);
+            let length = if halved.is_ok() { length } else { length / 2 };
+            let chunk = chunk[..length].to_vec();
+            let file = self.files.get_mut(&extent.file).expect("made above");
             if file.cached.len() < whole {
                 file.cached.resize(whole, 0);
             }
@@ -210,19 +252,29 @@ impl SimDisk {
             self.clock += 1;
             file.modified = self.clock;
             file.unsynced.push((self.writes, offset, chunk));
+            halved?;
         }
         assert_eq!(at, kept.len(), "a run is as long as its extents and its padding");
         Ok(())
     }
 
-    fn sync(&mut self, index: FileIndex, covers: u64) {
-        let Some(file) = self.files.get_mut(&index) else { return };
+    fn sync(&mut self, index: FileIndex, covers: u64) -> Result<(), DiskError> {
+        let synced = self.operate("sync", Operation::Sync);
+        let Some(file) = self.files.get_mut(&index) else { return synced };
+        if synced.is_err() {
+            // Dropped from memory, never to be written.
+            file.durable.resize(file.durable.len().max(file.cached.len()), 0);
+            file.cached.clone_from(&file.durable);
+            file.unsynced.clear();
+            return synced;
+        }
         let later = file.unsynced.iter().position(|(number, _, _)| *number > covers);
         let rest = file.unsynced.split_off(later.unwrap_or(file.unsynced.len()));
         file.durable.resize(file.durable.len().max(file.cached.len()), 0);
         for (_, offset, bytes) in core::mem::replace(&mut file.unsynced, rest) {
             file.durable[offset..offset + bytes.len()].copy_from_slice(&bytes);
         }
+        Ok(())
     }
 
     /// What a have-bit promises must be durable when the bit is committed.
@@ -319,6 +371,11 @@ impl SimDisk {
             Some(file) => Ok(slice(&file.cached, extent).to_vec()),
             None => Err(error("read", DiskErrorKind::NotFound)),
         }
+    }
+
+    fn stamps_of(&self, extents: &[Extent]) -> Vec<FileStamp> {
+        let of = |stamp: &FileStamp| extents.iter().any(|extent| extent.file == stamp.file);
+        self.stamps().into_iter().filter(of).collect()
     }
 
     fn stamps(&self) -> Vec<FileStamp> {

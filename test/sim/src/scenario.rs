@@ -5,6 +5,7 @@ use core::time::Duration;
 use base::Rng;
 
 use crate::disk::DiskFaults;
+use crate::fault::Fault;
 
 /// The dice, thrown.
 #[derive(Debug, Clone, Copy)]
@@ -27,6 +28,10 @@ pub struct Scenario {
     pub disk_delay: Duration,
     /// How disks misbehave.
     pub disk: DiskFaults,
+    /// One disk operation that fails. Never drawn: `tests/fail_at.rs` tries them all.
+    pub fault: Option<Fault>,
+    /// Leechers have the first half of each file at the start, and do not know it.
+    pub half_there: bool,
     /// Crashes of leechers, all together.
     pub crashes: u32,
     /// Connections reset, all together.
@@ -42,6 +47,31 @@ pub struct Scenario {
 }
 
 impl Scenario {
+    /// A quick download from one node to another, in which nothing goes wrong but `fault`.
+    pub fn plain(fault: Fault) -> Self {
+        let millis = Duration::from_millis;
+        Self {
+            seeders: 1,
+            leechers: 1,
+            delay_min: millis(5),
+            jitter: millis(5),
+            loss_per_mille: 0,
+            window: 200_000,
+            letter_delay: millis(1),
+            disk_delay: millis(20),
+            disk: DiskFaults { full_per_mille: 0 },
+            fault: Some(fault),
+            selective: false,
+            half_there: false,
+            crashes: 0,
+            resets: 0,
+            // Few, so that runs are written ahead and read back.
+            buffers: 3,
+            limit: None,
+            tracker_failures_per_mille: 0,
+        }
+    }
+
     /// What `rng` says.
     pub fn draw(rng: &mut Rng) -> Self {
         let millis = |n: u32| Duration::from_millis(u64::from(n));
@@ -56,6 +86,8 @@ impl Scenario {
             letter_delay: millis(rng.below(60)),
             disk_delay: millis(1 + rng.below(30)),
             disk: DiskFaults { full_per_mille: if rng.chance(1, 5) { rng.below(100) } else { 0 } },
+            fault: None,
+            half_there: false,
             crashes: if quiet { 0 } else { rng.below(4) },
             resets: if quiet { 0 } else { rng.below(12) },
             buffers: 4 + rng.below(40) as usize,

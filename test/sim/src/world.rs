@@ -22,9 +22,12 @@ use storage::job::{DiskDone, HashPart};
 
 use crate::content::Content;
 use crate::disk::{SimDisk, Started};
+use crate::fault::Countdown;
 use crate::network::{EndId, Item, Network, Owner};
 use crate::scenario::Scenario;
 use crate::tally::Tally;
+
+mod faults;
 
 /// Shards per node.
 pub const SHARDS: usize = 2;
@@ -54,6 +57,7 @@ enum Event {
     Crash,
     Restart(usize),
     Reset,
+    Kill { power_cut: bool },
 }
 
 #[derive(Debug)]
@@ -96,6 +100,7 @@ pub struct World {
     steps: u64,
     steps_now: u64,
     finishing: bool,
+    fault_came: bool,
 }
 
 /// What a run came to.
@@ -107,6 +112,8 @@ pub struct Outcome {
     pub steps: u64,
     /// A digest of the order of all events.
     pub history: u64,
+    /// The fault of the scenario came.
+    pub fault_came: bool,
 }
 
 /// Runs the world of `seed` to its end. Panics, naming the seed, if anything is wrong.
@@ -147,12 +154,18 @@ impl World {
             steps: 0,
             steps_now: 0,
             finishing: false,
+            fault_came: false,
             rng,
         };
         for index in 0..scenario.seeders + scenario.leechers {
             let mut disk = SimDisk::new(scenario.disk, world.rng.fork());
+            if let Some(fault) = scenario.fault.filter(|fault| fault.node == index) {
+                disk.countdown = Countdown::new(fault);
+            }
             if index < scenario.seeders {
                 disk.fill(&world.content);
+            } else if scenario.half_there {
+                disk.fill_half(&world.content);
             }
             let octet = u8::try_from(index + 1).expect("few nodes");
             world.nodes.push(Node {
@@ -245,7 +258,12 @@ impl World {
             self.check();
         }
         self.check_end();
-        Outcome { lived: self.now.since(Instant::START), steps: self.steps, history: self.history }
+        Outcome {
+            lived: self.now.since(Instant::START),
+            steps: self.steps,
+            history: self.history,
+            fault_came: self.fault_came,
+        }
     }
 
     fn mix(&mut self, value: u64) {
@@ -301,6 +319,7 @@ impl World {
             }
             Event::Disk(node, shard, started) => {
                 let done: DiskDone = self.nodes[node].disk.finish(started, &self.content);
+                self.watch_for_fault();
                 self.shard(node, shard).on_disk(done, now);
             }
             Event::Dialed { from, conn, shard, to } => self.on_dial(from, conn, shard, to),
@@ -327,6 +346,7 @@ impl World {
             Event::Crash => self.crash(),
             Event::Restart(node) => self.boot(node),
             Event::Reset => self.reset(),
+            Event::Kill { power_cut } => self.kill(node, power_cut),
         }
         if node < self.nodes.len() {
             self.drain(node);
@@ -429,17 +449,7 @@ impl World {
         if self.finishing || self.nodes[index].machines.is_none() {
             return;
         }
-        for id in self.network.of_node(index) {
-            self.close(id);
-        }
-        let node = &mut self.nodes[index];
-        node.machines = None;
-        node.epoch += 1;
-        node.settled = false;
-        node.letters_at.clear();
-        node.disk.crash();
-        let pause = self.millis(20_000);
-        self.at(pause, index, Event::Restart(index));
+        self.kill(index, true);
     }
 
     /// Resets a connection.
@@ -689,9 +699,7 @@ impl World {
             }
             hub::Output::Event(News::Settled(_)) => self.nodes[node].settled = true,
             hub::Output::Event(News::Removed(_)) => self.nodes[node].removed = true,
-            hub::Output::Event(News::Failed(_, why)) => {
-                panic!("seed {}: node {node} failed: {why}", self.seed)
-            }
+            hub::Output::Event(News::Failed(_, why)) => self.on_failed(node, &why.to_string()),
             hub::Output::Event(_) | hub::Output::CancelHttp(_) => {}
             hub::Output::Resolve(_) | hub::Output::Datagram(..) => {
                 panic!("seed {}: no names and no datagrams in this world", self.seed)

@@ -146,6 +146,8 @@ fn news(event: &Event) -> String {
         Event::Settled(torrent) => format!("settled{}", torrent.0),
         Event::Failed(torrent, _) => format!("failed{}", torrent.0),
         Event::Trouble(torrent, _) => format!("trouble{}", torrent.0),
+        Event::Doubted(torrent, ..) => format!("doubted{}", torrent.0),
+        Event::Lost(torrent, pieces) => format!("lost{}:{pieces}", torrent.0),
         Event::GoalReached(torrent) => format!("goal{}", torrent.0),
         Event::Removed(torrent) => format!("removed{}", torrent.0),
         Event::Tracker(torrent, ..) => format!("tracker{}", torrent.0),

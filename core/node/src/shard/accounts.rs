@@ -67,7 +67,7 @@ fn drive(shard: &mut Shard, now: Instant) -> (Vec<ToHub>, Vec<u64>) {
         };
         let kind = match kind {
             JobKind::Open { .. } => {
-                DoneKind::Opened { stamps: Ok(Vec::<FileStamp>::new()), resume: None }
+                DoneKind::Opened { stamps: Ok(Vec::<FileStamp>::new()), resume: None, denied: None }
             }
             JobKind::Sync { .. } => DoneKind::Synced { result: Ok(Vec::new()) },
             JobKind::Commit { record } => {

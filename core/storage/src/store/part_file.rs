@@ -5,7 +5,9 @@
 //! says that its bytes are durable elsewhere. A crash in between costs at most the pieces at the
 //! edges of the files that came back.
 
-use base::{Bitfield, FileIndex, Instant, PieceIndex};
+use std::collections::BTreeSet;
+
+use base::{Bitfield, BufPool, FileIndex, Instant, PieceIndex};
 
 use super::{JobUse, State, Store};
 use crate::job::{FileStamp, JobKind, ResumeRecord};
@@ -27,6 +29,8 @@ pub(super) struct PartFile {
 struct Looked {
     stamps: Vec<FileStamp>,
     resume: Option<Box<ResumeRecord>>,
+    /// The files that it gives back to.
+    written: BTreeSet<FileIndex>,
 }
 
 impl PartFile {
@@ -43,6 +47,7 @@ impl Store {
         stamps: Vec<FileStamp>,
         resume: Option<Box<ResumeRecord>>,
         now: Instant,
+        pool: &mut BufPool,
     ) {
         if !matches!(self.state, State::Opening) {
             return;
@@ -70,18 +75,26 @@ impl Store {
             Vec::new()
         };
         if ranges.is_empty() {
-            return self.on_opened(stamps, resume, now);
+            return self.on_opened(stamps, resume, now, pool);
         }
-        self.part.looked = Some(Looked { stamps, resume });
+        let written = ranges.iter().map(|range| range.to.file).collect::<BTreeSet<_>>();
+        self.watch.on_write(written.iter().copied());
+        self.part.looked = Some(Looked { stamps, resume, written });
         self.job(JobKind::Copy { ranges }, JobUse::Copy);
     }
 
     /// The copies are made. If not, nothing of those files counts as there: their pieces are
     /// fetched again, and what is wrong with the disk is told when they are written.
-    pub(super) fn on_copied(&mut self, stamps: Option<Vec<FileStamp>>, now: Instant) {
+    pub(super) fn on_copied(
+        &mut self,
+        stamps: Option<Vec<FileStamp>>,
+        now: Instant,
+        pool: &mut BufPool,
+    ) {
         let Some(before) = self.part.looked.take() else { return };
+        self.watch.on_write_done(before.written.into_iter());
         self.part.kept = stamps.is_none();
-        self.on_opened(stamps.unwrap_or(before.stamps), before.resume, now);
+        self.on_opened(stamps.unwrap_or(before.stamps), before.resume, now, pool);
     }
 
     /// Everything is compared: is the part file of any use?
@@ -99,6 +112,8 @@ impl Store {
             && matches!(self.state, State::Ready)
             && core::mem::take(&mut self.part.obsolete)
         {
+            // It is we who take it away.
+            self.note_stamp(file, None);
             self.job(JobKind::Remove { file }, JobUse::RemovePart);
         }
     }
@@ -106,7 +121,7 @@ impl Store {
 
 #[cfg(test)]
 mod tests {
-    use base::{BLOCK_BYTES, BufPool, InfoHash, JobId, TorrentId};
+    use base::{BLOCK_BYTES, BlockId, InfoHash, JobId, TorrentId};
     use keys::{Sha1, sha1};
 
     use super::super::{Config, Output, Spec, judge_files};
@@ -206,7 +221,10 @@ mod tests {
         fn open(&mut self, now: &str, then: &str) {
             let Some(Output::Job(open)) = self.store.poll_output() else { panic!("it opens") };
             let resume = Some(Box::new(record(then)));
-            self.answer(open.id, DoneKind::Opened { stamps: Ok(stamps(now)), resume });
+            self.answer(
+                open.id,
+                DoneKind::Opened { stamps: Ok(stamps(now)), resume, denied: None },
+            );
         }
 
         fn answer(&mut self, id: JobId, kind: DoneKind) {
@@ -303,5 +321,41 @@ mod tests {
         let mut rig = Rig::new("ac");
         rig.open("a1 c1 p1", "a1 c1 p1");
         assert_eq!(rig.hear(Err(())), "ready4 commit1111");
+    }
+
+    #[test]
+    fn a_part_file_that_is_taken_away_costs_the_pieces_in_it_and_no_others() {
+        let mut rig = Rig::new("ac");
+        rig.open("a1 c1 p1", "a1 c1 p1");
+        rig.hear(Err(()));
+        let range = BlockId { piece: PieceIndex(1), offset_bytes: 0, length_bytes: BLOCK_BYTES };
+        rig.store.make_resident(7, range);
+        let gone = || DiskError {
+            operation: "read",
+            path: "/r/part".into(),
+            kind: DiskErrorKind::NotFound,
+            message: "simulated".into(),
+        };
+        let mut said = Vec::new();
+        while let Some(output) = rig.store.poll_output() {
+            let Output::Job(job) = output else {
+                said.push(output);
+                continue;
+            };
+            let answer = if matches!(job.kind, JobKind::MakeResident { .. }) {
+                DoneKind::Resident { result: Err(gone()) }
+            } else if matches!(job.kind, JobKind::Commit { .. }) {
+                DoneKind::Committed { result: Ok(()) }
+            } else {
+                assert!(matches!(job.kind, JobKind::Hash { .. }), "{job:?}");
+                DoneKind::Hashed { result: Err(gone()) }
+            };
+            rig.answer(job.id, answer);
+        }
+        let said = format!("{said:?}");
+        assert!(said.starts_with("[Doubted(\"/r/part\", Gone), PieceGone("), "{said}");
+        assert!(said.contains("Resident { key: 7, result: Err("), "{said}");
+        assert!(said.ends_with("Lost(2)]"), "{said}");
+        assert_eq!(rig.store.have().ones().map(|piece| piece.0).collect::<Vec<_>>(), [0, 3]);
     }
 }

@@ -6,6 +6,8 @@ use keys::sha1;
 use super::*;
 use crate::layout::FileEntry;
 
+mod doubt;
+
 const NOW: Instant = Instant::START;
 
 struct Rig {
@@ -47,7 +49,10 @@ impl Rig {
 
     fn open(&mut self, stamps: Vec<FileStamp>, resume: Option<ResumeRecord>) {
         let id = self.job().id;
-        self.answer(id, DoneKind::Opened { stamps: Ok(stamps), resume: resume.map(Box::new) });
+        self.answer(
+            id,
+            DoneKind::Opened { stamps: Ok(stamps), resume: resume.map(Box::new), denied: None },
+        );
     }
 
     fn block(&mut self, piece: u32) {

@@ -39,6 +39,9 @@ impl Swarm {
             Message::Extended { id: extended::HANDSHAKE_ID, payload } => {
                 self.on_hello(conn, payload);
             }
+            Message::Extended { id: extended::DONT_HAVE_ID, payload } => {
+                self.on_dont_have(conn, payload);
+            }
             Message::KeepAlive
             | Message::Port(_)
             | Message::Suggest(_)
@@ -215,6 +218,9 @@ impl Swarm {
             session.pipeline.on_reqq(reqq);
         }
         // It may come again when something changed (BEP 10), without what did not.
+        if hello.m.iter().any(|(name, _)| name == extended::DONT_HAVE) {
+            session.dont_have_id = hello.id_of(extended::DONT_HAVE);
+        }
         session.client = hello.version.or(session.client.take());
         session.upload_only = hello.upload_only;
         self.close_if_useless(conn);

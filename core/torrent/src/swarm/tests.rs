@@ -6,12 +6,14 @@
 //! goes to storage. Block `0.1` is the second of piece 0; a piece has four. `"*."` is what
 //! somebody has. Every test ends with a stop that must give every buffer back.
 
+mod losses;
 mod world;
 
 use base::BLOCK_BYTES;
 use wire::peer;
 
 use super::*;
+use crate::session::REQUESTS_QUEUED_MAX;
 use world::{PIECE_BLOCKS, World, addr, block, conn, encode, name};
 
 /// What four blocks of a piece look like in requests and elsewhere: `all("a:req", 0)`.
@@ -532,4 +534,21 @@ fn a_second_seed_ends_super_seeding() {
     w.meet('c', "f");
     let told = w.says('c', "have_all");
     assert_eq!(told.matches("b:have").count(), 3, "{told}");
+}
+
+#[test]
+fn a_peer_that_we_do_not_read_is_neither_silent_nor_slow() {
+    let keepalives = |text: String| text.split_whitespace().all(|word| word.contains("keepalive"));
+    let mut w = World::new(".");
+    w.with('a', "f", "have_all unchoke");
+    // A full disk, or a limit far below what comes: there is nothing to read it with.
+    assert!(w.swarm.recv_plan(conn('a'), 0, &mut w.pool).is_none());
+    let heard = w.wait(600);
+    assert!(heard.contains("keepalive"), "it must not take us for gone: {heard}");
+    assert!(keepalives(heard), "it is neither given up nor asked less");
+    // From here on it is heard, and says nothing.
+    let plan = w.swarm.recv_plan(conn('a'), usize::MAX, &mut w.pool).unwrap();
+    w.swarm.on_received(conn('a'), plan, 0, w.now, &mut w.pool);
+    assert!(w.wait(30).contains("a:cancel"), "now it is slow");
+    assert!(w.wait(121).ends_with("a:close(Silent)"), "and then silent");
 }

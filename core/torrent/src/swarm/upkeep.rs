@@ -90,6 +90,11 @@ impl Swarm {
         let session = self.sessions.get_mut(&conn).expect("just listed");
         session.down.tick();
         session.up.tick();
+        if session.unread {
+            // Neither silent nor slow, as far as we can know: a full disk or a low limit lasts.
+            session.heard_at = now;
+            session.block_at = now;
+        }
         let silence = now.saturating_since(session.heard_at);
         let patience = if session.peer_id.is_some() { SILENCE_MAX } else { HANDSHAKE_MAX };
         if silence > patience {
