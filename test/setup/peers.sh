@@ -22,6 +22,8 @@ readonly DEBIAN=(
   tmux:tmux
   ip:iproute2
   setpriv:util-linux
+  unshare:util-linux
+  strace:strace
 )
 
 local_dir=$PWD/.local

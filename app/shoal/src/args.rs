@@ -8,6 +8,8 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 
 use crate::limits::{DownArgs, UpArgs};
+use crate::place::OnCollision;
+use crate::select::{Expression, parse as parse_selection};
 use crate::units::{parse_addr, parse_peer, parse_ratio, parse_size, parse_time};
 
 const EXIT_CODES: &str = "\
@@ -24,6 +26,7 @@ Examples:
   shoal get film.torrent --peer 192.0.2.7:6881,[2001:db8::7]:6881 --no-discovery --exit
   shoal get film.torrent --down 2M --up 500k --seed-ratio 2
   shoal get ~/torrents --up 1M --torrent-up 200k --lan-up unlimited
+  shoal get album.torrent --select '*.flac' --select '!*live*' --exit
 
 Ctrl-C stops in order; the same command goes on where it stopped. A second Ctrl-C ends at once.
 
@@ -46,7 +49,7 @@ Examples:
   shoal create photos --tracker udp://a.example.org:6969 --tracker udp://b.example.org:6969
   shoal create album --private --source EXAMPLE --piece-size 1M
 
-The same content, name and options give the same file: files are ordered by path, and no date is written unless --date asks for it. Symbolic links and special files are left out, with a warning.
+The same content, name and options give the same file: files are ordered by path, and no date is written unless --date asks for it. Special files, and symbolic links without --symlinks, are left out with a warning.
 
 Exit codes: 0 the torrent file is written; 1 failed; 2 wrong command line; 130 stopped";
 
@@ -138,7 +141,27 @@ pub(crate) struct GetArgs {
     #[arg(long, group = "goal")]
     pub(crate) exit: bool,
     #[command(flatten)]
+    pub(crate) files: FilesArgs,
+    #[command(flatten)]
     pub(crate) network: NetworkArgs,
+}
+
+/// Which files `get` makes, and how.
+#[derive(Debug, Args)]
+pub(crate) struct FilesArgs {
+    /// Only these files: numbers and ranges as `shoal show` prints them, or patterns for the path
+    /// below the torrent's folder, as in 1,3-5 or '*.mkv' or 'docs/**'; '!*.txt' takes out
+    #[arg(long, value_name = "WHICH", value_delimiter = ',', value_parser = parse_selection)]
+    pub(crate) select: Vec<Expression>,
+    /// Take the room for each file when it is made, rather than as data comes
+    #[arg(long)]
+    pub(crate) preallocate: bool,
+    /// Download pieces in their order rather than the rarest first: to look at a file early
+    #[arg(long)]
+    pub(crate) sequential: bool,
+    /// What to do if something else has the name of the torrent's file or folder
+    #[arg(long, value_name = "HOW", value_enum, default_value_t)]
+    pub(crate) on_collision: OnCollision,
 }
 
 #[derive(Debug, Args)]
@@ -180,6 +203,9 @@ pub(crate) struct CreateArgs {
     /// Write the date of creation into it
     #[arg(long)]
     pub(crate) date: bool,
+    /// Keep symbolic links that stay inside the folder (BEP 47); otherwise they are left out
+    #[arg(long)]
+    pub(crate) symlinks: bool,
     /// Replace an existing torrent file
     #[arg(short, long)]
     pub(crate) force: bool,
@@ -193,6 +219,9 @@ pub(crate) struct VerifyArgs {
     /// Folder that holds the torrent's files
     #[arg(short, long, value_name = "DIR", default_value = ".")]
     pub(crate) data: PathBuf,
+    /// Only these files, as for `get`
+    #[arg(long, value_name = "WHICH", value_delimiter = ',', value_parser = parse_selection)]
+    pub(crate) select: Vec<Expression>,
 }
 
 #[derive(Debug, Args)]

@@ -5,7 +5,8 @@
 
 use std::fs::{self, File};
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Component, Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use base::UnixTime;
@@ -13,7 +14,7 @@ use keys::Digest20;
 use serde_json::json;
 use storage::layout::{FileEntry, Layout};
 use url::Url;
-use wire::metainfo::{Content, FILES_MAX, Metainfo, NewTorrent};
+use wire::metainfo::{Content, FILES_MAX, Metainfo, NewFile, NewTorrent};
 
 use crate::args::CreateArgs;
 use crate::failure::{Exit, Failure, reason, shown};
@@ -46,8 +47,8 @@ pub(crate) fn create(args: &CreateArgs, out: &Out) -> Result<Exit, Failure> {
     };
     judge_target(&target, args.force)?;
 
-    let found = scan(&path, &target, out)?;
-    let total = found.files.iter().map(|(_, bytes)| bytes).sum();
+    let found = scan(&path, &target, args.symlinks, out)?;
+    let total = found.files.iter().map(|file| file.length_bytes).sum();
     if total == 0 {
         let what = if found.single { "the file is empty" } else { "the folder holds no bytes" };
         return Err(Failure::with_hint(
@@ -58,7 +59,9 @@ pub(crate) fn create(args: &CreateArgs, out: &Out) -> Result<Exit, Failure> {
     let piece_bytes = piece_bytes(args.piece_size, total)?;
     let pieces = hash(&found, piece_bytes, &name, out, &interrupt)?;
     let content = match &*found.files {
-        [(_, bytes)] if found.single => Content::Single(*bytes),
+        [NewFile { length_bytes, executable, .. }] if found.single => {
+            Content::Single { length_bytes: *length_bytes, executable: *executable }
+        }
         _ => Content::Multiple(found.files),
     };
     let date = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
@@ -88,16 +91,23 @@ pub(crate) fn create(args: &CreateArgs, out: &Out) -> Result<Exit, Failure> {
 
 /// A name that every reader changes would not be found again by those who seed.
 fn judge_names(torrent: &NewTorrent, made: &Metainfo) -> Result<(), Failure> {
+    let below = |path: &[String]| std::iter::once(&torrent.name).chain(path).collect::<PathBuf>();
     let names = match &torrent.content {
-        Content::Single(_) => vec![PathBuf::from(&torrent.name)],
+        Content::Single { .. } => vec![(below(&[]), None)],
         Content::Multiple(files) => files
             .iter()
-            .map(|(path, _)| std::iter::once(&torrent.name).chain(path).collect())
+            .map(|file| (below(&file.path), file.symlink.as_deref().map(below)))
             .collect(),
     };
-    let mut changed = names.iter().zip(&made.info.files).filter(|(name, file)| **name != file.path);
-    match changed.next() {
-        Some((name, _)) => Err(Failure::with_hint(
+    let changed = names.iter().zip(&made.info.files).find_map(|((name, link), file)| {
+        if *name == file.path {
+            link.as_ref().filter(|_| *link != file.symlink)
+        } else {
+            Some(name)
+        }
+    });
+    match changed {
+        Some(name) => Err(Failure::with_hint(
             format!("cannot use a name with control characters: {}", shown(name)),
             "rename it; who downloads it would get another name",
         )),
@@ -209,17 +219,23 @@ struct Found {
     /// The folder that the paths start at.
     root: PathBuf,
     single: bool,
-    /// Components and length of each file, in order.
-    files: Vec<(Vec<String>, u64)>,
+    /// In order.
+    files: Vec<NewFile>,
 }
 
-fn scan(path: &Path, target: &Path, out: &Out) -> Result<Found, Failure> {
+fn scan(path: &Path, target: &Path, symlinks: bool, out: &Out) -> Result<Found, Failure> {
     let failed = |path: &Path, error: &std::io::Error| Failure::reading(path, error);
     let look = path.metadata().map_err(|error| failed(path, &error))?;
     if look.is_file() {
         let parent = path.parent().unwrap_or(path);
         let name = text_of(path.file_name().unwrap_or_default(), path)?;
-        let files = vec![(vec![name], look.len())];
+        let file = NewFile {
+            path: vec![name],
+            length_bytes: look.len(),
+            executable: is_executable(&look),
+            symlink: None,
+        };
+        let files = vec![file];
         return Ok(Found { root: parent.to_path_buf(), single: true, files });
     }
     if !look.is_dir() {
@@ -236,6 +252,22 @@ fn scan(path: &Path, target: &Path, out: &Out) -> Result<Found, Failure> {
             let entry = entry.map_err(|error| failed(&folder, &error))?;
             let path = entry.path();
             let kind = entry.file_type().map_err(|error| failed(&path, &error))?;
+            if kind.is_symlink() && symlinks {
+                let target = fs::read_link(&path).map_err(|error| failed(&path, &error))?;
+                match inside(&components, &target) {
+                    Some(target) => {
+                        let mut components = components.clone();
+                        components.push(text_of(&entry.file_name(), &path)?);
+                        let symlink = Some(target);
+                        files.push(NewFile { path: components, symlink, ..NewFile::default() });
+                    }
+                    None => out.warn(&format!(
+                        "left out, a symbolic link that leads out of the torrent: {}",
+                        shown(&path)
+                    )),
+                }
+                continue;
+            }
             if !kind.is_dir() && !kind.is_file() {
                 let what = if kind.is_symlink() { "symbolic link" } else { "special file" };
                 out.warn(&format!("left out, a {what}: {}", shown(&path)));
@@ -246,8 +278,13 @@ fn scan(path: &Path, target: &Path, out: &Out) -> Result<Found, Failure> {
             if kind.is_dir() {
                 folders.push((path, components));
             } else if target.as_deref() != Some(&*path) {
-                let bytes = entry.metadata().map_err(|error| failed(&path, &error))?.len();
-                files.push((components, bytes));
+                let look = entry.metadata().map_err(|error| failed(&path, &error))?;
+                files.push(NewFile {
+                    path: components,
+                    length_bytes: look.len(),
+                    executable: is_executable(&look),
+                    symlink: None,
+                });
             }
         }
         if files.len() > FILES_MAX {
@@ -256,6 +293,26 @@ fn scan(path: &Path, target: &Path, out: &Out) -> Result<Found, Failure> {
     }
     files.sort();
     Ok(Found { root: path.to_path_buf(), single: false, files })
+}
+
+/// Where a link in `folder` leads, below the torrent's folder; `None` if it leads out, or to that
+/// folder itself. By the words alone: what a link names need not exist.
+fn inside(folder: &[String], target: &Path) -> Option<Vec<String>> {
+    let mut at = folder.to_vec();
+    for component in target.components() {
+        match component {
+            Component::CurDir => {}
+            Component::ParentDir => drop(at.pop()?),
+            Component::Normal(name) => at.push(name.to_str()?.to_owned()),
+            Component::RootDir | Component::Prefix(_) => return None,
+        }
+    }
+    (!at.is_empty()).then_some(at)
+}
+
+/// Its owner may execute it.
+fn is_executable(look: &fs::Metadata) -> bool {
+    look.permissions().mode() & 0o100 != 0
 }
 
 fn piece_bytes(wanted: Option<u64>, total: u64) -> Result<u32, Failure> {
@@ -293,15 +350,17 @@ fn hash(
     out: &Out,
     interrupt: &Interrupt,
 ) -> Result<Vec<Digest20>, Failure> {
-    let entries = found.files.iter().map(|(components, length_bytes)| FileEntry {
-        path: components.iter().collect(),
-        length_bytes: *length_bytes,
-        padding: false,
+    let entries = found.files.iter().filter(|file| file.symlink.is_none());
+    let entries = entries.map(|file| FileEntry {
+        path: file.path.iter().collect(),
+        length_bytes: file.length_bytes,
+        ..FileEntry::default()
     });
     let layout = Layout::new(entries.collect(), piece_bytes);
     let mut digests = vec![[0; 20]; layout.piece_count() as usize];
     let label = format!("hashing {}", wire::printable(name.as_bytes(), 200));
-    let hashing = Hashing { layout: &layout, root: &found.root, label: &label, out, interrupt };
+    let root = &found.root;
+    let hashing = Hashing { layout: &layout, only: None, root, label: &label, out, interrupt };
     hashing.run(|piece, digest| {
         digests[piece.0 as usize] = digest.map_err(|broken| {
             let path = found.root.join(&layout.file(broken.file).path);
@@ -351,6 +410,24 @@ fn write_atomically(target: &Path, bytes: &[u8]) -> Result<(), Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn links_stay_inside_or_are_left_out() {
+        for (folder, target, expected) in [
+            ("", "a", Some("a")),
+            ("a b", "c", Some("a b c")),
+            ("a b", "../c", Some("a c")),
+            ("a b", "./../../c/./d", Some("c d")),
+            ("a", "..", None),
+            ("a", "../..", None),
+            ("a", "../../a", None),
+            ("a", "/etc", None),
+        ] {
+            let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+            let found = inside(&words(folder), Path::new(target));
+            assert_eq!(found, expected.map(words), "{folder}: {target}");
+        }
+    }
 
     #[test]
     fn piece_sizes_give_one_to_two_thousand_pieces() {

@@ -114,12 +114,6 @@ pub(crate) fn words(text: &str) -> String {
     wire::printable(kept.as_bytes(), 1000)
 }
 
-/// What to try when the disk refuses `why`, in the words of `io/disk`.
-pub(crate) fn place_hint(why: &str) -> Option<String> {
-    let hint = "a symbolic link in the folder leads elsewhere; remove it, or name another folder";
-    why.contains("leaves the root folder").then(|| hint.to_owned())
-}
-
 /// A path within a message: on one line, and no terminal obeys it.
 pub(crate) fn shown(path: impl AsRef<Path>) -> String {
     wire::visible(&path.as_ref().to_string_lossy())

@@ -10,7 +10,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use base::{FileIndex, PieceIndex};
+use base::{Bitfield, FileIndex, PieceIndex};
 use crossbeam_channel::{Sender, bounded, select};
 use keys::{Digest20, Sha1};
 use storage::job::{Extent, HashPart};
@@ -65,6 +65,8 @@ pub(crate) enum Why {
 pub(crate) struct Hashing<'a> {
     /// The pieces.
     pub(crate) layout: &'a Layout,
+    /// These pieces only; all, if it does not say.
+    pub(crate) only: Option<&'a Bitfield>,
     /// The folder below which the files lie.
     pub(crate) root: &'a Path,
     /// What is being done to what, for progress.
@@ -77,6 +79,7 @@ pub(crate) struct Hashing<'a> {
 
 struct Shared<'a> {
     layout: &'a Layout,
+    only: Option<&'a Bitfield>,
     root: &'a Path,
     /// The first piece that nobody took.
     next: AtomicU32,
@@ -101,6 +104,7 @@ impl Hashing<'_> {
         let piece_bytes = self.layout.piece_bytes(PieceIndex(0));
         let shared = Shared {
             layout: self.layout,
+            only: self.only,
             root: self.root,
             next: AtomicU32::new(0),
             share_pieces: (SHARE_BYTES / piece_bytes.max(1)).max(1),
@@ -157,8 +161,12 @@ impl Shared<'_> {
                 if self.stop.load(Ordering::Relaxed) {
                     return;
                 }
-                let digest = self.hash(piece, &mut reader);
                 let bytes = u64::from(self.layout.piece_bytes(piece));
+                if self.only.is_some_and(|only| !only.has(piece)) {
+                    self.done_bytes.fetch_add(bytes, Ordering::Relaxed);
+                    continue;
+                }
+                let digest = self.hash(piece, &mut reader);
                 self.done_bytes.fetch_add(bytes, Ordering::Relaxed);
                 if outcomes.send((piece, digest)).is_err() {
                     return;
@@ -179,9 +187,9 @@ impl Shared<'_> {
             };
             let parts = self.layout.piece_parts(PieceIndex(piece));
             let Some(HashPart::File(extent)) = parts.first() else { return };
-            let file = self.layout.file(extent.file);
+            let path = &self.layout.file(extent.file).path;
             // It is a wish; what is wrong with the file is found when it is read.
-            if let Ok(open) = open(&self.root.join(&file.path)) {
+            if let Ok(open) = open(&self.root.join(path)) {
                 let length = core::num::NonZero::new(AHEAD_BYTES);
                 let advice = rustix::fs::Advice::WillNeed;
                 rustix::fs::fadvise(&open, extent.offset_bytes, length, advice).ok();

@@ -6,6 +6,7 @@
 mod args;
 mod command_line;
 mod create;
+mod disk_news;
 mod failure;
 mod hashing;
 mod interrupt;
@@ -13,8 +14,10 @@ mod limits;
 mod load;
 mod node_setup;
 mod out;
+mod place;
 mod progress;
 mod refusal;
+mod select;
 mod session;
 mod show;
 mod state_dir;

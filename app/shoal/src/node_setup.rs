@@ -97,6 +97,11 @@ impl Running {
         Ok(Self { node, disk })
     }
 
+    /// The disk pool.
+    pub(crate) fn disk(&self) -> &DiskPool {
+        &self.disk
+    }
+
     /// Ends all threads; jobs on their way to the disk are finished.
     pub(crate) fn stop(self) {
         self.node.stop();

@@ -16,9 +16,12 @@ use node::hub::Event;
 use node::message::{PeerNews, Phase, TorrentStatus};
 use node::spec::{SeedGoal, TorrentSpec};
 use serde_json::{Value, json};
+use storage::job::DiskError;
+use storage::watch::Doubt;
 use wire::printable;
 
-use crate::failure::{Exit, Failure, place_hint, words};
+use crate::disk_news;
+use crate::failure::{Exit, Failure, words};
 use crate::interrupt::Interrupt;
 use crate::node_setup::Running;
 use crate::out::Out;
@@ -52,6 +55,10 @@ struct Item {
     /// Its file or folder.
     place: PathBuf,
     total_bytes: u64,
+    /// Of the files that are wanted.
+    wanted_bytes: u64,
+    /// Files that are wanted, and files in all.
+    files: (u64, u64),
     added: Instant,
     status: TorrentStatus,
     settled: bool,
@@ -112,13 +119,14 @@ impl<'a> Session<'a> {
 
     /// Adds a torrent.
     pub(crate) fn add(&mut self, spec: TorrentSpec) -> Result<(), Failure> {
-        let first = spec.files.first().and_then(|file| file.path.components().next());
-        let place = first.map_or_else(|| spec.root.clone(), |first| spec.root.join(first));
+        let place = spec.root.join(spec.top());
         let item = Item {
             info_hash: spec.info_hash,
             name: printable(spec.name.as_bytes(), 200),
             place,
             total_bytes: spec.total_bytes,
+            wanted_bytes: spec.wanted_bytes(),
+            files: spec.file_counts(),
             added: Instant::now(),
             status: TorrentStatus::default(),
             settled: false,
@@ -133,7 +141,12 @@ impl<'a> Session<'a> {
             self.out.warn(&format!("the same torrent was given twice: {}", item.name));
             return Ok(());
         };
-        self.out.event(&item.event("added", &[("total_bytes", item.total_bytes.into())]))?;
+        let sizes = [
+            ("total_bytes", item.total_bytes.into()),
+            ("wanted_bytes", item.wanted_bytes.into()),
+            ("path", item.place.to_string_lossy().into()),
+        ];
+        self.out.event(&item.event("added", &sizes))?;
         self.items.insert(torrent, item);
         self.open += 1;
         Ok(())
@@ -174,8 +187,8 @@ impl<'a> Session<'a> {
             if let Phase::Checking { done, total } = status.phase {
                 checking = (checking.0 + done, checking.1 + total);
             }
-            sum.total_bytes += item.total_bytes;
-            sum.have_bytes += status.have_bytes;
+            sum.total_bytes += item.wanted_bytes;
+            sum.have_bytes += status.wanted_have_bytes;
             sum.uploaded_ever_bytes += status.uploaded_ever_bytes;
             sum.stats.uploaded_bytes += status.stats.uploaded_bytes;
             sum.stats.down_rate += status.stats.down_rate;
@@ -274,7 +287,10 @@ impl<'a> Session<'a> {
         }
         let name_columns = self.items.values().map(|item| width(&item.name)).max().unwrap_or(0);
         for item in self.items.values_mut().filter(|item| !item.failed && !item.gone) {
+            // Progress is of what is wanted.
             let mut status = item.status.clone();
+            (status.have_bytes, status.total_bytes) =
+                (status.wanted_have_bytes, status.wanted_bytes);
             status.phase = self.purpose.phase(status.phase);
             let serving = matches!(self.purpose, Purpose::Seed(_));
             let settled = item.settled || serving;
@@ -315,6 +331,8 @@ impl<'a> Session<'a> {
                     ("phase", phase_name(self.purpose.phase(status.phase)).into()),
                     ("have_bytes", status.have_bytes.into()),
                     ("total_bytes", item.total_bytes.into()),
+                    ("wanted_have_bytes", status.wanted_have_bytes.into()),
+                    ("wanted_bytes", item.wanted_bytes.into()),
                     ("down_rate", status.stats.down_rate.into()),
                     ("up_rate", status.stats.up_rate.into()),
                     ("peers", status.stats.peers.into()),
@@ -342,10 +360,16 @@ impl<'a> Session<'a> {
                 self.out.event(&json!({ "event": "lost", "count": count }))
             }
             NodeEvent::Torrent(Event::Settled(torrent)) => self.on_settled(torrent),
-            NodeEvent::Torrent(Event::Failed(torrent, why)) => self.fail(torrent, &words(&why)),
-            NodeEvent::Torrent(Event::Trouble(torrent, why)) => {
-                self.on_trouble(torrent, why.as_deref())
+            NodeEvent::Torrent(Event::Failed(torrent, error)) => {
+                self.fail(torrent, &words(&error.to_string()), disk_news::hint(&error))
             }
+            NodeEvent::Torrent(Event::Trouble(torrent, why)) => {
+                self.on_trouble(torrent, why.as_ref())
+            }
+            NodeEvent::Torrent(Event::Doubted(torrent, path, why)) => {
+                self.on_doubted(torrent, &path, why)
+            }
+            NodeEvent::Torrent(Event::Lost(torrent, pieces)) => self.on_lost(torrent, pieces),
             NodeEvent::Torrent(Event::GoalReached(torrent)) => self.on_goal(torrent),
             NodeEvent::Torrent(Event::Removed(torrent)) => {
                 if let Some(item) = self.items.get_mut(&torrent) {
@@ -373,11 +397,16 @@ impl<'a> Session<'a> {
         let time = item.added.elapsed();
         let downloaded = item.status.stats.downloaded_bytes;
         let rate = units::mean_rate(downloaded, time);
-        let (size, place) = (units::size(item.total_bytes), item.place.display());
+        let (size, place) = (units::size(item.wanted_bytes), item.place.display());
+        let what = match item.files {
+            (wanted, files) if wanted < files => format!("{wanted} of {files} files complete"),
+            _ => "complete".into(),
+        };
         self.out.event(&item.event(
             "complete",
             &[
                 ("total_bytes", item.total_bytes.into()),
+                ("wanted_bytes", item.wanted_bytes.into()),
                 ("downloaded_bytes", downloaded.into()),
                 ("seconds", time.as_secs_f64().into()),
                 ("mean_rate", rate.into()),
@@ -394,10 +423,10 @@ impl<'a> Session<'a> {
             Purpose::Get(goal) => {
                 let name = &item.name;
                 self.out.data(&if downloaded == 0 {
-                    format!("{name}: complete, {size}, was there already, in {place}")
+                    format!("{name}: {what}, {size}, was there already, in {place}")
                 } else {
                     let (time, rate) = (units::time(time), units::rate(rate));
-                    format!("{name}: complete, {size} in {time} ({rate}), in {place}")
+                    format!("{name}: {what}, {size} in {time} ({rate}), in {place}")
                 })?;
                 if let Some(until) = goal_text(*goal) {
                     self.out.note(&format!("{name}: seeding {until}; Ctrl-C stops"));
@@ -417,23 +446,63 @@ impl<'a> Session<'a> {
         self.out.event(&item.event("goal_reached", &[("uploaded_ever_bytes", uploaded.into())]))
     }
 
-    fn on_trouble(&mut self, torrent: TorrentId, why: Option<&str>) -> Result<(), Failure> {
+    fn on_trouble(&mut self, torrent: TorrentId, why: Option<&DiskError>) -> Result<(), Failure> {
+        self.take_changes();
         let Some(item) = self.items.get(&torrent) else { return Ok(()) };
         let name = &item.name;
-        match why {
-            Some(why) => {
-                let why = words(why);
-                let when = if why.contains("No space") || why.contains("quota") {
-                    "when there is room"
-                } else {
-                    "when that is over"
-                };
-                self.out.warn(&format!("{name}: {why}; goes on by itself {when}"));
-                self.out.event(&item.event("trouble", &[("reason", why.into())]))
+        let Some(error) = why else {
+            self.out.note(&format!("{name}: goes on, the disk works again"));
+            return self.out.event(&item.event("trouble_over", &[]));
+        };
+        let status = &item.status;
+        let missing_bytes = status.wanted_bytes.saturating_sub(status.wanted_have_bytes);
+        let text = disk_news::trouble(error, missing_bytes, disk_news::free_bytes);
+        self.out.warn(&format!("{name}: {text}"));
+        self.out.event(&item.event(
+            "trouble",
+            &[
+                ("reason", words(&error.to_string()).into()),
+                ("kind", disk_news::kind_name(error.kind).into()),
+                ("path", error.path.to_string_lossy().into()),
+            ],
+        ))
+    }
+
+    fn on_doubted(&mut self, torrent: TorrentId, path: &Path, why: Doubt) -> Result<(), Failure> {
+        let Some(item) = self.items.get(&torrent) else { return Ok(()) };
+        let (state, text) = disk_news::doubted(path, why);
+        self.out.warn(&format!("{}: {text}", item.name));
+        let path = path.to_string_lossy();
+        let fields = [("path", path.into()), ("state", state.into())];
+        self.out.event(&item.event("file_changed", &fields))
+    }
+
+    /// Pieces that were there are not any more.
+    fn on_lost(&mut self, torrent: TorrentId, pieces: u32) -> Result<(), Failure> {
+        self.take_changes();
+        let Some(item) = self.items.get_mut(&torrent) else { return Ok(()) };
+        let count = units::count(pieces.into(), "piece");
+        self.out.event(&item.event("pieces_lost", &[("pieces", pieces.into())]))?;
+        match &self.purpose {
+            Purpose::Get(_) => {
+                item.settled = false;
+                self.out.warn(&format!("{}: {count} lost; fetching what is missing", item.name));
+                Ok(())
             }
-            None => {
-                self.out.note(&format!("{name}: goes on, the disk works again"));
-                self.out.event(&item.event("trouble_over", &[]))
+            Purpose::Seed(data) if item.status.pieces_have == 0 => {
+                let why = format!("nothing of it is left in {}", data.display());
+                self.fail(torrent, &why, None)
+            }
+            Purpose::Seed(data) => {
+                item.lack_said = true;
+                self.out.warn(&format!(
+                    "{}: {count} lost; only the other {} are served\n\
+                     hint: `shoal get -o {}` fetches what is missing",
+                    item.name,
+                    item.status.pieces_have,
+                    data.display(),
+                ));
+                Ok(())
             }
         }
     }
@@ -460,7 +529,7 @@ impl<'a> Session<'a> {
         ))
     }
 
-    fn fail(&mut self, torrent: TorrentId, why: &str) -> Result<(), Failure> {
+    fn fail(&mut self, torrent: TorrentId, why: &str, hint: Option<&str>) -> Result<(), Failure> {
         let Some(item) = self.items.get_mut(&torrent) else { return Ok(()) };
         item.meter.clear();
         if std::mem::replace(&mut item.failed, true) {
@@ -468,7 +537,7 @@ impl<'a> Session<'a> {
         }
         self.out.error(&Failure::Told {
             message: format!("{}: {why}", item.name),
-            hint: self.purpose.hint(&item.place).or_else(|| place_hint(why)),
+            hint: self.purpose.hint(&item.place).or(hint.map(str::to_owned)),
         });
         self.out.event(&item.event("failed", &[("reason", why.into())]))?;
         self.running.node.remove(torrent);
@@ -487,7 +556,7 @@ impl<'a> Session<'a> {
         let (have, pieces) = (status.pieces_have, status.pieces);
         if have == 0 {
             let why = format!("nothing of it is in {}", data.display());
-            return self.fail(torrent, &why);
+            return self.fail(torrent, &why, None);
         }
         self.out.warn(&format!(
             "{} has {have} of {pieces} pieces; only these are served\n\

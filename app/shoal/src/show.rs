@@ -23,8 +23,11 @@ pub(crate) fn show(args: &ShowArgs, out: &Out) -> Result<Exit, Failure> {
         out.data(&format!("{label:<10} {value}"))?;
     }
     out.data("")?;
-    for file in metainfo.info.files.iter().filter(|file| !file.padding) {
-        out.data(&file_line(file))?;
+    // Numbers are those of `get --select`.
+    let files = || metainfo.info.files.iter().filter(|file| !file.padding);
+    let columns = files().count().to_string().len().max(3);
+    for (number, file) in (1_usize..).zip(files()) {
+        out.data(&format!("{number:>columns$}{}", file_line(file)))?;
     }
     Ok(Exit::Done)
 }
@@ -85,8 +88,10 @@ fn facts(metainfo: &Metainfo) -> Vec<(&'static str, String)> {
 
 fn as_json(metainfo: &Metainfo) -> Value {
     let info = &metainfo.info;
+    let mut numbers = 1_u64..;
     let files = info.files.iter().map(|file| {
         json!({
+            "number": if file.padding { None } else { numbers.next() },
             "path": file.display_path(),
             "length_bytes": file.length_bytes,
             "padding": file.padding,

@@ -49,10 +49,9 @@ pub(crate) fn start_failure(error: &StartError) -> Failure {
             ),
             "--state takes another place",
         ),
-        StartError::Database { path, message } => Failure::with_hint(
+        StartError::Database { path, message, hint } => Failure::with_hint(
             format!("cannot use the state database {}: {}", shown(path), words(message)),
-            "--state takes another file; if this one is damaged, move it away, and torrents are \
-             checked again",
+            *hint,
         ),
         StartError::Newer { path, found, known } => Failure::with_hint(
             format!(

@@ -5,15 +5,15 @@ use std::path::Path;
 use node::limit::{Limits, Rates};
 use node::spec::{SeedGoal, TorrentSpec};
 
-use crate::args::{GetArgs, NetworkArgs, SeedArgs};
+use crate::args::{FilesArgs, GetArgs, NetworkArgs, SeedArgs};
 use crate::failure::{Exit, Failure, shown};
 use crate::interrupt::Interrupt;
 use crate::load::{self, Source};
 use crate::node_setup::{self, Running, Setup};
 use crate::out::Out;
+use crate::select::{self, choosable};
 use crate::session::{Purpose, Session};
-use crate::state_dir;
-use crate::units;
+use crate::{place, state_dir, units};
 
 /// Runs `shoal get`.
 pub(crate) fn get(args: &GetArgs, out: &Out) -> Result<Exit, Failure> {
@@ -32,7 +32,8 @@ pub(crate) fn get(args: &GetArgs, out: &Out) -> Result<Exit, Failure> {
     }
     let sources = load::sources(&args.torrents)?;
     let down = args.down.rates();
-    let wanted = Wanted { root: &root, goal, writable: true, purpose: Purpose::Get(goal) };
+    let purpose = Purpose::Get(goal);
+    let wanted = Wanted { root: &root, goal, files: Some(&args.files), purpose };
     let exit = transfer(&sources, &args.network, down, wanted, out)?;
     if exit == Exit::Interrupted {
         out.note(&format!("incomplete; the same command goes on where it stopped: {}", command()));
@@ -46,14 +47,15 @@ pub(crate) fn seed(args: &SeedArgs, out: &Out) -> Result<Exit, Failure> {
     state_dir::judge_data(&args.data)?;
     let sources = load::sources(&args.torrents)?;
     let purpose = Purpose::Seed(root.clone());
-    let wanted = Wanted { root: &root, goal: SeedGoal::Forever, writable: false, purpose };
+    let wanted = Wanted { root: &root, goal: SeedGoal::Forever, files: None, purpose };
     transfer(&sources, &args.network, Rates::default(), wanted, out)
 }
 
 struct Wanted<'a> {
     root: &'a Path,
     goal: SeedGoal,
-    writable: bool,
+    /// How files are made; `None`: not at all.
+    files: Option<&'a FilesArgs>,
     purpose: Purpose,
 }
 
@@ -68,7 +70,9 @@ fn transfer(
     let spec = |metainfo: &_| {
         let mut spec = TorrentSpec::new(metainfo, wanted.root.to_path_buf());
         spec.peers.clone_from(&args.peer);
-        spec.writable = wanted.writable;
+        spec.writable = wanted.files.is_some();
+        spec.reserve = wanted.files.is_some_and(|files| files.preallocate);
+        spec.sequential = wanted.files.is_some_and(|files| files.sequential);
         spec.recheck = args.recheck;
         spec.goal = wanted.goal;
         spec
@@ -79,6 +83,10 @@ fn transfer(
         if let Source::Path(path) = source {
             specs.push(spec(&load::read(path)?));
         }
+    }
+    let all_read = specs.len() == sources.len();
+    if all_read {
+        choose(&mut specs, wanted.files, out)?;
     }
     let state = state_dir::database(args.state.as_deref(), |name| std::env::var_os(name));
     if let Some(state) = &state {
@@ -99,6 +107,17 @@ fn transfer(
             specs.push(spec(&metainfo));
         }
     }
+    if !all_read {
+        choose(&mut specs, wanted.files, out)?;
+    }
+    let on_collision = wanted.files.map(|files| files.on_collision).unwrap_or_default();
+    for spec in &mut specs {
+        place::settle(spec, on_collision, session.running().disk(), out)?;
+    }
+    if wanted.files.is_some_and(|files| files.preallocate) && !disk::can_reserve(wanted.root) {
+        let root = shown(wanted.root);
+        out.warn(&format!("the file system of {root} can't take room ahead; files are sparse"));
+    }
     say_what(&specs, wanted.root, args, out);
     for spec in specs {
         session.add(spec)?;
@@ -106,18 +125,60 @@ fn transfer(
     session.run()
 }
 
+/// Marks what `--select` chooses. Of several torrents, those of which nothing is chosen go.
+fn choose(
+    specs: &mut Vec<TorrentSpec>,
+    args: Option<&FilesArgs>,
+    out: &Out,
+) -> Result<(), Failure> {
+    let Some(expressions) = args.map(|args| &*args.select).filter(|select| !select.is_empty())
+    else {
+        return Ok(());
+    };
+    if specs.len() > 1 && expressions.iter().any(select::Expression::is_number) {
+        return Err(Failure::with_hint(
+            format!("--select by number is for one torrent, not for {}", specs.len()),
+            "take a pattern as in '*.mkv', or one torrent at a time",
+        ));
+    }
+    let mut matched = vec![false; expressions.len()];
+    for spec in specs.iter_mut() {
+        let here = select::choose(&mut spec.files, expressions);
+        matched.iter_mut().zip(here).for_each(|(matched, here)| *matched |= here);
+    }
+    if let Some((expression, _)) = expressions.iter().zip(matched).find(|(_, matched)| !matched) {
+        let files: Vec<_> = specs.iter().flat_map(|spec| spec.files.clone()).collect();
+        return Err(select::nothing_for(expression, &files));
+    }
+    let before = specs.len();
+    let chosen = |spec: &TorrentSpec| choosable(&spec.files).any(|at| spec.is_wanted(at));
+    for spec in specs.iter().filter(|spec| before > 1 && !chosen(spec)) {
+        let name = wire::printable(spec.name.as_bytes(), 200);
+        out.warn(&format!("left out, none of its files is selected: {name}"));
+    }
+    specs.retain(chosen);
+    if specs.is_empty() {
+        return Err(Failure::with_hint(
+            "--select leaves no file",
+            "expressions count in their order: one with ! takes out what is in before it",
+        ));
+    }
+    Ok(())
+}
+
 /// One line on what is to be done, and a warning if it can't lead anywhere.
 fn say_what(specs: &[TorrentSpec], root: &Path, args: &NetworkArgs, out: &Out) {
-    let total = specs.iter().map(|spec| spec.total_bytes).fold(0, u64::saturating_add);
+    let total = specs.iter().map(TorrentSpec::wanted_bytes).fold(0, u64::saturating_add);
     let what = match specs {
         [spec] => {
-            let files = spec.files.iter().filter(|file| !file.padding).count();
-            format!(
-                "{}, {} in {}",
-                wire::printable(spec.name.as_bytes(), 200),
-                units::count(u64::try_from(files).unwrap_or(u64::MAX), "file"),
-                units::count(spec.pieces().into(), "piece"),
-            )
+            let name = wire::printable(spec.name.as_bytes(), 200);
+            let (wanted, files) = spec.file_counts();
+            if wanted < files {
+                format!("{name}, {wanted} of {}", units::count(files, "file"))
+            } else {
+                let files = units::count(files, "file");
+                format!("{name}, {files} in {}", units::count(spec.pieces().into(), "piece"))
+            }
         }
         several => format!("{} torrents", several.len()),
     };

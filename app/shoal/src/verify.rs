@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use base::{FileIndex, PieceIndex};
+use base::{Bitfield, FileIndex, PieceIndex};
 use node::spec::TorrentSpec;
 use serde_json::{Value, json};
 use storage::layout::Layout;
@@ -17,7 +17,7 @@ use crate::failure::{Exit, Failure, shown};
 use crate::hashing::{Hashing, Why};
 use crate::interrupt::Interrupt;
 use crate::out::Out;
-use crate::{load, node_setup, state_dir, units};
+use crate::{load, node_setup, select, state_dir, units};
 
 /// Ranges of pieces listed per file; more are counted.
 const RANGES_SHOWN_MAX: usize = 8;
@@ -59,16 +59,33 @@ struct FileReport {
 pub(crate) fn verify(args: &VerifyArgs, out: &Out) -> Result<Exit, Failure> {
     let interrupt = Interrupt::listen()?;
     let metainfo = node_setup::load_one(&load::source(&args.torrent)?, &interrupt)?;
-    let spec = TorrentSpec::new(&metainfo, args.data.clone());
+    let mut spec = TorrentSpec::new(&metainfo, args.data.clone());
     drop(metainfo);
+    let matched = select::choose(&mut spec.files, &args.select);
+    if let Some((expression, _)) = args.select.iter().zip(matched).find(|(_, matched)| !matched) {
+        return Err(select::nothing_for(expression, &spec.files));
+    }
     state_dir::judge_data(&args.data)?;
-    let layout = Layout::new(spec.files, spec.piece_bytes);
+    let mut layout = spec.layout();
+    let lengths = layout.lengths();
+    let present = |file: FileIndex| {
+        let look = args.data.join(&spec.files[file.0 as usize].path).metadata();
+        look.is_ok_and(|look| look.len() >= lengths[file.0 as usize])
+    };
+    layout.put_aside(false, present);
+    let wanted = layout.wanted_pieces();
     let (digests, _) = spec.digests.as_chunks::<20>();
     let name = printable(spec.name.as_bytes(), 200);
     let label = format!("verifying {name}");
     let mut bad = BTreeSet::new();
-    let hashing =
-        Hashing { layout: &layout, root: &args.data, label: &label, out, interrupt: &interrupt };
+    let hashing = Hashing {
+        layout: &layout,
+        only: Some(&wanted),
+        root: &args.data,
+        label: &label,
+        out,
+        interrupt: &interrupt,
+    };
     hashing.run(|piece, digest| {
         match digest {
             Ok(digest) if digests[piece.0 as usize] == digest => {}
@@ -84,7 +101,8 @@ pub(crate) fn verify(args: &VerifyArgs, out: &Out) -> Result<Exit, Failure> {
         Ok(())
     })?;
     let files = judge_files(&layout, &args.data, &bad);
-    let report = Report { name, info_hash: spec.info_hash.to_string(), layout, bad, files };
+    let info_hash = spec.info_hash.to_string();
+    let report = Report { name, info_hash, layout, wanted, bad, files };
     report.say(args, out)
 }
 
@@ -108,13 +126,20 @@ fn judge_files(layout: &Layout, data: &Path, bad: &BTreeSet<PieceIndex>) -> Vec<
             pieces: pieces.end - pieces.start,
         }
     };
-    layout.specs().into_iter().map(judge).collect()
+    // Skipped files, links and the part file are nobody's matter here.
+    let wanted = layout
+        .specs()
+        .into_iter()
+        .filter(|spec| Some(spec.file) != layout.part_file() && spec.make && spec.link.is_none());
+    wanted.map(judge).collect()
 }
 
 struct Report {
     name: String,
     info_hash: String,
     layout: Layout,
+    /// The pieces that were to be judged.
+    wanted: Bitfield,
     bad: BTreeSet<PieceIndex>,
     files: Vec<FileReport>,
 }
@@ -142,14 +167,14 @@ impl Report {
     }
 
     fn summary(&self, complete: bool) -> String {
-        let (name, pieces) = (&self.name, self.layout.piece_count());
-        let size = units::size(self.layout.total_bytes());
+        let (name, pieces) = (&self.name, self.wanted.count());
+        let size = units::size(self.layout.wanted_bytes());
         if complete {
             return format!("{name}: complete, {size}, {}", units::count(pieces.into(), "piece"));
         }
         let good = pieces.saturating_sub(u32::try_from(self.bad.len()).unwrap_or(u32::MAX));
         let whole = self.files.iter().filter(|file| file.state == State::Complete).count();
-        let percent = units::percent(self.good_bytes(), self.layout.total_bytes());
+        let percent = units::percent(self.good_bytes(), self.layout.wanted_bytes());
         format!(
             "{name}: incomplete, {percent} of {size}, {good} of {pieces} pieces, {whole} of {} files",
             self.files.len()
@@ -157,9 +182,8 @@ impl Report {
     }
 
     fn good_bytes(&self) -> u64 {
-        let bad: u64 =
-            self.bad.iter().map(|&piece| u64::from(self.layout.piece_bytes(piece))).sum();
-        self.layout.total_bytes() - bad
+        let bad: u64 = self.bad.iter().map(|&piece| self.layout.wanted_bytes_of(piece)).sum();
+        self.layout.wanted_bytes() - bad
     }
 
     fn json(&self, complete: bool) -> Value {
@@ -178,7 +202,8 @@ impl Report {
             "name": self.name,
             "have_bytes": self.good_bytes(),
             "total_bytes": self.layout.total_bytes(),
-            "pieces": self.layout.piece_count(),
+            "wanted_bytes": self.layout.wanted_bytes(),
+            "pieces": self.wanted.count(),
             "bad_pieces": self.bad.iter().map(|piece| piece.0).collect::<Vec<_>>(),
             "files": files.collect::<Vec<_>>(),
         })

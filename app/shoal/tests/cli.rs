@@ -354,8 +354,8 @@ created by shoal/0.1.0
 trackers   1: http://a.example/announce
            2: udp://b.example:1
 
-       1 B  d/a
-       2 B  d/b
+  1       1 B  d/a
+  2       2 B  d/b
 ";
     assert_eq!(lines, expected.replace("HASH", created["info_hash"].as_str().unwrap()));
 }
@@ -374,7 +374,7 @@ fn the_same_content_gives_the_same_torrent_file() {
     // By components: the folder `a` comes before the file `a b`.
     let shown = folder.stdout(&["show", "one.torrent"]);
     let files: Vec<&str> = shown.lines().rev().take(3).collect();
-    assert_eq!(files, ["       1 B  d/z", "       3 B  d/a b", "       3 B  d/a/b"]);
+    assert_eq!(files, ["  3       1 B  d/z", "  2       3 B  d/a b", "  1       3 B  d/a/b"]);
 }
 
 #[test]

@@ -106,6 +106,12 @@ impl Bitfield {
         })
     }
 
+    /// Whether every piece of `others` is had, too. Both are of the same length.
+    pub fn includes(&self, others: &Self) -> bool {
+        assert_eq!(self.len, others.len, "bitfields of one torrent");
+        self.bytes.iter().zip(&others.bytes).all(|(own, other)| own & other == *other)
+    }
+
     /// The pieces had, in order.
     pub fn ones(&self) -> impl Iterator<Item = PieceIndex> + '_ {
         (0..self.len).map(PieceIndex).filter(|&piece| self.has(piece))
@@ -145,6 +151,15 @@ mod tests {
         }
         let differences: Vec<u32> = a.differences(&b).map(|piece| piece.0).collect();
         assert_eq!(differences, [8, 9, 19]);
+    }
+
+    #[test]
+    fn a_set_includes_itself_and_less_but_not_more() {
+        let (mut a, mut b) = (Bitfield::empty(12), Bitfield::empty(12));
+        a.set(PieceIndex(11));
+        assert!(a.includes(&a) && a.includes(&b) && !b.includes(&a));
+        b.set(PieceIndex(3));
+        assert!(!a.includes(&b));
     }
 
     #[test]

@@ -172,6 +172,14 @@ impl TrackerClient {
         }
     }
 
+    /// What is wanted is there, though not all there is (BEP 21): from now on said with each
+    /// announce that has nothing else to say.
+    pub fn on_paused(&mut self, torrent: TorrentId) {
+        if let Some(known) = self.torrents.get_mut(&torrent) {
+            known.walk.paused = true;
+        }
+    }
+
     /// The download has just finished: tells the trackers that know us as a leecher. Once; a
     /// torrent that was complete when it was added tells nobody.
     pub fn on_completed(&mut self, torrent: TorrentId, now: Instant) {
@@ -304,8 +312,13 @@ impl TrackerClient {
 
     /// The trackers of a new torrent, shuffled within their tiers (BEP 12).
     fn plan(&mut self, torrent: TorrentId, tiers: Vec<Vec<String>>) -> Walk {
-        let mut walk =
-            Walk { trackers: Vec::new(), tiers: Vec::new(), finished: false, hungry: false };
+        let mut walk = Walk {
+            trackers: Vec::new(),
+            tiers: Vec::new(),
+            finished: false,
+            paused: false,
+            hungry: false,
+        };
         let mut seen = BTreeSet::new();
         let mut urls_left = URLS_MAX;
         for tier in tiers {

@@ -20,6 +20,8 @@ pub(crate) struct Item {
     pub(crate) goal: SeedGoal,
     /// When everything was durable and complete.
     pub(crate) settled_at: Option<Instant>,
+    /// Pieces were lost since: when it is complete again, that is news.
+    pub(crate) lost: bool,
     pub(crate) removal: Option<Removal>,
     /// A tracker was asked how large the swarm is.
     pub(crate) scraped: bool,
@@ -56,6 +58,7 @@ impl Catalogue {
             status: TorrentStatus::default(),
             goal,
             settled_at: None,
+            lost: false,
             removal: None,
             scraped: false,
             revision: 0,

@@ -9,6 +9,7 @@
 use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 
 use base::{
     ConnId, ExchangeId, HttpError, HttpReply, HttpRequest, Instant, PeerId, ResolveRequest,
@@ -17,6 +18,8 @@ use base::{
 use discovery::tracker_client::{
     self, AnnounceSpec, Families, Progress, TrackerClient, TrackerReport,
 };
+use storage::job::DiskError;
+use storage::watch::Doubt;
 use torrent::peers::Source;
 use torrent::peers::priority::is_local;
 use wire::peer::{HANDSHAKE_BYTES, Handshake};
@@ -85,9 +88,13 @@ pub enum Event {
     /// Complete, verified, durable.
     Settled(TorrentId),
     /// It cannot go on.
-    Failed(TorrentId, String),
+    Failed(TorrentId, DiskError),
     /// The disk makes trouble, or no longer.
-    Trouble(TorrentId, Option<String>),
+    Trouble(TorrentId, Option<DiskError>),
+    /// Somebody changed a file; what we have of it is compared again.
+    Doubted(TorrentId, PathBuf, Doubt),
+    /// So many pieces were lost by that.
+    Lost(TorrentId, u32),
     /// Its goal is reached; it is being removed.
     GoalReached(TorrentId),
     /// It is gone: files closed, trackers told.
@@ -314,6 +321,13 @@ impl Hub {
                 }
                 self.event(Event::Peer(torrent, addr, news));
             }
+            ToHub::Doubted(torrent, path, why) => self.event(Event::Doubted(torrent, path, why)),
+            ToHub::Lost(torrent, pieces) => {
+                if let Some(item) = self.catalogue.get_mut(torrent) {
+                    item.lost = true;
+                }
+                self.event(Event::Lost(torrent, pieces));
+            }
             ToHub::Removed(torrent) => {
                 if let Some(removal) =
                     self.catalogue.get_mut(torrent).and_then(|item| item.removal.as_mut())
@@ -364,13 +378,21 @@ impl Hub {
     fn on_settled(&mut self, torrent: TorrentId, now: Instant) {
         let Some(item) = self.catalogue.get_mut(torrent) else { return };
         if item.settled_at.is_some() {
+            // Trackers and goals count the first time only.
+            if core::mem::take(&mut item.lost) {
+                self.event(Event::Settled(torrent));
+            }
             return;
         }
         item.settled_at = Some(now);
         if let SeedGoal::Time(time) = item.goal {
             self.goals.insert((now.after(time), torrent));
         }
-        if self.announced.contains(&torrent) {
+        // `completed` is of the whole torrent; who has a part and wants no more is *paused*.
+        let whole = item.status.have_bytes == item.status.total_bytes;
+        if !whole {
+            self.trackers.on_paused(torrent);
+        } else if self.announced.contains(&torrent) {
             if item.status.stats.downloaded_bytes > 0 {
                 self.completing.insert(torrent, now.after(COMPLETED_MAX));
             }
@@ -386,7 +408,7 @@ impl Hub {
         let reached = match item.goal {
             SeedGoal::None => true,
             SeedGoal::Ratio { per_mille } => {
-                let wanted = u128::from(item.status.total_bytes) * u128::from(per_mille);
+                let wanted = u128::from(item.status.wanted_bytes) * u128::from(per_mille);
                 u128::from(item.status.uploaded_ever_bytes) * 1000 >= wanted
             }
             SeedGoal::Time(time) => settled_at.after(time) <= now,

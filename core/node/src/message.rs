@@ -4,8 +4,11 @@
 //! in order. The driver bounds the queues and holds the sender's outputs back when one is full.
 
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 
 use base::{ConnId, TorrentId};
+use storage::job::DiskError;
+use storage::watch::Doubt;
 use torrent::peers::Source;
 use torrent::swarm::{CloseReason, Stats};
 use wire::peer::Handshake;
@@ -50,12 +53,16 @@ pub enum ToHub {
     Status(TorrentId, Box<TorrentStatus>),
     /// A swarm is short of addresses.
     WantPeers(TorrentId),
-    /// Everything that the torrent has is durable and recorded, and it has everything.
+    /// Everything that the torrent has is durable and recorded, and it has all that is wanted.
     Settled(TorrentId),
     /// The torrent cannot go on.
-    Failed(TorrentId, String),
+    Failed(TorrentId, DiskError),
     /// The disk makes trouble; the torrent waits and tries again. `None`: no longer.
-    Trouble(TorrentId, Option<String>),
+    Trouble(TorrentId, Option<DiskError>),
+    /// Somebody changed a file of the torrent; what we have of it is compared again.
+    Doubted(TorrentId, PathBuf, Doubt),
+    /// So many pieces were lost by that.
+    Lost(TorrentId, u32),
     /// The torrent is stopped and its files are closed.
     Removed(TorrentId),
     /// A lease is used up.
@@ -93,9 +100,9 @@ pub enum Phase {
         /// Pieces to compare.
         total: u32,
     },
-    /// Something is missing.
+    /// Something wanted is missing.
     Downloading,
-    /// Nothing is missing.
+    /// Nothing wanted is missing.
     Seeding,
     /// It is being stopped.
     Stopping,
@@ -116,6 +123,10 @@ pub struct TorrentStatus {
     pub have_bytes: u64,
     /// Bytes in all.
     pub total_bytes: u64,
+    /// Bytes of wanted files that are in verified pieces.
+    pub wanted_have_bytes: u64,
+    /// Bytes of wanted files; `total_bytes` if nothing is skipped.
+    pub wanted_bytes: u64,
     /// Traffic of this run.
     pub stats: Stats,
     /// Payload bytes of all runs.

@@ -19,8 +19,8 @@ use std::net::{IpAddr, SocketAddr};
 
 use base::{Bitfield, BlockId, BufPool, ConnId, Instant, PeerId, PieceIndex, Rng, TorrentId};
 use storage::job::{DiskDone, DiskJob, DoneKind, HashPart, JobKind};
-use storage::layout::Layout;
 use storage::store::{self, Store};
+use torrent::picker::Order;
 use torrent::receive::RecvPlan;
 use torrent::swarm::{self, CloseReason, Shape, Swarm};
 use wire::peer::{PIECE_HEADER_BYTES, piece_header};
@@ -100,6 +100,7 @@ struct Entry {
     swarm: Swarm,
     store: Store,
     total_bytes: u64,
+    writable: bool,
     phase: Phase,
     removing: bool,
     /// The time in the newest timer of this torrent; older timers are stale.
@@ -107,6 +108,14 @@ struct Entry {
     changed: bool,
     status_at: Option<Instant>,
     have_bytes: u64,
+    wanted_have_bytes: u64,
+}
+
+impl Entry {
+    /// Whether all that is wanted is there; of what is only served, whether everything is.
+    fn is_complete(&self) -> bool {
+        if self.writable { self.swarm.is_complete() } else { self.store.have().is_full() }
+    }
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -229,8 +238,8 @@ impl Shard {
             piece_bytes: spec.piece_bytes,
             total_bytes: spec.total_bytes,
             pieces: spec.pieces(),
-            wants: spec.writable,
         };
+        let layout = spec.layout();
         let mut config = swarm::Config::new(self.config.peer_id, self.config.client.clone());
         config.listen_port = self.config.listen_port;
         let port = self.config.listen_port.unwrap_or_default();
@@ -239,12 +248,15 @@ impl Shard {
         if let Some(ip) = self.external {
             swarm.set_external(SocketAddr::new(ip, port));
         }
+        let nothing = Bitfield::empty(shape.pieces);
+        let order = if spec.sequential { Order::Sequential } else { Order::Rarest };
+        swarm.choose(if spec.writable { layout.wanted_pieces() } else { nothing }, order);
         swarm.add_peers(&spec.peers, torrent::peers::Source::User, now);
         let files = store::Spec {
             torrent,
             info_hash: spec.info_hash,
             root: spec.root,
-            layout: Layout::new(spec.files, spec.piece_bytes),
+            layout,
             digests: spec.digests,
             writable: spec.writable,
             recheck: spec.recheck,
@@ -253,12 +265,14 @@ impl Shard {
             swarm,
             store: Store::new(files, self.config.store),
             total_bytes: spec.total_bytes,
+            writable: spec.writable,
             phase: Phase::Opening,
             removing: false,
             armed: None,
             changed: true,
             status_at: None,
             have_bytes: 0,
+            wanted_have_bytes: 0,
         };
         let before = self.torrents.insert(torrent, entry);
         assert!(before.is_none(), "the hub gives every torrent a name of its own");
@@ -557,9 +571,10 @@ impl Shard {
             }
             store::Output::Failed(error) => {
                 entry.phase = Phase::Failed;
+                entry.have_bytes = bytes_of(entry.store.have(), &entry.store);
+                entry.wanted_have_bytes = entry.store.layout().wanted_bytes_in(entry.store.have());
                 entry.swarm.stop(now, &mut self.pool);
-                let text = error.to_string();
-                self.outputs.push_back(Output::ToHub(ToHub::Failed(torrent, text)));
+                self.outputs.push_back(Output::ToHub(ToHub::Failed(torrent, error)));
                 self.dials_waiting.retain(|&(other, _)| other != torrent);
                 if entry.removing {
                     self.forget(torrent, now);
@@ -567,14 +582,16 @@ impl Shard {
             }
             store::Output::Ready(have) => {
                 entry.have_bytes = bytes_of(&have, &entry.store);
-                let complete = have.is_full();
+                entry.wanted_have_bytes = entry.store.layout().wanted_bytes_in(&have);
                 entry.swarm.on_ready(have, now);
+                let complete = entry.is_complete();
                 self.on_progress(torrent, complete, now);
             }
             store::Output::PieceDone(piece) => {
                 entry.have_bytes += u64::from(entry.store.layout().piece_bytes(piece));
+                entry.wanted_have_bytes += entry.store.layout().wanted_bytes_of(piece);
                 entry.swarm.on_piece_done(piece, now);
-                let complete = entry.store.have().is_full();
+                let complete = entry.is_complete();
                 self.on_progress(torrent, complete, now);
             }
             store::Output::PieceFailed(piece, digests) => {
@@ -586,20 +603,31 @@ impl Shard {
             store::Output::PieceLost(piece) => entry.swarm.on_piece_lost(piece, now),
             store::Output::Resident { key, result } => {
                 entry.swarm.on_resident(key, result.is_ok());
-                if let Err(error) = result {
-                    let text = Some(error.to_string());
-                    self.outputs.push_back(Output::ToHub(ToHub::Trouble(torrent, text)));
-                }
             }
             store::Output::Trouble(error) => {
-                let text = Some(error.to_string());
-                self.outputs.push_back(Output::ToHub(ToHub::Trouble(torrent, text)));
+                // How much room is needed is said with it.
+                self.say_status_now(torrent, now);
+                self.outputs.push_back(Output::ToHub(ToHub::Trouble(torrent, Some(error))));
+            }
+            store::Output::Doubted(path, doubt) => {
+                self.outputs.push_back(Output::ToHub(ToHub::Doubted(torrent, path, doubt)));
+            }
+            store::Output::PieceGone(piece) => {
+                entry.have_bytes -= u64::from(entry.store.layout().piece_bytes(piece));
+                entry.wanted_have_bytes -= entry.store.layout().wanted_bytes_of(piece);
+                entry.swarm.on_piece_gone(piece, now);
+                let complete = entry.is_complete();
+                self.on_progress(torrent, complete, now);
+            }
+            store::Output::Lost(pieces) => {
+                self.say_status_now(torrent, now);
+                self.outputs.push_back(Output::ToHub(ToHub::Lost(torrent, pieces)));
             }
             store::Output::Recovered => {
                 self.outputs.push_back(Output::ToHub(ToHub::Trouble(torrent, None)));
             }
             store::Output::Settled => {
-                if entry.store.have().is_full() {
+                if entry.is_complete() {
                     self.say_status_now(torrent, now);
                     self.outputs.push_back(Output::ToHub(ToHub::Settled(torrent)));
                 }
@@ -700,17 +728,20 @@ impl Shard {
             Some((done, total)) => Phase::Checking { done: small(done), total: small(total) },
             None => entry.phase,
         };
-        let have = entry.store.have();
+        let (have, layout) = (entry.store.have(), entry.store.layout());
+        let checking = matches!(phase, Phase::Checking { .. });
         let status = TorrentStatus {
             phase,
             pieces_have: have.count(),
             pieces: have.len(),
-            have_bytes: if matches!(phase, Phase::Checking { .. }) {
-                bytes_of(have, &entry.store)
-            } else {
-                entry.have_bytes
-            },
+            have_bytes: if checking { bytes_of(have, &entry.store) } else { entry.have_bytes },
             total_bytes: entry.total_bytes,
+            wanted_have_bytes: if checking {
+                layout.wanted_bytes_in(have)
+            } else {
+                entry.wanted_have_bytes
+            },
+            wanted_bytes: layout.wanted_bytes(),
             stats,
             downloaded_ever_bytes,
             uploaded_ever_bytes,

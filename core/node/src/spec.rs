@@ -1,11 +1,11 @@
 //! A torrent as the node takes it: what the torrent file says and what the user wants.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use base::InfoHash;
+use base::{FileIndex, InfoHash};
 use core::time::Duration;
-use storage::layout::FileEntry;
+use storage::layout::{FileEntry, Layout};
 use wire::metainfo::Metainfo;
 
 /// When a complete torrent stops.
@@ -51,6 +51,10 @@ pub struct TorrentSpec {
     pub writable: bool,
     /// Compare every piece with the disk, whatever is remembered.
     pub recheck: bool,
+    /// Each file gets its full room when it is made; otherwise files are sparse.
+    pub reserve: bool,
+    /// Pieces come in their order rather than the rarest first.
+    pub sequential: bool,
     /// When to stop.
     pub goal: SeedGoal,
 }
@@ -63,8 +67,10 @@ impl TorrentSpec {
         let entry = |file: &wire::metainfo::File| FileEntry {
             path: file.path.clone(),
             length_bytes: file.length_bytes,
-            // A link has no bytes of its own, and is not made yet.
-            padding: file.padding || file.symlink.is_some(),
+            padding: file.padding,
+            wanted: true,
+            executable: file.executable,
+            link: file.symlink.clone(),
         };
         Self {
             info_hash: metainfo.info_hash,
@@ -79,12 +85,90 @@ impl TorrentSpec {
             peers: Vec::new(),
             writable: true,
             recheck: false,
+            reserve: false,
+            sequential: false,
             goal: SeedGoal::Forever,
         }
+    }
+
+    /// The file or folder below the root that everything is in.
+    pub fn top(&self) -> &Path {
+        let first = self.files.first().and_then(|file| file.path.components().next());
+        first.map_or(Path::new(""), |first| Path::new(first.as_os_str()))
+    }
+
+    /// Puts everything into another file or folder below the root than the torrent says.
+    pub fn set_top(&mut self, top: &str) {
+        let moved = |path: &Path| -> PathBuf {
+            let below = path.components().skip(1).map(|part| Path::new(part.as_os_str()));
+            core::iter::once(Path::new(top)).chain(below).collect()
+        };
+        for file in &mut self.files {
+            file.path = moved(&file.path);
+            file.link = file.link.as_deref().map(moved);
+        }
+    }
+
+    /// Whether the user wants `file`.
+    pub fn is_wanted(&self, file: FileIndex) -> bool {
+        self.files.get(file.0 as usize).is_some_and(|file| file.wanted)
+    }
+
+    /// Bytes of the wanted files.
+    pub fn wanted_bytes(&self) -> u64 {
+        Layout::new(self.files.clone(), self.piece_bytes).wanted_bytes()
+    }
+
+    /// Files that are wanted, and files in all; padding is none.
+    pub fn file_counts(&self) -> (u64, u64) {
+        let files = self.files.iter().filter(|file| !file.padding);
+        (files.clone().filter(|file| file.wanted).count() as u64, files.count() as u64)
+    }
+
+    /// Where its bytes lie, skipped ones included.
+    pub fn layout(&self) -> Layout {
+        let part = storage::part::part_path(&self.top().to_string_lossy(), self.info_hash);
+        Layout::new(self.files.clone(), self.piece_bytes)
+            .with_part(part)
+            .with_room_reserved(self.reserve)
     }
 
     /// Number of pieces.
     pub fn pieces(&self) -> u32 {
         u32::try_from(self.digests.len() / 20).expect("the decoder bounds the number of pieces")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_place_takes_the_links_along() {
+        let file = |path: &str, link: Option<&str>| FileEntry {
+            path: path.into(),
+            link: link.map(PathBuf::from),
+            ..FileEntry::default()
+        };
+        let mut spec = TorrentSpec {
+            info_hash: InfoHash([0xcd; 20]),
+            name: "t".into(),
+            root: "/r".into(),
+            files: vec![file("t/a/b", None), file("t/link", Some("t/a"))],
+            piece_bytes: 1,
+            total_bytes: 0,
+            digests: Vec::new(),
+            private: false,
+            trackers: Vec::new(),
+            peers: Vec::new(),
+            writable: true,
+            recheck: false,
+            reserve: false,
+            sequential: false,
+            goal: SeedGoal::Forever,
+        };
+        assert_eq!(spec.top(), Path::new("t"));
+        spec.set_top("t (1)");
+        assert_eq!(spec.files, [file("t (1)/a/b", None), file("t (1)/link", Some("t (1)/a"))]);
     }
 }

@@ -221,6 +221,11 @@ impl Assembly {
         self.jobs > 0
     }
 
+    /// Whether bytes of this piece are on the disk already.
+    pub fn has_written(&self) -> bool {
+        self.cursor > 0 || !self.ahead.is_empty()
+    }
+
     /// The buffers still held, for a piece that is given up.
     pub fn into_buffers(self) -> impl Iterator<Item = BufRef> {
         self.pending.into_values().map(|(buf, _)| buf)

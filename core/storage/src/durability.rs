@@ -45,6 +45,8 @@ pub struct Durability {
     syncing: Option<Vec<PieceIndex>>,
     uncommitted: bool,
     committing: bool,
+    /// The last commit failed: none is tried until [`Self::try_commit_again`].
+    commit_failed: bool,
     /// A last look at the files is owed, dirty pieces or not: see [`Self::on_writing_ended`].
     last_sync_owed: bool,
 }
@@ -61,6 +63,7 @@ impl Durability {
             syncing: None,
             uncommitted: false,
             committing: false,
+            commit_failed: false,
             last_sync_owed: false,
         }
     }
@@ -85,7 +88,7 @@ impl Durability {
 
     /// The next step. `force` asks for durability now, whatever the policy.
     pub fn next_step(&mut self, now: Instant, force: bool) -> Option<Next> {
-        if self.uncommitted && !self.committing && !self.last_sync_owed {
+        if self.uncommitted && !self.committing && !self.commit_failed && !self.last_sync_owed {
             self.uncommitted = false;
             self.committing = true;
             return Some(Next::Commit);
@@ -119,6 +122,43 @@ impl Durability {
         assert!(self.committing, "a commit was under way");
         self.committing = false;
         self.uncommitted |= !ok;
+        self.commit_failed = !ok;
+    }
+
+    /// A failed commit may be tried again.
+    pub fn try_commit_again(&mut self) {
+        self.commit_failed = false;
+    }
+
+    /// What could not be recorded stays unrecorded: the next run compares it with the disk.
+    pub fn give_up_commit(&mut self) {
+        self.uncommitted = false;
+    }
+
+    /// These pieces, ascending, may not be there any more: none is claimed until it is verified
+    /// again.
+    pub fn on_doubted(&mut self, pieces: &[PieceIndex]) {
+        for &piece in pieces {
+            self.uncommitted |= self.durable.clear(piece);
+        }
+        let keep = |piece: &PieceIndex| pieces.binary_search(piece).is_err();
+        self.dirty.retain(keep);
+        if self.dirty.is_empty() {
+            self.dirty_bytes = 0;
+            self.dirty_since = None;
+        }
+        if let Some(syncing) = &mut self.syncing {
+            syncing.retain(keep);
+        }
+    }
+
+    /// A sync failed: gives back every piece that was not durable before, which may all be gone.
+    pub fn on_sync_failed(&mut self) -> Vec<PieceIndex> {
+        let mut pieces = self.syncing.take().expect("a sync was under way");
+        pieces.append(&mut self.dirty);
+        self.dirty_bytes = 0;
+        self.dirty_since = None;
+        pieces
     }
 
     /// The bits that may be committed.

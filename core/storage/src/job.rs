@@ -28,8 +28,34 @@ pub struct FileSpec {
     /// Path below the root, already judged safe by `wire::metainfo`. The pool still refuses to
     /// leave the root by a symbolic link.
     pub path: PathBuf,
-    /// Full length in bytes.
+    /// Full length in bytes; 0 for a link.
     pub length_bytes: u64,
+    /// It may be made if it is not there. A skipped file is never made.
+    pub make: bool,
+    /// Whoever may read it may also execute it, from when it is written to.
+    pub executable: bool,
+    /// It gets its full room when it is made; otherwise it is sparse.
+    pub reserve: bool,
+    /// It is a symbolic link that says this, and has no stamp. Made when the torrent is opened,
+    /// unless something is there.
+    pub link: Option<PathBuf>,
+}
+
+impl FileSpec {
+    /// An ordinary file.
+    pub fn plain(file: FileIndex, path: PathBuf, length_bytes: u64) -> Self {
+        let (make, executable, reserve, link) = (true, false, false, None);
+        Self { file, path, length_bytes, make, executable, reserve, link }
+    }
+}
+
+/// A range to be copied from one file to another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CopyRange {
+    /// What to read.
+    pub from: Extent,
+    /// Where to write; as long as `from`.
+    pub to: Extent,
 }
 
 /// What a file looked like on disk.
@@ -90,12 +116,15 @@ pub enum JobKind {
         root: PathBuf,
         /// The files, in order of their index.
         files: Vec<FileSpec>,
-        /// Create the root and the files of length zero; without it nothing is created ever.
+        /// Create the root, and of what may be made the files of length zero and the links;
+        /// without it nothing is created ever.
         create: bool,
     },
     /// Hash the blocks on top of `hash` (if given), then write them to the extents, in order.
-    /// Files are created and brought to their full length (sparse) at the first write. The
-    /// lengths of extents and blocks add up to the same. Answer: [`DoneKind::Written`].
+    /// Files are created and brought to their full length (sparse) at the first write. One that
+    /// had its full length and is gone or short is [`DiskErrorKind::NotFound`] once, and made anew
+    /// by the next write. The lengths of extents and blocks add up to the same. Answer:
+    /// [`DoneKind::Written`].
     Write {
         /// Where to.
         extents: Vec<Extent>,
@@ -120,6 +149,17 @@ pub enum JobKind {
     MakeResident {
         /// Which ranges.
         extents: Vec<Extent>,
+    },
+    /// Copy ranges between files, then look at all files. Files are made as for a write. Answer:
+    /// [`DoneKind::Copied`].
+    Copy {
+        /// In order.
+        ranges: Vec<CopyRange>,
+    },
+    /// Delete a file of ours. Answer: [`DoneKind::Removed`].
+    Remove {
+        /// Which file; if it is not there that is as good.
+        file: FileIndex,
     },
     /// Make the data of these files durable, then look at all files. Answer: [`DoneKind::Synced`].
     Sync {
@@ -165,6 +205,8 @@ pub enum DoneKind {
         stamps: Result<Vec<FileStamp>, DiskError>,
         /// The record of an earlier run.
         resume: Option<Box<ResumeRecord>>,
+        /// Why nothing can be written there, if the job was to create and that is known already.
+        denied: Option<DiskError>,
     },
     /// The run was written, or not. Buffers and digest come home either way; after an error the
     /// digest is of no use.
@@ -183,6 +225,16 @@ pub enum DoneKind {
     },
     /// The ranges are in the page cache.
     Resident {
+        /// What their files look like, or why they cannot be read.
+        result: Result<Vec<FileStamp>, DiskError>,
+    },
+    /// The ranges are copied, not yet durable.
+    Copied {
+        /// Stamps of all existing files, or why not all could be copied.
+        stamps: Result<Vec<FileStamp>, DiskError>,
+    },
+    /// The file is deleted.
+    Removed {
         /// Or not.
         result: Result<(), DiskError>,
     },

@@ -9,5 +9,7 @@ pub mod autopsy;
 pub mod durability;
 pub mod job;
 pub mod layout;
+pub mod part;
 pub mod recheck;
 pub mod store;
+pub mod watch;

@@ -286,8 +286,10 @@ impl Peers {
     }
 
     /// We lack something: those that are complete are of use.
-    pub fn welcome_seeds(&mut self) {
-        self.seeds.clear();
+    pub fn welcome_seeds(&mut self, now: Instant) {
+        for addr in core::mem::take(&mut self.seeds) {
+            self.add(addr, Source::Tracker, now);
+        }
     }
 
     /// Never again.

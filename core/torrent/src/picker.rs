@@ -4,7 +4,8 @@
 //! Partial pieces come before new ones, so that little memory is bound and pieces can be passed
 //! on soon; several peers may fill one piece. Where somebody sends garbage, that ends: a piece
 //! that failed, and every piece of a suspect, is fetched from one peer alone (its owner), so that
-//! the next failure has one culprit and a crowd of corrupters cannot spoil piece after piece.
+//! the next failure has one culprit and a crowd of corrupters cannot spoil piece after piece. In
+//! order of their numbers instead of their rarity pieces come if the user wants it so.
 //!
 //! Invariants: a piece is in exactly one [`Piece`] state; `order` holds the `Missing` pieces and
 //! no other, sorted by availability, with `bounds[a]` the position of the first one that at
@@ -36,6 +37,18 @@ enum Piece {
     /// Every block is here; storage is verifying.
     Verifying,
     Have,
+    /// Nobody wants it.
+    Skipped,
+}
+
+/// Which new piece comes first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Order {
+    /// The one that the fewest peers have, after the first few.
+    #[default]
+    Rarest,
+    /// The one with the lowest number that the peer has.
+    Sequential,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -160,19 +173,31 @@ pub struct Picker {
     /// Pieces that failed: the next try has one sender.
     cautious: BTreeSet<PieceIndex>,
     have_count: u32,
+    wanted: Bitfield,
+    sequence: Order,
+    /// No piece before this one is missing.
+    first_missing: u32,
 }
 
 impl Picker {
-    /// A picker for a torrent of which `have` is there.
-    pub fn new(have: &Bitfield, piece_bytes: u32, total_bytes: u64, rng: &mut Rng) -> Self {
+    /// A picker for a torrent of which `have` is there and `wanted` is to be had.
+    pub fn new(
+        have: &Bitfield,
+        wanted: &Bitfield,
+        (piece_bytes, total_bytes): (u32, u64),
+        sequence: Order,
+        rng: &mut Rng,
+    ) -> Self {
         let count = have.len();
         let before_last = u64::from(piece_bytes) * u64::from(count.saturating_sub(1));
         let last_piece_bytes = u32::try_from(total_bytes - before_last).expect("at most a piece");
-        let mut order: Vec<u32> = (0..count).filter(|&p| !have.has(PieceIndex(p))).collect();
+        let mut order: Vec<u32> =
+            wanted.ones().filter(|&piece| !have.has(piece)).map(|piece| piece.0).collect();
         for i in (1..order.len()).rev() {
             order.swap(i, rng.below(u32::try_from(i + 1).expect("piece count fits u32")) as usize);
         }
-        let mut pieces = vec![Piece::Have; count as usize];
+        let mut pieces = vec![Piece::Skipped; count as usize];
+        have.ones().for_each(|piece| pieces[piece.0 as usize] = Piece::Have);
         for (position, &piece) in (0..).zip(&order) {
             pieces[piece as usize] = Piece::Missing(position);
         }
@@ -187,12 +212,23 @@ impl Picker {
             verifying: BTreeMap::new(),
             cautious: BTreeSet::new(),
             have_count: have.count(),
+            wanted: wanted.clone(),
+            sequence,
+            first_missing: 0,
         }
     }
 
-    /// Whether every piece is verified.
+    /// Whether every wanted piece is verified.
     pub fn is_complete(&self) -> bool {
-        self.have_count as usize == self.pieces.len()
+        self.order.is_empty() && self.partials.is_empty() && self.verifying.is_empty()
+    }
+
+    /// Whether `piece` is wanted and not verified.
+    pub fn lacks(&self, piece: PieceIndex) -> bool {
+        match self.pieces[piece.0 as usize] {
+            Piece::Missing(_) | Piece::Partial | Piece::Verifying => true,
+            Piece::Have | Piece::Skipped => false,
+        }
     }
 
     /// Whether `piece` is verified.
@@ -278,11 +314,16 @@ impl Picker {
         self.order.pop();
     }
 
-    /// Puts a piece into `order`, at the end of its bucket.
+    /// Puts a piece into `order`, at the end of its bucket; one that nobody wants stays out.
     fn put_in(&mut self, piece: PieceIndex) {
+        if !self.wanted.has(piece) {
+            self.pieces[piece.0 as usize] = Piece::Skipped;
+            return;
+        }
         let mut position = u32::try_from(self.order.len()).expect("piece count fits u32");
         self.order.push(piece.0);
         self.pieces[piece.0 as usize] = Piece::Missing(position);
+        self.first_missing = self.first_missing.min(piece.0);
         let available = self.availability[piece.0 as usize] as usize;
         while self.bounds.len() <= available {
             self.bounds.push(position);
@@ -315,7 +356,7 @@ impl Picker {
             .partials
             .iter()
             .filter(|(piece, partial)| partial.free > 0 && peer.has(**piece))
-            .map(|(&piece, _)| (self.availability[piece.0 as usize], piece))
+            .map(|(&piece, _)| (self.rarity(piece), piece))
             .collect();
         open.sort_unstable();
         let mut open = open.into_iter().peekable();
@@ -323,9 +364,7 @@ impl Picker {
         while out.len() < end {
             // A piece that others have too must not keep a peer from giving what only it has.
             let rarest = match fresh {
-                Some(piece) if self.partials.len() < PARTIALS_MAX => {
-                    self.availability[piece.0 as usize]
-                }
+                Some(piece) if self.partials.len() < PARTIALS_MAX => self.rarity(piece),
                 Some(_) | None => u32::MAX,
             };
             if let Some((_, piece)) = open.next_if(|&(available, _)| available <= rarest) {
@@ -337,6 +376,14 @@ impl Picker {
             } else {
                 return;
             }
+        }
+    }
+
+    /// How many peers have the piece; in sequence rarity counts for nothing, and its number decides.
+    fn rarity(&self, piece: PieceIndex) -> u32 {
+        match self.sequence {
+            Order::Rarest => self.availability[piece.0 as usize],
+            Order::Sequential => 0,
         }
     }
 
@@ -358,10 +405,18 @@ impl Picker {
         self.pick_from(piece, out.len() + count, asker, out);
     }
 
-    fn next_missing(&self, peer: &Bitfield, asker: &Asker, rng: &mut Rng) -> Option<PieceIndex> {
+    fn next_missing(
+        &mut self,
+        peer: &Bitfield,
+        asker: &Asker,
+        rng: &mut Rng,
+    ) -> Option<PieceIndex> {
         let length = u32::try_from(self.order.len()).expect("piece count fits u32");
         if length == 0 {
             return None;
+        }
+        if self.sequence == Order::Sequential {
+            return self.next_in_sequence(peer, asker);
         }
         let started = self.partials.len() + self.verifying.len() + self.have_count as usize;
         if started < RANDOM_FIRST_PIECES as usize {
@@ -394,6 +449,16 @@ impl Picker {
         let (before, after) = bucket.split_at(rng.below(to - from) as usize);
         let mut order = after.iter().chain(before).copied().map(PieceIndex);
         order.find(|piece| peer.has(*piece) && !asker.barred.contains(piece))
+    }
+
+    fn next_in_sequence(&mut self, peer: &Bitfield, asker: &Asker) -> Option<PieceIndex> {
+        let is_missing = |piece: &Piece| matches!(piece, Piece::Missing(_));
+        let from = self.first_missing as usize;
+        let first = from + self.pieces[from..].iter().position(is_missing)?;
+        self.first_missing = u32::try_from(first).expect("piece count fits u32");
+        let missing = (self.first_missing..).map(PieceIndex).zip(&self.pieces[first..]);
+        let mut missing = missing.filter(|(_, piece)| is_missing(piece)).map(|(index, _)| index);
+        missing.find(|piece| peer.has(*piece) && !asker.barred.contains(piece))
     }
 
     fn begin(&mut self, piece: PieceIndex) {
@@ -535,7 +600,7 @@ impl Picker {
             }
             Piece::Missing(_) => self.begin(block.piece),
             Piece::Partial => {}
-            Piece::Verifying | Piece::Have => return Accepted::Duplicate,
+            Piece::Verifying | Piece::Have | Piece::Skipped => return Accepted::Duplicate,
         }
         let partial = self.partials.get_mut(&block.piece).expect("it is partial");
         // Somebody else's late block would spoil the proof.
@@ -600,6 +665,13 @@ impl Picker {
         }
     }
 
+    /// A verified piece is lost: it is missing again, at its rarity.
+    pub fn on_piece_gone(&mut self, piece: PieceIndex) {
+        assert_eq!(self.pieces[piece.0 as usize], Piece::Have, "only what we had is lost");
+        self.have_count -= 1;
+        self.put_in(piece);
+    }
+
     /// Whether nothing is left that nobody was asked for, and that has no owner.
     pub fn is_endgame(&self) -> bool {
         let taken = |partial: &Partial| partial.free == 0 || partial.owner.is_some();
@@ -624,6 +696,8 @@ impl Picker {
             assert!(self.bounds[available] <= position, "bucket begins after its piece");
             assert!(self.bounds.get(available + 1).is_none_or(|&bound| position < bound));
         }
+        let lowest = self.order.iter().min();
+        assert!(lowest.is_none_or(|&lowest| self.first_missing <= lowest), "one is overlooked");
         let missing = self.pieces.iter().filter(|piece| matches!(piece, Piece::Missing(_))).count();
         assert_eq!(missing, self.order.len());
         for partial in self.partials.values() {

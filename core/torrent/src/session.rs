@@ -85,6 +85,8 @@ pub struct Session {
     pub extended: bool,
     /// What its program calls itself (BEP 10), fit to be shown.
     pub client: Option<String>,
+    /// Under which id it takes back a HAVE of ours, if it does (BEP 54).
+    pub dont_have_id: Option<u8>,
     /// It wants to download nothing (BEP 21).
     pub upload_only: bool,
     /// We answer no requests of it.
@@ -109,7 +111,7 @@ pub struct Session {
     pub have: Bitfield,
     /// How often it said all that it has in one message.
     pub inventories: u32,
-    /// How many of the pieces it has we lack.
+    /// How many of the pieces it has we want and lack.
     pub useful: u32,
     /// The incoming stream.
     pub receiver: Receiver,
@@ -188,6 +190,7 @@ impl Session {
             fast: false,
             extended: false,
             client: None,
+            dont_have_id: None,
             upload_only: false,
             am_choking: true,
             choked_at: 0,

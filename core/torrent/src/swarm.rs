@@ -5,10 +5,12 @@
 //! [`Swarm::on_piece_failed`]. Sockets are the driver's: it asks for a plan, reads, and reports.
 //!
 //! Invariants: a block counted as requested in the picker is in the `requests` of exactly so
-//! many sessions; `useful` of a session is the number of pieces it has and we lack.
+//! many sessions; `useful` of a session is the number of pieces it has and we want and lack.
 
 mod choking;
+mod introduction;
 mod justice;
+mod losses;
 mod messages;
 mod spreading;
 mod turnover;
@@ -21,15 +23,14 @@ use std::net::SocketAddr;
 use base::{
     Bitfield, BlockId, BufPool, BufRef, ConnId, InfoHash, Instant, PeerId, PieceIndex, Rng,
 };
-use wire::extended::ExtendedHandshake;
 use wire::peer::{Extensions, Handshake, Message};
 
 use crate::blame::Blame;
 use crate::manners::Shunned;
 use crate::peers::{Peers, Source};
-use crate::picker::Picker;
+use crate::picker::{Order, Picker};
 use crate::receive::{Received, Receiver, RecvPlan, StreamError};
-use crate::session::{Asked, REQUESTS_QUEUED_MAX, Rate, Session};
+use crate::session::{Asked, Rate, Session};
 use crate::spread::Spread;
 
 /// Payload a peer may send unasked before it is closed: two full pipelines that crossed a choke.
@@ -92,8 +93,6 @@ pub struct Shape {
     pub total_bytes: u64,
     /// Number of pieces.
     pub pieces: u32,
-    /// Whether missing pieces are wanted. Without it the swarm only gives.
-    pub wants: bool,
 }
 
 /// Why we close a connection.
@@ -144,7 +143,8 @@ pub enum CloseReason {
     /// It sends what nobody asked for.
     #[error("it sent blocks that nobody asked for")]
     Unasked,
-    /// What it asked for cannot be read.
+    /// What it asked for cannot be read, and it speaks neither BEP 6 nor BEP 54: another
+    /// connection tells it what we have.
     #[error("our copy cannot be read")]
     Unreadable,
     /// The torrent is stopped.
@@ -229,6 +229,9 @@ pub struct Swarm {
     config: Config,
     rng: Rng,
     picker: Picker,
+    /// The pieces to be had. Empty: the swarm only gives.
+    wanted: Bitfield,
+    order: Order,
     have: Bitfield,
     /// False until storage said what is there: until then nothing is asked or given.
     ready: bool,
@@ -263,8 +266,12 @@ impl Swarm {
     /// A swarm that waits for [`Swarm::on_ready`].
     pub fn new(shape: Shape, config: Config, mut rng: Rng) -> Self {
         let have = Bitfield::empty(shape.pieces);
+        let wanted = Bitfield::full(shape.pieces);
+        let sizes = (shape.piece_bytes, shape.total_bytes);
         Self {
-            picker: Picker::new(&have, shape.piece_bytes, shape.total_bytes, &mut rng),
+            picker: Picker::new(&have, &wanted, sizes, Order::Rarest, &mut rng),
+            wanted,
+            order: Order::Rarest,
             shape,
             config,
             have,
@@ -294,12 +301,24 @@ impl Swarm {
         }
     }
 
+    /// Chooses the pieces to be had, and in which order; without it all are, the rarest first.
+    pub fn choose(&mut self, wanted: Bitfield, order: Order) {
+        assert!(!self.ready, "chosen before storage is ready");
+        self.wanted = wanted;
+        self.order = order;
+    }
+
+    /// Whether storage is ready and every piece to be had is there.
+    pub fn is_complete(&self) -> bool {
+        self.ready && self.picker.is_complete()
+    }
+
     /// Storage looked: these pieces are there.
     pub fn on_ready(&mut self, have: Bitfield, now: Instant) {
         assert!(!self.ready, "storage gets ready once");
         self.ready = true;
-        self.picker =
-            Picker::new(&have, self.shape.piece_bytes, self.shape.total_bytes, &mut self.rng);
+        let sizes = (self.shape.piece_bytes, self.shape.total_bytes);
+        self.picker = Picker::new(&have, &self.wanted, sizes, self.order, &mut self.rng);
         self.have = have;
         self.start_spreading();
         let conns: Vec<ConnId> = self.sessions.keys().copied().collect();
@@ -307,7 +326,7 @@ impl Swarm {
             let Some(session) = self.sessions.get_mut(&conn) else { continue };
             for piece in session.have.ones() {
                 self.picker.on_peer_has(piece);
-                session.useful += u32::from(!self.have.has(piece));
+                session.useful += u32::from(self.picker.lacks(piece));
             }
             if session.peer_id.is_some() {
                 self.introduce(conn);
@@ -322,8 +341,8 @@ impl Swarm {
 
     /// Addresses to try.
     pub fn add_peers(&mut self, addrs: &[SocketAddr], source: Source, now: Instant) {
-        if !self.have.is_full() {
-            self.peers.welcome_seeds();
+        if !self.picker.is_complete() {
+            self.peers.welcome_seeds(now);
         }
         for &addr in addrs {
             self.peers.add(addr, source, now);
@@ -428,42 +447,6 @@ impl Swarm {
         if self.ready {
             self.introduce(conn);
         }
-    }
-
-    fn introduce(&mut self, conn: ConnId) {
-        let shown_little = self.is_shown_little();
-        if shown_little {
-            self.show_little(conn);
-        }
-        self.spread_to(conn, !shown_little);
-        let Some(session) = self.sessions.get_mut(&conn) else { return };
-        match (session.fast, self.have.count()) {
-            (true | false, _) if shown_little => {}
-            (true, 0) => session.say(Message::HaveNone),
-            (true, count) if count == self.have.len() => session.say(Message::HaveAll),
-            (false, 0) => {}
-            (true | false, _) => session.say(Message::Bitfield(self.have.as_bytes())),
-        }
-        if session.extended {
-            let hello = ExtendedHandshake {
-                version: Some(self.config.client.clone()),
-                port: self.config.listen_port,
-                reqq: Some(u32::try_from(REQUESTS_QUEUED_MAX).expect("a small constant")),
-                upload_only: self.have.is_full() && !shown_little,
-                your_ip: Some(session.addr.ip()),
-                ..ExtendedHandshake::default()
-            };
-            session.say(Message::Extended {
-                id: wire::extended::HANDSHAKE_ID,
-                payload: &hello.encode(),
-            });
-        }
-        if shown_little {
-            self.show_more();
-        } else {
-            self.allow_fast(conn);
-        }
-        self.touch(conn);
     }
 
     fn twin(&self, conn: ConnId, peer_id: PeerId) -> Option<ConnId> {
@@ -603,8 +586,11 @@ impl Swarm {
                 self.touch(conn);
             }
         }
-        if self.have.is_full() {
+        if self.is_complete() {
             self.remember_debts();
+            if !self.have.is_full() {
+                self.say_hello_again();
+            }
             self.close_other_seeds();
         }
     }
@@ -706,6 +692,7 @@ impl Swarm {
                 | CloseReason::Stopped => false,
             };
             if session.outgoing && reason == CloseReason::NothingToGive {
+                // Should we lose a piece, it has something to give again.
                 self.peers.on_seed(session.addr);
             } else if session.outgoing && !again && reason != CloseReason::Replaced {
                 self.peers.forget(session.addr);

@@ -1,16 +1,24 @@
 //! The handshake of the extension protocol.
 //!
-//! Source: BEP 10; `upload_only` from BEP 21, `metadata_size` from BEP 9.
+//! Source: BEP 10; `upload_only` from BEP 21, `metadata_size` from BEP 9, `lt_donthave` from BEP 54.
 //! Only the outer shape is a condition. Every field is optional, and one of a wrong type or out
 //! of range counts as absent: hanging up on a peer for a cosmetic field would cost us a peer.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use base::PieceIndex;
 
 use crate::bencode::{self, Dict, KeyOrder, Limits, OwnedValue, Value};
 use crate::printable;
 
 /// The extended message id of this handshake.
 pub const HANDSHAKE_ID: u8 = 0;
+
+/// The extension by which a peer takes back a HAVE (BEP 54).
+pub const DONT_HAVE: &[u8] = b"lt_donthave";
+
+/// The id under which we want messages of [`DONT_HAVE`].
+pub const DONT_HAVE_ID: u8 = 7;
 
 /// Most extensions kept of one peer. Clients announce about ten.
 pub const EXTENSIONS_MAX: usize = 64;
@@ -113,6 +121,16 @@ impl ExtendedHandshake {
         let (_, id) = self.m.iter().find(|(known, _)| known == name)?;
         (*id != 0).then_some(*id)
     }
+}
+
+/// The piece that a message of [`DONT_HAVE`] names; `None` if it is no such message.
+pub fn decode_dont_have(payload: &[u8]) -> Option<PieceIndex> {
+    Some(PieceIndex(u32::from_be_bytes(payload.try_into().ok()?)))
+}
+
+/// The payload of a message of [`DONT_HAVE`].
+pub fn encode_dont_have(piece: PieceIndex) -> [u8; 4] {
+    piece.0.to_be_bytes()
 }
 
 fn extensions(m: &Dict<'_>) -> Vec<(Vec<u8>, u8)> {

@@ -18,7 +18,7 @@ use std::path::PathBuf;
 use base::{InfoHash, PieceIndex, UnixTime};
 use keys::{Digest20, sha1};
 
-pub use self::create::{Content, NewTorrent};
+pub use self::create::{Content, NewFile, NewTorrent};
 pub use self::path::PathError;
 use crate::bencode::{self, Dict, Limits, OwnedValue, Value};
 use crate::printable;

@@ -105,6 +105,18 @@ impl Descriptors {
         drop(closing);
     }
 
+    /// Closes one.
+    pub(crate) fn forget(&self, key: Key) {
+        let mut guard = self.lock();
+        let inner = &mut *guard;
+        let closing = inner.entries.remove(&key);
+        if let Some(entry) = &closing {
+            inner.by_age.remove(&entry.last_use);
+        }
+        drop(guard);
+        drop(closing);
+    }
+
     /// Closes a quarter, because the process or the system ran out of descriptors.
     pub(crate) fn make_room(&self) {
         let mut inner = self.lock();

@@ -1,17 +1,19 @@
 //! Does what a job says, on the thread that calls.
 
 use std::fs::File;
+use std::os::unix::fs::FileExt as _;
 use std::sync::PoisonError;
 
 use base::{BufRef, FileIndex, TorrentId};
 use keys::Sha1;
 use rustix::io::{Errno, pread};
 use storage::job::{
-    DiskDone, DiskError, DiskErrorKind, DiskJob, DoneKind, Extent, HashPart, JobKind, ResumeRecord,
+    CopyRange, DiskDone, DiskError, DiskErrorKind, DiskJob, DoneKind, Extent, FileStamp, HashPart,
+    JobKind, ResumeRecord,
 };
 
-use crate::failure::{failure, found};
-use crate::files::{FileTable, TorrentFiles};
+use crate::failure::{failure, found, std_failure};
+use crate::files::{FileTable, TorrentFiles, stamp};
 use crate::resident::is_resident;
 use crate::resume_db::ResumeDb;
 use crate::run::{Cursor, HashRun, run_bytes, segments};
@@ -70,7 +72,9 @@ impl Executor {
         let kind = match kind {
             JobKind::Open { info_hash, root, files, create } => {
                 let resume = self.db.load(info_hash, &root);
-                DoneKind::Opened { stamps: self.table.open(torrent, root, files, create), resume }
+                let stamps = self.table.open(torrent, root, files, create);
+                let denied = if create { self.table.denied(torrent) } else { None };
+                DoneKind::Opened { stamps, resume, denied }
             }
             // Hashed already, by [`hash_runs`].
             JobKind::Write { extents, blocks, hash, skip } => {
@@ -83,10 +87,23 @@ impl Executor {
             JobKind::MakeResident { extents } => {
                 DoneKind::Resident { result: self.make_resident(torrent, &extents, scratch) }
             }
+            JobKind::Copy { ranges } => {
+                let result = self.table.torrent("write", torrent).and_then(|torrent| {
+                    ranges.iter().try_for_each(|range| self.copy(&torrent, range, scratch))?;
+                    self.table.stamps(&torrent)
+                });
+                DoneKind::Copied { stamps: result }
+            }
+            JobKind::Remove { file } => {
+                let torrent = self.table.torrent("delete", torrent);
+                let result = torrent.and_then(|torrent| self.table.remove(&torrent, file));
+                DoneKind::Removed { result }
+            }
             JobKind::Sync { files } => {
                 let result = self.table.torrent("sync", torrent).and_then(|torrent| {
                     self.table.sync(&torrent, &files)?;
-                    self.table.stamps(&torrent)
+                    // An empty file that somebody removed is missed by nobody else.
+                    self.table.first_look(&torrent).or_else(|_| self.table.stamps(&torrent))
                 });
                 DoneKind::Synced { result }
             }
@@ -123,12 +140,15 @@ impl Executor {
         for segment in segments {
             let file = self.table.for_write(&torrent, segment.file)?;
             written.advance_to(segment.run_offset_bytes, |_| {});
+            // A file that was cut would be long enough again afterwards.
+            self.table.check_there(&torrent, segment.file, &file)?;
             // A panic while it was held hurt nobody else: it guards no data.
             let one_writer = torrent.one_writer.lock().unwrap_or_else(PoisonError::into_inner);
             written
                 .write(&file, segment.offset_bytes, segment.length_bytes)
                 .map_err(|errno| failure("write", torrent.full_path(segment.file), errno))?;
             drop(one_writer);
+            self.table.check_there(&torrent, segment.file, &file)?;
         }
         Ok(())
     }
@@ -145,7 +165,7 @@ impl Executor {
             match part {
                 HashPart::Zeros(length_bytes) => hash_zeros(*length_bytes, &mut hash),
                 HashPart::File(extent) => {
-                    let file = self.table.for_read(&torrent, extent.file)?;
+                    let file = self.table.for_look(&torrent, extent.file)?;
                     if is_hole(&file, extent) {
                         check_length(&torrent, extent, &file)?;
                         hash_zeros(extent.length_bytes, &mut hash);
@@ -158,21 +178,44 @@ impl Executor {
         Ok(hash)
     }
 
+    fn copy(
+        &self,
+        torrent: &TorrentFiles,
+        range: &CopyRange,
+        scratch: &mut Scratch,
+    ) -> Result<(), DiskError> {
+        let from = self.table.for_look(torrent, range.from.file)?;
+        let to = self.table.for_write(torrent, range.to.file)?;
+        self.table.check_there(torrent, range.to.file, &to)?;
+        let mut at = range.to.offset_bytes;
+        let mut written = Ok(());
+        read_through(torrent, &from, &range.from, scratch, |bytes| {
+            if written.is_ok() {
+                written = to.write_all_at(bytes, at);
+                at += bytes.len() as u64;
+            }
+        })?;
+        written.map_err(|error| std_failure("write", torrent.full_path(range.to.file), &error))?;
+        self.table.check_there(torrent, range.to.file, &to)
+    }
+
     fn make_resident(
         &self,
         torrent: TorrentId,
         extents: &[Extent],
         scratch: &mut Scratch,
-    ) -> Result<(), DiskError> {
+    ) -> Result<Vec<FileStamp>, DiskError> {
         let torrent = self.table.torrent("read", torrent)?;
+        let mut stamps = Vec::with_capacity(extents.len());
         for extent in extents {
-            let file = self.table.for_read(&torrent, extent.file)?;
-            check_length(&torrent, extent, &file)?;
+            let file = self.table.for_look(&torrent, extent.file)?;
+            // Before the range is read: what changes later is seen at the next look.
+            stamps.push(check_length(&torrent, extent, &file)?);
             if !is_resident(&file, extent.offset_bytes, extent.length_bytes) {
                 read_through(&torrent, &file, extent, scratch, |_| {})?;
             }
         }
-        Ok(())
+        Ok(stamps)
     }
 }
 
@@ -216,14 +259,16 @@ fn read_through(
     Ok(())
 }
 
-fn check_length(torrent: &TorrentFiles, extent: &Extent, file: &File) -> Result<(), DiskError> {
+fn check_length(
+    torrent: &TorrentFiles,
+    extent: &Extent,
+    file: &File,
+) -> Result<FileStamp, DiskError> {
     let stat = rustix::fs::fstat(file)
         .map_err(|errno| failure("read", torrent.full_path(extent.file), errno))?;
     let end = extent.offset_bytes.saturating_add(extent.length_bytes);
-    if u64::try_from(stat.st_size).is_ok_and(|length_bytes| length_bytes >= end) {
-        return Ok(());
-    }
-    Err(too_short(torrent, extent.file))
+    let stamp = stamp(extent.file, &stat);
+    if stamp.length_bytes >= end { Ok(stamp) } else { Err(too_short(torrent, extent.file)) }
 }
 
 fn too_short(torrent: &TorrentFiles, file: FileIndex) -> DiskError {

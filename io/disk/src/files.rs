@@ -8,7 +8,7 @@
 //! folders were synced since they last changed. Unknown counts as changed: a process before us may
 //! have made the files and died.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fs::File;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::{Path, PathBuf};
@@ -16,7 +16,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use base::{FileIndex, TorrentId};
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat, fstat, openat, statat};
+use rustix::fs::{
+    AtFlags, FileType, Mode, OFlags, Stat, fchmod, fstat, openat, statat, symlinkat, unlinkat,
+};
 use rustix::io::Errno;
 use storage::job::{DiskError, DiskErrorKind, FileSpec, FileStamp};
 
@@ -47,6 +49,9 @@ pub(crate) struct TorrentFiles {
     /// Folders synced since we last made something in them: below the root by relative path, the
     /// root's parents by absolute path.
     clean_folders: Mutex<HashSet<PathBuf>>,
+    /// Files that had their full length when we last looked. One that has not any more is told
+    /// before it is made anew: what we wrote to it is gone.
+    whole: Mutex<HashSet<FileIndex>>,
     /// Held during a write. The kernel lets one writer into a file at a time and has the others
     /// spin: on two cores, 5 % of a download's CPU went there. One that waits here sleeps.
     pub(crate) one_writer: Mutex<()>,
@@ -81,6 +86,10 @@ impl TorrentFiles {
             let message = format!("the torrent has no file {}", file.0);
             found(operation, &self.root, DiskErrorKind::Other, message)
         })
+    }
+
+    fn whole(&self) -> MutexGuard<'_, HashSet<FileIndex>> {
+        self.whole.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn clean_folders(&self) -> MutexGuard<'_, HashSet<PathBuf>> {
@@ -121,6 +130,7 @@ impl FileTable {
             create,
             closed: AtomicBool::new(false),
             clean_folders: Mutex::default(),
+            whole: Mutex::default(),
             one_writer: Mutex::default(),
             above_root,
         });
@@ -135,17 +145,21 @@ impl FileTable {
         stamps
     }
 
-    fn first_look(&self, torrent: &TorrentFiles) -> Result<Vec<FileStamp>, DiskError> {
+    /// Looks at all files; of a torrent that may be written to, empty ones that are missing are made.
+    pub(crate) fn first_look(&self, torrent: &TorrentFiles) -> Result<Vec<FileStamp>, DiskError> {
         let stamps = self.stamps(torrent)?;
         let is_missing =
             |spec: &&FileSpec| stamps.binary_search_by_key(&spec.file, |stamp| stamp.file).is_err();
-        let empty = torrent.files.iter().filter(|spec| spec.length_bytes == 0);
+        let empty = torrent.files.iter().filter(|spec| spec.length_bytes == 0 && spec.make);
         let to_make: Vec<_> = empty.filter(|_| torrent.create).filter(is_missing).collect();
         if to_make.is_empty() {
             return Ok(stamps);
         }
         for spec in to_make {
-            self.open_file("create", torrent, spec, Access::Write)?;
+            match &spec.link {
+                Some(says) => self.make_link(torrent, spec, says)?,
+                None => drop(self.open_file("create", torrent, spec, Access::Write)?),
+            }
         }
         self.stamps(torrent)
     }
@@ -199,6 +213,104 @@ impl FileTable {
         self.descriptor("write", torrent, file, Access::Write)
     }
 
+    /// A descriptor to read from, of the file that has the name now.
+    pub(crate) fn for_look(
+        &self,
+        torrent: &TorrentFiles,
+        file: FileIndex,
+    ) -> Result<Arc<File>, DiskError> {
+        self.look("read", torrent, file, false)
+    }
+
+    fn look(
+        &self,
+        operation: &'static str,
+        torrent: &TorrentFiles,
+        file: FileIndex,
+        thorough: bool,
+    ) -> Result<Arc<File>, DiskError> {
+        let opened = self.descriptor(operation, torrent, file, Access::Read)?;
+        if !self.is_stale(torrent, file, &opened, thorough) {
+            return Ok(opened);
+        }
+        self.descriptors.forget(Key { torrent: torrent.id, file: Some(file) });
+        self.descriptor(operation, torrent, file, Access::Read)
+    }
+
+    /// Before and after a write: is the file there, at its full length? One that was removed lives
+    /// on as long as we hold it open, and dies with all that we write to it.
+    pub(crate) fn check_there(
+        &self,
+        torrent: &TorrentFiles,
+        file: FileIndex,
+        written: &File,
+    ) -> Result<(), DiskError> {
+        let spec = torrent.known("write", file)?;
+        let short = fstat(written).is_ok_and(|stat| length_bytes(&stat) < spec.length_bytes);
+        if !short && !self.is_stale(torrent, file, written, false) {
+            return Ok(());
+        }
+        self.descriptors.forget(Key { torrent: torrent.id, file: Some(file) });
+        torrent.whole().remove(&file);
+        let why = "it is gone or cut short";
+        Err(found("write", torrent.full_path(file), DiskErrorKind::NotFound, why))
+    }
+
+    /// True if the name does not lead to this file any more. A file with links is only looked up by
+    /// its name if that is to be `thorough`: it may have been moved. Some file systems count no
+    /// links, so for one without it is always done.
+    fn is_stale(
+        &self,
+        torrent: &TorrentFiles,
+        file: FileIndex,
+        opened: &File,
+        thorough: bool,
+    ) -> bool {
+        let Ok(stat) = fstat(opened) else { return false };
+        if stat.st_nlink > 0 && !thorough {
+            return false;
+        }
+        let named = torrent.spec(file).map(|spec| self.beneath(torrent, &spec.path, READ));
+        match named {
+            Some(Ok(named)) => !fstat(named)
+                .is_ok_and(|named| (named.st_dev, named.st_ino) == (stat.st_dev, stat.st_ino)),
+            Some(Err(Errno::NOENT | Errno::NOTDIR)) | None => true,
+            // It can't be looked up just now: what we hold open is good enough.
+            Some(Err(_)) => false,
+        }
+    }
+
+    /// Why nothing can be written to a torrent, if the system says so of the folders in which files
+    /// are missing, or of all of its file system.
+    pub(crate) fn denied(&self, id: TorrentId) -> Option<DiskError> {
+        use rustix::fs::{Access as Right, accessat};
+        let torrent = self.torrent("write", id).ok()?;
+        let refusal = |folder: &Path| {
+            let rights = Right::WRITE_OK | Right::EXEC_OK;
+            // As whom we act, not as whom we were started.
+            match accessat(rustix::fs::CWD, folder, rights, AtFlags::EACCESS) {
+                Err(errno @ (Errno::ACCESS | Errno::PERM | Errno::ROFS)) => {
+                    Some((errno, failure("write to", folder, errno)))
+                }
+                // Other troubles show when it is used.
+                Ok(()) | Err(_) => None,
+            }
+        };
+        if let Some((Errno::ROFS, refused)) = refusal(&torrent.root) {
+            return Some(refused);
+        }
+        let whole = torrent.whole().clone();
+        let made = |spec: &&FileSpec| spec.make && spec.link.is_none();
+        let missing = torrent.files.iter().filter(made).filter(|spec| !whole.contains(&spec.file));
+        let parents: BTreeSet<&Path> = missing.filter_map(|spec| spec.path.parent()).collect();
+        parents.into_iter().find_map(|parent| {
+            let folder = torrent.root.join(parent);
+            // Where the first folder is to be made, or the file itself.
+            let there = folder.ancestors().find(|folder| folder.is_dir())?;
+            refusal(there).map(|(_, refused)| refused)
+        })
+    }
+
     fn descriptor(
         &self,
         operation: &'static str,
@@ -224,10 +336,12 @@ impl FileTable {
         access: Access,
     ) -> Result<File, DiskError> {
         let path = torrent.root.join(&spec.path);
+        let gone = || found(operation, &path, DiskErrorKind::NotFound, "it is gone or cut short");
         let opened = match access {
             Access::Read => self.beneath(torrent, &spec.path, READ),
             Access::Write => match self.beneath(torrent, &spec.path, WRITE) {
-                Err(Errno::NOENT) if torrent.create => self.create_file(torrent, spec),
+                Err(Errno::NOENT) if torrent.whole().remove(&spec.file) => return Err(gone()),
+                Err(Errno::NOENT) if torrent.create && spec.make => self.create_file(torrent, spec),
                 other => other,
             },
         };
@@ -239,28 +353,79 @@ impl FileTable {
         let stat = fstat(&opened).map_err(|errno| failure(operation, &path, errno))?;
         check_regular(operation, torrent, spec, &stat)?;
         let file = File::from(opened);
-        if access == Access::Write && length_bytes(&stat) < spec.length_bytes {
-            // Another worker may do the same at once: both extend to the same length.
-            file.set_len(spec.length_bytes).map_err(|error| std_failure("extend", path, &error))?;
+        if access == Access::Write {
+            if length_bytes(&stat) < spec.length_bytes && torrent.whole().remove(&spec.file) {
+                return Err(gone());
+            }
+            shape(&file, spec, &stat, &path)?;
+            torrent.whole().insert(spec.file);
         }
         Ok(file)
+    }
+
+    /// Makes a symbolic link where nothing is yet. What is there stays, whatever it is.
+    fn make_link(
+        &self,
+        torrent: &TorrentFiles,
+        spec: &FileSpec,
+        says: &Path,
+    ) -> Result<(), DiskError> {
+        let fail = |errno| failure("create", torrent.root.join(&spec.path), errno);
+        let parent = spec.path.parent().unwrap_or(Path::new(""));
+        let name = spec.path.file_name().ok_or_else(|| fail(Errno::XDEV))?;
+        let folder = match self.beneath(torrent, parent, FOLDER) {
+            Err(Errno::NOENT) => {
+                self.make_folders(torrent, parent).map_err(fail)?;
+                self.beneath(torrent, parent, FOLDER)
+            }
+            other => other,
+        };
+        match symlinkat(says, folder.map_err(fail)?, name) {
+            Ok(()) => drop(torrent.clean_folders().remove(parent)),
+            // A file system without links is no reason to do without the files.
+            Err(Errno::EXIST | Errno::PERM | Errno::OPNOTSUPP | Errno::NOSYS) => {}
+            Err(errno) => return Err(fail(errno)),
+        }
+        Ok(())
+    }
+
+    /// Deletes a file of the torrent; if it is not there that is as good.
+    pub(crate) fn remove(&self, torrent: &TorrentFiles, file: FileIndex) -> Result<(), DiskError> {
+        let spec = torrent.known("delete", file)?;
+        let fail = |errno| failure("delete", torrent.root.join(&spec.path), errno);
+        if !torrent.create {
+            return Err(fail(Errno::PERM));
+        }
+        let parent = spec.path.parent().unwrap_or(Path::new(""));
+        let name = spec.path.file_name().ok_or_else(|| fail(Errno::XDEV))?;
+        let folder = self.beneath(torrent, parent, FOLDER).map_err(fail)?;
+        match unlinkat(folder, name, AtFlags::empty()) {
+            Ok(()) | Err(Errno::NOENT) => {
+                self.descriptors.forget(Key { torrent: torrent.id, file: Some(file) });
+                torrent.whole().remove(&file);
+                Ok(())
+            }
+            Err(errno) => Err(fail(errno)),
+        }
+    }
+
+    fn make_folders(&self, torrent: &TorrentFiles, folder: &Path) -> Result<(), Errno> {
+        let root = self.root(torrent)?;
+        let mut changed = Vec::new();
+        let made = self.with_room(|| self.guard.make_folders(root.as_fd(), folder, &mut changed));
+        let mut clean = torrent.clean_folders();
+        for folder in &changed {
+            clean.remove(folder);
+        }
+        made
     }
 
     fn create_file(&self, torrent: &TorrentFiles, spec: &FileSpec) -> Result<OwnedFd, Errno> {
         let flags = WRITE | OFlags::CREATE;
         let parent = spec.path.parent().unwrap_or(Path::new(""));
-        let root = self.root(torrent)?;
         let created = match self.beneath(torrent, &spec.path, flags) {
             Err(Errno::NOENT) => {
-                let mut changed = Vec::new();
-                let made =
-                    self.with_room(|| self.guard.make_folders(root.as_fd(), parent, &mut changed));
-                let mut clean = torrent.clean_folders();
-                for folder in &changed {
-                    clean.remove(folder);
-                }
-                drop(clean);
-                made?;
+                self.make_folders(torrent, parent)?;
                 self.beneath(torrent, &spec.path, flags)
             }
             other => other,
@@ -285,7 +450,11 @@ impl FileTable {
     fn root(&self, torrent: &TorrentFiles) -> Result<Arc<File>, Errno> {
         let key = Key { torrent: torrent.id, file: None };
         if let Some(root) = self.descriptors.get(key, Access::Read) {
-            return Ok(root);
+            // Another folder of that name may have come in place of a removed one.
+            if fstat(&root)?.st_nlink > 0 {
+                return Ok(root);
+            }
+            self.descriptors.forget(key);
         }
         let opened =
             self.with_room(|| openat(rustix::fs::CWD, &torrent.root, FOLDER, Mode::empty()))?;
@@ -317,7 +486,7 @@ impl FileTable {
         files: &[FileIndex],
     ) -> Result<(), DiskError> {
         for &file in files {
-            let descriptor = match self.descriptor("sync", torrent, file, Access::Read) {
+            let descriptor = match self.look("sync", torrent, file, true) {
                 Err(error) if error.kind == DiskErrorKind::NotFound => continue,
                 other => other?,
             };
@@ -369,7 +538,7 @@ impl FileTable {
         let mut stamps = Vec::with_capacity(torrent.files.len());
         // Files of one folder follow each other: one look-up of the folder serves them all.
         let mut folder: Option<(&Path, Option<OwnedFd>)> = None;
-        for spec in &torrent.files {
+        for spec in torrent.files.iter().filter(|spec| spec.link.is_none()) {
             let fail = |errno| failure("open", torrent.root.join(&spec.path), errno);
             let parent = spec.path.parent().unwrap_or(Path::new(""));
             let Some(name) = spec.path.file_name() else { return Err(fail(Errno::XDEV)) };
@@ -396,6 +565,10 @@ impl FileTable {
             check_regular("open", torrent, spec, &stat)?;
             stamps.push(stamp(spec.file, &stat));
         }
+        let whole = |stamp: &&FileStamp| {
+            torrent.spec(stamp.file).is_some_and(|spec| stamp.length_bytes >= spec.length_bytes)
+        };
+        *torrent.whole() = stamps.iter().filter(whole).map(|stamp| stamp.file).collect();
         Ok(stamps)
     }
 
@@ -429,11 +602,73 @@ fn check_regular(
     Err(found(operation, path, DiskErrorKind::Other, "not a regular file"))
 }
 
+/// Brings a file that is to be written to its full length, and gives it its room and its mode.
+///
+/// Another worker may do the same at once: both come to the same.
+fn shape(file: &File, spec: &FileSpec, stat: &Stat, path: &Path) -> Result<(), DiskError> {
+    let mode = Mode::from_raw_mode(stat.st_mode);
+    // Whoever may read may execute: the umask has had its say about reading.
+    let readers = mode.intersection(Mode::RUSR | Mode::RGRP | Mode::ROTH);
+    let wanted = mode.union(Mode::from_raw_mode(readers.as_raw_mode() >> 2));
+    if spec.executable && wanted != mode {
+        match fchmod(file, wanted) {
+            // Somebody else's file, or a file system without modes.
+            Ok(()) | Err(Errno::PERM | Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => {}
+            Err(errno) => return Err(failure("make executable", path, errno)),
+        }
+    }
+    // `st_blocks` counts units of 512 bytes, whatever the file system's own blocks are.
+    let room_bytes = u64::try_from(stat.st_blocks).unwrap_or(0).saturating_mul(512);
+    if spec.reserve && room_bytes < spec.length_bytes && reserve(file, spec.length_bytes, path)? {
+        return Ok(());
+    }
+    if length_bytes(stat) < spec.length_bytes {
+        file.set_len(spec.length_bytes).map_err(|error| std_failure("extend", path, &error))?;
+    }
+    Ok(())
+}
+
+/// Takes the room of the first `length_bytes` of a file. False: the file system can't.
+#[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
+fn reserve(file: &File, length_bytes: u64, path: &Path) -> Result<bool, DiskError> {
+    match rustix::fs::fallocate(file, rustix::fs::FallocateFlags::empty(), 0, length_bytes) {
+        Ok(()) => Ok(true),
+        // Zeros written by hand would cost as much as the download and promise nothing where the
+        // file system copies on write.
+        Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => Ok(false),
+        Err(errno) => Err(failure("reserve room for", path, errno)),
+    }
+}
+
+/// Whether files in the folder `root`, or where it will be, can get their room before their data.
+/// Tried on a file without a name; where that can't be made, the answer is yes.
+#[cfg(target_os = "linux")]
+pub fn can_reserve(root: &Path) -> bool {
+    let Some(folder) = root.ancestors().find(|folder| folder.is_dir()) else { return true };
+    let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
+    let Ok(file) = openat(rustix::fs::CWD, folder, flags, Mode::RUSR | Mode::WUSR) else {
+        return true;
+    };
+    !matches!(reserve(&File::from(file), 4096, root), Ok(false))
+}
+
+/// We can't try without leaving a trace.
+#[cfg(not(target_os = "linux"))]
+pub fn can_reserve(_root: &Path) -> bool {
+    true
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd")))]
+fn reserve(_file: &File, _length_bytes: u64, _path: &Path) -> Result<bool, DiskError> {
+    Ok(false)
+}
+
 fn length_bytes(stat: &Stat) -> u64 {
     u64::try_from(stat.st_size).unwrap_or(0)
 }
 
-fn stamp(file: FileIndex, stat: &Stat) -> FileStamp {
+/// What a file looks like.
+pub(crate) fn stamp(file: FileIndex, stat: &Stat) -> FileStamp {
     let modified_ns =
         stat.st_mtime.saturating_mul(1_000_000_000).saturating_add(stat.st_mtime_nsec as i64);
     FileStamp { file, length_bytes: length_bytes(stat), modified_ns }

@@ -26,5 +26,6 @@ mod run;
 #[cfg(test)]
 mod tests;
 
+pub use crate::files::can_reserve;
 pub use crate::pool::{Completion, DiskConfig, DiskHandle, DiskPool};
-pub use crate::resume_db::StartError;
+pub use crate::resume_db::{Place, StartError};

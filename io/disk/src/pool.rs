@@ -5,19 +5,19 @@
 
 use std::fmt;
 use std::fs::File;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
-use base::{FileIndex, TorrentId};
+use base::{FileIndex, InfoHash, TorrentId};
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
-use storage::job::{DiskDone, DiskJob, DoneKind, JobKind};
+use storage::job::{DiskDone, DiskError, DiskJob, DoneKind, JobKind};
 
 use crate::beneath::Guard;
 use crate::execute::{Executor, Scratch, hash_runs, run_to_hash};
 use crate::files::FileTable;
-use crate::resume_db::{ResumeDb, StartError};
+use crate::resume_db::{Place, ResumeDb, StartError};
 
 /// Most records committed in one transaction: one sync of the database serves them all, and the
 /// last waits no longer than the writing of so many.
@@ -61,6 +61,8 @@ impl Shared {
             | JobKind::Write { .. }
             | JobKind::Hash { .. }
             | JobKind::MakeResident { .. }
+            | JobKind::Copy { .. }
+            | JobKind::Remove { .. }
             | JobKind::Close => &self.work,
             JobKind::Sync { .. } => &self.sync,
             JobKind::Commit { .. } => &self.commit,
@@ -133,6 +135,28 @@ impl DiskPool {
     /// A way to submit jobs, whose answers go to `completion`. One for each shard.
     pub fn handle(&self, completion: Completion) -> DiskHandle {
         DiskHandle { shared: Arc::clone(&self.shared), completion: Arc::new(completion) }
+    }
+
+    /// What is known of the place of a torrent in the folder `root`.
+    ///
+    /// # Errors
+    /// The database can't be read.
+    pub fn place(&self, info_hash: InfoHash, root: &Path) -> Result<Place, DiskError> {
+        self.shared.executor.db.place(info_hash, root)
+    }
+
+    /// Remembers that a torrent lies in the folder `root` as `name`. Waits for the disk: to be
+    /// called before torrents run, not while.
+    ///
+    /// # Errors
+    /// The database can't be written.
+    pub fn remember_place(
+        &self,
+        info_hash: InfoHash,
+        root: &Path,
+        name: &str,
+    ) -> Result<(), DiskError> {
+        self.shared.executor.db.remember_place(info_hash, root, name)
     }
 
     /// Takes no more jobs, finishes and answers those that wait, and joins the threads. A job

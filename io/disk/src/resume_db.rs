@@ -21,7 +21,7 @@ use storage::job::{DiskError, DiskErrorKind, FileStamp, ResumeRecord};
 use crate::failure::found;
 
 /// The layout that this program writes.
-const SCHEMA_VERSION: i64 = 1;
+const SCHEMA_VERSION: i64 = 2;
 
 const SCHEMA: &str = "
     CREATE TABLE torrent (
@@ -35,7 +35,17 @@ const SCHEMA: &str = "
         uploaded_bytes INTEGER NOT NULL,
         PRIMARY KEY (info_hash, root)
     ) STRICT;
-    PRAGMA user_version = 1;
+";
+
+/// Since version 2.
+const SCHEMA_PLACE: &str = "
+    CREATE TABLE place (
+        info_hash BLOB NOT NULL,
+        root ANY NOT NULL, -- as in torrent
+        name TEXT NOT NULL, -- of the file or folder below the root
+        PRIMARY KEY (info_hash, root)
+    ) STRICT;
+    PRAGMA user_version = 2;
 ";
 
 const LOAD: &str = "SELECT have, stamps, writing, checked_to, downloaded_bytes, uploaded_bytes
@@ -44,6 +54,20 @@ const LOAD: &str = "SELECT have, stamps, writing, checked_to, downloaded_bytes, 
 const STORE: &str = "INSERT OR REPLACE INTO torrent
     (info_hash, root, have, stamps, writing, checked_to, downloaded_bytes, uploaded_bytes)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+
+const LOAD_PLACE: &str = "SELECT name FROM place WHERE info_hash = ?1 AND root = ?2";
+
+const STORE_PLACE: &str =
+    "INSERT OR REPLACE INTO place (info_hash, root, name) VALUES (?1, ?2, ?3)";
+
+/// What is known of the place of a torrent in a folder.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    /// There is a resume record: what is there is ours.
+    pub has_record: bool,
+    /// The name of its file or folder there, if one was remembered.
+    pub name: Option<String>,
+}
 
 /// Bytes of one stamp in a record.
 const STAMP_BYTES: usize = 20;
@@ -64,16 +88,14 @@ pub enum StartError {
         source: std::io::Error,
     },
     /// The database can't be opened, or is damaged.
-    #[error(
-        "cannot use the state database {}: {message}\n\
-         hint: if it is damaged, move it away; torrents are then checked again",
-        path.display()
-    )]
+    #[error("cannot use the state database {}: {message}\nhint: {hint}", path.display())]
     Database {
         /// The database.
         path: PathBuf,
         /// What `SQLite` said.
         message: String,
+        /// What to try.
+        hint: &'static str,
     },
     /// A later release wrote the database.
     #[error(
@@ -111,6 +133,7 @@ impl ResumeDb {
         let fail = |error: &rusqlite::Error| StartError::Database {
             path: shown.clone(),
             message: error.to_string(),
+            hint: hint(error),
         };
         let Some(path) = path else {
             let mut writer = Connection::open_in_memory().map_err(|error| fail(&error))?;
@@ -155,16 +178,42 @@ impl ResumeDb {
         row.ok().flatten().map(Box::new)
     }
 
+    /// What is known of the place of a torrent in a folder.
+    pub(crate) fn place(&self, info_hash: InfoHash, root: &Path) -> Result<Place, DiskError> {
+        let connection = lock(self.reader.as_ref().unwrap_or(&self.writer));
+        let look = || {
+            let key = params![info_hash.0, Root(root)];
+            let name = connection.query_row(LOAD_PLACE, key, |row| row.get(0)).optional()?;
+            let has_record = connection.prepare_cached(LOAD)?.exists(key)?;
+            Ok(Place { has_record, name })
+        };
+        look().map_err(|error| self.failed("read", &error))
+    }
+
+    /// Remembers under which name a torrent lies in a folder. Durable when this returns.
+    pub(crate) fn remember_place(
+        &self,
+        info_hash: InfoHash,
+        root: &Path,
+        name: &str,
+    ) -> Result<(), DiskError> {
+        let stored =
+            lock(&self.writer).execute(STORE_PLACE, params![info_hash.0, Root(root), name]);
+        stored.map(drop).map_err(|error| self.failed("commit to", &error))
+    }
+
+    fn failed(&self, operation: &'static str, error: &rusqlite::Error) -> DiskError {
+        let kind = match error.sqlite_error_code() {
+            Some(ErrorCode::DiskFull) => DiskErrorKind::Full,
+            Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => DiskErrorKind::Denied,
+            _ => DiskErrorKind::Other,
+        };
+        found(operation, &self.path, kind, error.to_string())
+    }
+
     /// Replaces the records, all in one transaction. They are durable when this returns.
     pub(crate) fn store(&self, records: &[&ResumeRecord]) -> Result<(), DiskError> {
-        self.try_store(records).map_err(|error| {
-            let kind = match error.sqlite_error_code() {
-                Some(ErrorCode::DiskFull) => DiskErrorKind::Full,
-                Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => DiskErrorKind::Denied,
-                _ => DiskErrorKind::Other,
-            };
-            found("commit to", &self.path, kind, error.to_string())
-        })
+        self.try_store(records).map_err(|error| self.failed("commit to", &error))
     }
 
     fn try_store(&self, records: &[&ResumeRecord]) -> rusqlite::Result<()> {
@@ -188,6 +237,22 @@ impl ResumeDb {
             }
         }
         transaction.commit()
+    }
+}
+
+/// What to try when the database can't be used.
+fn hint(error: &rusqlite::Error) -> &'static str {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DiskFull | ErrorCode::SystemIoFailure) => {
+            "free some room there, or name another place by --state"
+        }
+        Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::CannotOpen) => {
+            "make it writable, or name another place by --state"
+        }
+        _ => {
+            "--state takes another file; if this one is damaged, move it away, and torrents are \
+             checked again"
+        }
     }
 }
 
@@ -229,6 +294,9 @@ fn migrate(connection: &mut Connection) -> rusqlite::Result<i64> {
     let version: i64 = transaction.query_row("PRAGMA user_version", [], |row| row.get(0))?;
     if version == 0 {
         transaction.execute_batch(SCHEMA)?;
+    }
+    if version < SCHEMA_VERSION {
+        transaction.execute_batch(SCHEMA_PLACE)?;
         transaction.commit()?;
         return Ok(SCHEMA_VERSION);
     }

@@ -2,6 +2,8 @@
 
 #![expect(clippy::cast_possible_truncation, reason = "the numbers of these tests are small")]
 
+mod gone;
+
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
@@ -19,6 +21,8 @@ use storage::job::{
 
 use crate::beneath::Guard;
 use crate::{DiskConfig, DiskHandle, DiskPool, StartError};
+
+mod choices;
 
 /// A folder that goes away with the test.
 struct TempDir(PathBuf);
@@ -120,10 +124,8 @@ impl Rig {
     ) -> Result<Vec<FileStamp>, DiskError> {
         let files = (0..)
             .zip(files)
-            .map(|(index, (path, length_bytes))| FileSpec {
-                file: FileIndex(index),
-                path: PathBuf::from(path),
-                length_bytes: *length_bytes,
+            .map(|(index, (path, length_bytes))| {
+                FileSpec::plain(FileIndex(index), PathBuf::from(path), *length_bytes)
             })
             .collect();
         let kind = JobKind::Open { info_hash: INFO_HASH, root: root.to_path_buf(), files, create };
@@ -183,7 +185,7 @@ impl Rig {
         else {
             panic!("another answer")
         };
-        result
+        result.map(drop)
     }
 
     fn sync(&self, files: &[u32]) -> Result<Vec<FileStamp>, DiskError> {
@@ -830,9 +832,9 @@ fn a_damaged_or_newer_database_is_refused_by_name() {
 
     let newer = dir.join("newer.db");
     with_db(&newer).pool.shutdown();
-    rusqlite::Connection::open(&newer).unwrap().pragma_update(None, "user_version", 2).unwrap();
+    rusqlite::Connection::open(&newer).unwrap().pragma_update(None, "user_version", 3).unwrap();
     let error = start(&newer);
-    assert!(matches!(error, StartError::Newer { found: 2, known: 1, .. }), "{error:?}");
+    assert!(matches!(error, StartError::Newer { found: 3, known: 2, .. }), "{error:?}");
 
     let foreign = dir.join("foreign.db");
     let connection = rusqlite::Connection::open(&foreign).unwrap();

@@ -28,11 +28,12 @@ fn is_report(event: &NodeEvent) -> bool {
     match event {
         NodeEvent::AcceptPaused | NodeEvent::AcceptResumed | NodeEvent::Lost(_) => true,
         NodeEvent::Torrent(event) => match event {
-            Event::Trouble(..) | Event::Tracker(..) | Event::Peer(..) => true,
+            Event::Trouble(..) | Event::Tracker(..) | Event::Peer(..) | Event::Doubted(..) => true,
             Event::Settled(_)
             | Event::Failed(..)
             | Event::GoalReached(_)
             | Event::Removed(_)
+            | Event::Lost(..)
             | Event::Fetched(_) => false,
         },
     }

@@ -4,7 +4,7 @@
 //! takes the place of an older one that still waits: news are told early rather than late, and a
 //! hub that is behind is not told what is no longer true.
 //!
-//! So the bound is seven letters for each torrent of the shard, one for each address that it
+//! So the bound is nine letters for each torrent of the shard, one for each address that it
 //! banned, and four.
 
 use std::collections::{BTreeMap, VecDeque};
@@ -41,6 +41,8 @@ enum Kind {
     Trouble,
     Removed,
     PeerLeft,
+    Doubted,
+    Lost,
 }
 
 fn key(letter: &ToHub) -> Key {
@@ -51,6 +53,8 @@ fn key(letter: &ToHub) -> Key {
         ToHub::Failed(torrent, _) => Key::Torrent(torrent, Kind::Failed),
         ToHub::Trouble(torrent, _) => Key::Torrent(torrent, Kind::Trouble),
         ToHub::Removed(torrent) => Key::Torrent(torrent, Kind::Removed),
+        ToHub::Doubted(torrent, ..) => Key::Torrent(torrent, Kind::Doubted),
+        ToHub::Lost(torrent, _) => Key::Torrent(torrent, Kind::Lost),
         ToHub::LeaseWanted { direction, class, .. } => Key::Lease(direction, class),
         ToHub::Peer(torrent, _, PeerNews::Left(_)) => Key::Torrent(torrent, Kind::PeerLeft),
         ToHub::Peer(torrent, addr, PeerNews::Banned) => Key::Banned(torrent, addr.ip()),
@@ -68,7 +72,10 @@ impl Outbox {
         let next = self.gone + self.letters.len() as u64;
         let place = *self.places.entry(key(&letter)).or_insert(next);
         match self.letters.get_mut(usize::try_from(place - self.gone).unwrap_or(usize::MAX)) {
-            Some(older) => *older = letter,
+            Some(older) => match (older, letter) {
+                (ToHub::Lost(_, before), ToHub::Lost(_, more)) => *before += more,
+                (older, letter) => *older = letter,
+            },
             None => self.letters.push_back(letter),
         }
     }
@@ -120,9 +127,12 @@ mod tests {
             ToHub::Settled(torrent) => format!("S{}", torrent.0),
             ToHub::Removed(torrent) => format!("R{}", torrent.0),
             ToHub::LeaseWanted { torrents, .. } => format!("l#{torrents}"),
-            ToHub::WantPeers(_) | ToHub::Failed(..) | ToHub::Trouble(..) | ToHub::Peer(..) => {
-                "?".into()
-            }
+            ToHub::WantPeers(_)
+            | ToHub::Failed(..)
+            | ToHub::Trouble(..)
+            | ToHub::Peer(..)
+            | ToHub::Doubted(..)
+            | ToHub::Lost(..) => "?".into(),
         }
     }
 

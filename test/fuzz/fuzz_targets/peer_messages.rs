@@ -3,7 +3,9 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use wire::extended::{ExtendedHandshake, HANDSHAKE_ID};
+use wire::extended::{
+    DONT_HAVE_ID, ExtendedHandshake, HANDSHAKE_ID, decode_dont_have, encode_dont_have,
+};
 use wire::peer::{
     HANDSHAKE_BYTES, Handshake, Message, PIECE_HEADER_BYTES, decode, decode_piece_header, encode,
     frame_bytes, may_be_handshake, piece_header,
@@ -57,5 +59,10 @@ fn check_frame(with_prefix: &[u8], frame: &[u8]) {
         && let Ok(handshake) = ExtendedHandshake::decode(payload)
     {
         assert_eq!(ExtendedHandshake::decode(&handshake.encode()), Ok(handshake));
+    }
+    if let Message::Extended { id: DONT_HAVE_ID, payload } = message
+        && let Some(piece) = decode_dont_have(payload)
+    {
+        assert_eq!(encode_dont_have(piece), payload);
     }
 }

@@ -11,7 +11,7 @@ use storage::layout::{FileEntry, Layout};
 pub struct Content {
     /// What nodes are told.
     pub spec: TorrentSpec,
-    /// Where bytes lie.
+    /// Where bytes lie when everything is wanted; the slots of the part file are always these.
     pub layout: Layout,
     /// The bytes of each file; padding files are empty here.
     pub files: Vec<Vec<u8>>,
@@ -34,12 +34,13 @@ impl Content {
             };
             let padding = length_bytes > 0 && length_bytes < 100 && rng.chance(1, 2);
             let path = format!("f{}", files.len()).into();
-            files.push(FileEntry { path, length_bytes, padding });
+            files.push(FileEntry { path, length_bytes, padding, ..FileEntry::default() });
             let real = if padding { 0 } else { length_bytes };
             bytes.push((0..real).map(|_| u8::try_from(rng.below(256)).expect("a byte")).collect());
             left -= length_bytes;
         }
-        let layout = Layout::new(files.clone(), piece_bytes);
+        let total_bytes = files.iter().map(|file| file.length_bytes).sum();
+        let layout = Layout::new(files.clone(), piece_bytes).with_part("part".into());
         let mut content = Self {
             spec: TorrentSpec {
                 info_hash: InfoHash([0; 20]),
@@ -47,13 +48,15 @@ impl Content {
                 root: "/content".into(),
                 files,
                 piece_bytes,
-                total_bytes: layout.total_bytes(),
+                total_bytes,
                 digests: Vec::new(),
                 private: false,
                 trackers: vec![vec!["http://tracker.example/announce".into()]],
                 peers: Vec::new(),
                 writable: true,
                 recheck: false,
+                reserve: false,
+                sequential: false,
                 goal: SeedGoal::Forever,
             },
             layout,
@@ -65,12 +68,13 @@ impl Content {
         content
     }
 
-    /// The bytes of a range, by reading `file` (an extent's bytes), with padding filled in.
-    pub fn gather(&self, range: BlockId, mut file: impl FnMut(Extent) -> Vec<u8>) -> Vec<u8> {
+    /// The bytes of a range, by reading `file` (the bytes of an extent that begins so many bytes
+    /// after the range), with padding filled in.
+    pub fn gather(&self, range: BlockId, mut file: impl FnMut(Extent, u64) -> Vec<u8>) -> Vec<u8> {
         let mut out = Vec::new();
         for part in self.layout.parts(range) {
             match part {
-                HashPart::File(extent) => out.extend(file(extent)),
+                HashPart::File(extent) => out.extend(file(extent, out.len() as u64)),
                 HashPart::Zeros(length) => {
                     out.extend(vec![0; usize::try_from(length).expect("small")]);
                 }
@@ -83,7 +87,7 @@ impl Content {
     pub fn piece(&self, piece: PieceIndex) -> Vec<u8> {
         let length_bytes = self.layout.piece_bytes(piece);
         let range = BlockId { piece, offset_bytes: 0, length_bytes };
-        self.gather(range, |extent| slice(&self.files[extent.file.0 as usize], extent).to_vec())
+        self.gather(range, |extent, _| slice(&self.files[extent.file.0 as usize], extent).to_vec())
     }
 }
 

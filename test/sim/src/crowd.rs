@@ -120,7 +120,6 @@ impl World {
             piece_bytes: crowd.piece_bytes,
             total_bytes: u64::from(crowd.pieces) * u64::from(crowd.piece_bytes),
             pieces: crowd.pieces,
-            wants: true,
         };
         let node = |member: &Member| {
             let mut name = [0; 20];

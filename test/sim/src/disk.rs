@@ -6,13 +6,14 @@
 use std::collections::BTreeMap;
 
 use base::{Bitfield, BlockId, FileIndex, PieceIndex, Rng};
-use keys::sha1;
+use keys::{Sha1, sha1};
 use storage::job::{
     DiskDone, DiskError, DiskErrorKind, DiskJob, DoneKind, Extent, FileSpec, FileStamp, HashPart,
     JobKind, ResumeRecord,
 };
 
 use crate::content::{Content, slice};
+use crate::fault::{Countdown, Operation};
 
 const PAGE: usize = 4096;
 
@@ -41,6 +42,8 @@ pub struct SimDisk {
     writes: u64,
     clock: i64,
     faults: DiskFaults,
+    /// To the one operation that fails.
+    pub countdown: Countdown,
     rng: Rng,
 }
 
@@ -62,6 +65,7 @@ impl SimDisk {
             writes: 0,
             clock: 0,
             faults,
+            countdown: Countdown::default(),
             rng,
         }
     }
@@ -74,6 +78,16 @@ impl SimDisk {
                 let file = File { cached: bytes.clone(), durable: bytes, ..File::default() };
                 self.files.insert(index, file);
             }
+        }
+    }
+
+    /// Puts the first half of each file there, durable, and zeros behind it.
+    pub fn fill_half(&mut self, content: &Content) {
+        self.fill(content);
+        for file in self.files.values_mut() {
+            let half = file.durable.len() / 2;
+            file.durable[half..].fill(0);
+            file.cached.clone_from(&file.durable);
         }
     }
 
@@ -105,13 +119,15 @@ impl SimDisk {
         let DiskJob { torrent, id, kind } = started.job;
         let kind = match kind {
             JobKind::Open { files, .. } => {
-                for spec in files.iter().filter(|spec| spec.length_bytes == 0) {
+                for spec in files.iter().filter(|spec| spec.length_bytes == 0 && spec.make) {
                     self.files.entry(spec.file).or_default();
                 }
                 self.specs = files;
+                let opened = self.operate("open", Operation::Open);
                 DoneKind::Opened {
-                    stamps: Ok(self.stamps()),
+                    stamps: opened.map(|()| self.stamps()),
                     resume: self.record.clone().map(Box::new),
+                    denied: None,
                 }
             }
             JobKind::Write { extents, blocks, mut hash, skip } => {
@@ -126,36 +142,62 @@ impl SimDisk {
                 let result = self.write(&extents, &bytes, &skip);
                 DoneKind::Written { blocks, hash, result }
             }
-            JobKind::Hash { parts, hash } => {
-                let read = parts.iter().try_fold(hash, |mut hash, part| {
-                    match part {
-                        HashPart::Zeros(length) => {
-                            hash.update(&vec![0; usize::try_from(*length).expect("small")]);
-                        }
-                        HashPart::File(extent) => hash.update(&self.read(*extent)?),
-                    }
-                    Ok(hash)
-                });
-                DoneKind::Hashed { result: read }
-            }
+            JobKind::Hash { parts, hash } => DoneKind::Hashed { result: self.hash(&parts, hash) },
             JobKind::MakeResident { extents } => {
-                let result = extents.iter().try_for_each(|&extent| self.read(extent).map(drop));
+                let read = extents.iter().try_for_each(|&extent| {
+                    self.operate("read", Operation::Read)?;
+                    self.read(extent).map(drop)
+                });
+                let result = read.map(|()| self.stamps_of(&extents));
                 DoneKind::Resident { result }
             }
+            JobKind::Copy { ranges } => {
+                let copied = ranges.iter().try_for_each(|range| {
+                    let bytes = self.read(range.from)?;
+                    self.write(&[range.to], &bytes, &[])
+                });
+                DoneKind::Copied { stamps: copied.map(|()| self.stamps()) }
+            }
+            JobKind::Remove { file } => {
+                self.files.remove(&file);
+                DoneKind::Removed { result: Ok(()) }
+            }
             JobKind::Sync { files } => {
-                for index in files {
-                    self.sync(index, started.covers);
-                }
-                DoneKind::Synced { result: Ok(self.stamps()) }
+                let synced =
+                    files.into_iter().try_for_each(|index| self.sync(index, started.covers));
+                DoneKind::Synced { result: synced.map(|()| self.stamps()) }
             }
             JobKind::Commit { record } => {
                 self.check_order(&record, content);
-                self.record = Some(*record);
-                DoneKind::Committed { result: Ok(()) }
+                let result = self.operate("commit to", Operation::Commit);
+                if result.is_ok() {
+                    self.record = Some(*record);
+                }
+                DoneKind::Committed { result }
             }
             JobKind::Close => DoneKind::Closed,
         };
         DiskDone { torrent, id, kind }
+    }
+
+    /// An operation takes place, or fails.
+    fn operate(&mut self, verb: &'static str, operation: Operation) -> Result<(), DiskError> {
+        self.countdown.fails(operation).map_or(Ok(()), |kind| Err(error(verb, kind)))
+    }
+
+    fn hash(&mut self, parts: &[HashPart], mut hash: Sha1) -> Result<Sha1, DiskError> {
+        for part in parts {
+            match part {
+                HashPart::Zeros(length) => {
+                    hash.update(&vec![0; usize::try_from(*length).expect("small")]);
+                }
+                HashPart::File(extent) => {
+                    self.operate("read", Operation::Read)?;
+                    hash.update(&self.read(*extent)?);
+                }
+            }
+        }
+        Ok(hash)
     }
 
     fn write(
@@ -183,8 +225,24 @@ impl SimDisk {
             at += length;
             let spec =
                 self.specs.iter().find(|spec| spec.file == extent.file).expect("a registered file");
+            assert!(
+                spec.make || self.files.contains_key(&extent.file),
+                "{:?} is skipped and was made",
+                extent.file
+            );
             let whole = usize::try_from(spec.length_bytes).expect("small");
-            let file = self.files.entry(extent.file).or_default();
+            if !self.files.contains_key(&extent.file) {
+                self.operate("create", Operation::Create)?;
+                self.files.insert(extent.file, File::default());
+            }
+            if self.files[&extent.file].cached.len() < whole {
+                self.operate("extend", Operation::Extend)?;
+            }
+            self.operate("write", Operation::Write)?;
+            let halved = self.operate("write", Operation::WriteHalf);
+            let length = if halved.is_ok() { length } else { length / 2 };
+            let chunk = chunk[..length].to_vec();
+            let file = self.files.get_mut(&extent.file).expect("made above");
             if file.cached.len() < whole {
                 file.cached.resize(whole, 0);
             }
@@ -194,19 +252,29 @@ impl SimDisk {
             self.clock += 1;
             file.modified = self.clock;
             file.unsynced.push((self.writes, offset, chunk));
+            halved?;
         }
         assert_eq!(at, kept.len(), "a run is as long as its extents and its padding");
         Ok(())
     }
 
-    fn sync(&mut self, index: FileIndex, covers: u64) {
-        let Some(file) = self.files.get_mut(&index) else { return };
+    fn sync(&mut self, index: FileIndex, covers: u64) -> Result<(), DiskError> {
+        let synced = self.operate("sync", Operation::Sync);
+        let Some(file) = self.files.get_mut(&index) else { return synced };
+        if synced.is_err() {
+            // Dropped from memory, never to be written.
+            file.durable.resize(file.durable.len().max(file.cached.len()), 0);
+            file.cached.clone_from(&file.durable);
+            file.unsynced.clear();
+            return synced;
+        }
         let later = file.unsynced.iter().position(|(number, _, _)| *number > covers);
         let rest = file.unsynced.split_off(later.unwrap_or(file.unsynced.len()));
         file.durable.resize(file.durable.len().max(file.cached.len()), 0);
         for (_, offset, bytes) in core::mem::replace(&mut file.unsynced, rest) {
             file.durable[offset..offset + bytes.len()].copy_from_slice(&bytes);
         }
+        Ok(())
     }
 
     /// What a have-bit promises must be durable when the bit is committed.
@@ -231,18 +299,38 @@ impl SimDisk {
         let length_bytes = content.layout.piece_bytes(piece);
         let mut whole = true;
         let range = BlockId { piece, offset_bytes: 0, length_bytes };
-        let bytes = content.gather(range, |extent| {
-            let file = self.files.get(&extent.file).map(&of);
+        let bytes = content.gather(range, |extent, offset_bytes| {
+            let extent = self.place(piece, extent, offset_bytes, content);
+            let file = extent.and_then(|extent| self.files.get(&extent.file)).map(&of);
+            let Some((extent, bytes)) = extent.zip(file) else {
+                whole = false;
+                return Vec::new();
+            };
             let end = usize::try_from(extent.offset_bytes + extent.length_bytes).expect("small");
-            match file.filter(|bytes| bytes.len() >= end) {
-                Some(bytes) => slice(bytes, extent).to_vec(),
-                None => {
-                    whole = false;
-                    Vec::new()
-                }
+            if bytes.len() < end {
+                whole = false;
+                return Vec::new();
             }
+            slice(bytes, extent).to_vec()
         });
         whole.then_some(bytes)
+    }
+
+    /// Where an extent that begins at `offset_bytes` of `piece` must lie: in its file if that is
+    /// there in full, else in the part file.
+    fn place(
+        &self,
+        piece: PieceIndex,
+        extent: Extent,
+        offset_bytes: u64,
+        content: &Content,
+    ) -> Option<Extent> {
+        let length = content.files[extent.file.0 as usize].len();
+        if self.files.get(&extent.file).is_some_and(|file| file.cached.len() >= length) {
+            return Some(extent);
+        }
+        let offset_bytes = content.layout.slot(piece)? + offset_bytes;
+        Some(Extent { file: content.layout.part_file()?, offset_bytes, ..extent })
     }
 
     /// Whether a reader finds the true bytes of `piece` now.
@@ -256,15 +344,24 @@ impl SimDisk {
         self.record.as_ref().map(|record| (record.downloaded_bytes, record.uploaded_bytes))
     }
 
-    /// Whether all files are there, durable and true to the byte.
-    pub fn is_durably_complete(&self, content: &Content) -> bool {
-        (0..).map(FileIndex).zip(&content.spec.files).filter(|(_, entry)| !entry.padding).all(
-            |(index, _)| {
-                self.files
-                    .get(&index)
-                    .is_some_and(|file| file.durable == content.files[index.0 as usize])
-            },
-        )
+    /// Whether all files that `wanted` says are there, durable and true to the byte.
+    pub fn is_durably_complete(&self, content: &Content, wanted: &[bool]) -> bool {
+        let files = (0..).map(FileIndex).zip(content.spec.files.iter().zip(wanted));
+        files.filter(|(_, (entry, wanted))| !entry.padding && **wanted).all(|(index, _)| {
+            self.files
+                .get(&index)
+                .is_some_and(|file| file.durable == content.files[index.0 as usize])
+        })
+    }
+
+    /// The user deletes `file`.
+    pub fn delete(&mut self, file: FileIndex) {
+        self.files.remove(&file);
+    }
+
+    /// Whether there is anything of `file`.
+    pub fn has_file(&self, file: FileIndex) -> bool {
+        self.files.contains_key(&file)
     }
 
     /// Reads for sending.
@@ -274,6 +371,11 @@ impl SimDisk {
             Some(file) => Ok(slice(&file.cached, extent).to_vec()),
             None => Err(error("read", DiskErrorKind::NotFound)),
         }
+    }
+
+    fn stamps_of(&self, extents: &[Extent]) -> Vec<FileStamp> {
+        let of = |stamp: &FileStamp| extents.iter().any(|extent| extent.file == stamp.file);
+        self.stamps().into_iter().filter(of).collect()
     }
 
     fn stamps(&self) -> Vec<FileStamp> {

@@ -25,6 +25,8 @@ pub struct Tally {
     ever: Bytes,
     /// What it said last in this life.
     status: Option<TorrentStatus>,
+    /// A disk failed: pieces may be fetched twice, and the last record may be lost.
+    lossy: bool,
 }
 
 impl Tally {
@@ -38,6 +40,11 @@ impl Tally {
     /// Payload that was of no use, as it said last.
     pub fn wasted_bytes(&self) -> u64 {
         self.status.as_ref().map_or(0, |status| status.stats.wasted_bytes)
+    }
+
+    /// The node's disk failed.
+    pub fn on_fault(&mut self) {
+        self.lossy = true;
     }
 
     /// The node sent a block.
@@ -86,7 +93,11 @@ impl Tally {
             (full != (status.have_bytes == status.total_bytes), "all pieces are not all bytes"),
             (stats.downloaded_bytes > self.now.down, "more downloaded than was sent to it"),
             (stats.wasted_bytes > self.now.down, "more wasted than was sent to it"),
-            (useful > status.total_bytes, "more of use than there is"),
+            (useful > status.total_bytes && !self.lossy, "more of use than there is"),
+            (status.wanted_bytes > status.total_bytes, "more wanted than there is"),
+            (status.wanted_have_bytes > status.wanted_bytes, "more of it than is wanted"),
+            (status.wanted_have_bytes > status.have_bytes, "more of what is wanted than of all"),
+            (full && status.wanted_have_bytes < status.wanted_bytes, "all but what is wanted"),
             (stats.uploaded_bytes > self.now.up, "more uploaded than it sent"),
             (
                 status.downloaded_ever_bytes > self.ever.down,
@@ -111,7 +122,7 @@ impl Tally {
         let said = (status.downloaded_ever_bytes, status.uploaded_ever_bytes);
         let faults = [
             (status.stats.uploaded_bytes != self.now.up, "not all that it sent"),
-            (recorded != Some(said), "what is recorded is not what was said"),
+            (recorded != Some(said) && !self.lossy, "what is recorded is not what was said"),
         ];
         faults.into_iter().find_map(|(wrong, what)| wrong.then_some(what))
     }

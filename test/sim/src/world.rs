@@ -3,7 +3,8 @@
 //! Safety is checked at every step (a claimed piece can be read, buffers stay within their
 //! bound, a committed have-bit is durable, no node counts more bytes than crossed the network),
 //! liveness at the end (every node has everything, durable, no buffer is out, and the sums
-//! agree). Every panic names the seed. That these checks bite is shown by `planted/run.sh`.
+//! agree). A leecher that wants some of the files must in the end have those, and never make
+//! another. Every panic names the seed. That these checks bite is shown by `planted/run.sh`.
 
 mod hostility;
 
@@ -13,21 +14,24 @@ use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::net::{IpAddr, SocketAddr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use base::{ConnId, HttpError, HttpReply, HttpRequest, Instant, PeerId, Rng, TorrentId};
+use base::{ConnId, FileIndex, HttpError, HttpReply, HttpRequest, Instant, PeerId, Rng, TorrentId};
 use discovery::tracker_client::Families;
 use node::hub::{self, Event as News, Hub};
 use node::limit::{Limits, Rates};
 use node::message::{PeerNews, ToHub, ToShard};
 use node::shard::{self, Shard};
 use storage::durability::SyncPolicy;
-use storage::job::DiskDone;
+use storage::job::{DiskDone, HashPart};
 
 use crate::content::Content;
 use crate::disk::{SimDisk, Started};
+use crate::fault::Countdown;
 use crate::hostile::{Hostile, Malice};
 use crate::network::{EndId, Item, Network, Owner};
 use crate::scenario::Scenario;
 use crate::tally::Tally;
+
+mod faults;
 
 /// Shards per node.
 pub const SHARDS: usize = 2;
@@ -66,6 +70,9 @@ enum Event {
     Prowl(usize),
     /// A hostile peer says something of its own.
     Pester(usize),
+    Kill {
+        power_cut: bool,
+    },
 }
 
 #[derive(Debug)]
@@ -76,6 +83,10 @@ struct Node {
     machines: Option<(Hub, Vec<Shard>)>,
     disk: SimDisk,
     torrent: TorrentId,
+    /// By file: to be had in this life.
+    wanted: Vec<bool>,
+    /// By file: to be had in some life.
+    ever_wanted: Vec<bool>,
     settled: bool,
     removed: bool,
     /// Pieces whose claim was checked against the disk.
@@ -109,6 +120,7 @@ pub struct World {
     finishing: bool,
     /// Since when everybody is done.
     done_at: Option<Instant>,
+    fault_came: bool,
 }
 
 /// What a run came to.
@@ -120,6 +132,8 @@ pub struct Outcome {
     pub steps: u64,
     /// A digest of the order of all events.
     pub history: u64,
+    /// The fault of the scenario came.
+    pub fault_came: bool,
 }
 
 /// Runs the world of `seed` to its end. Panics, naming the seed, if anything is wrong.
@@ -177,12 +191,18 @@ impl World {
             steps_now: 0,
             finishing: false,
             done_at: None,
+            fault_came: false,
             rng,
         };
         for index in 0..scenario.seeders + scenario.leechers {
             let mut disk = SimDisk::new(scenario.disk, world.rng.fork());
+            if let Some(fault) = scenario.fault.filter(|fault| fault.node == index) {
+                disk.countdown = Countdown::new(fault);
+            }
             if index < scenario.seeders {
                 disk.fill(&world.content);
+            } else if scenario.half_there {
+                disk.fill_half(&world.content);
             }
             let octet = u8::try_from(index + 1).expect("few nodes");
             world.nodes.push(Node {
@@ -191,6 +211,8 @@ impl World {
                 machines: None,
                 disk,
                 torrent: TorrentId(0),
+                wanted: vec![true; world.content.files.len()],
+                ever_wanted: vec![!scenario.selective; world.content.files.len()],
                 settled: false,
                 removed: false,
                 claimed: 0,
@@ -275,7 +297,12 @@ impl World {
             self.check();
         }
         self.check_end();
-        Outcome { lived: self.now.since(Instant::START), steps: self.steps, history: self.history }
+        Outcome {
+            lived: self.now.since(Instant::START),
+            steps: self.steps,
+            history: self.history,
+            fault_came: self.fault_came,
+        }
     }
 
     fn mix(&mut self, value: u64) {
@@ -331,6 +358,7 @@ impl World {
             }
             Event::Disk(node, shard, started) => {
                 let done: DiskDone = self.nodes[node].disk.finish(started, &self.content);
+                self.watch_for_fault();
                 self.shard(node, shard).on_disk(done, now);
             }
             Event::Dialed { from, conn, shard, to } => self.on_dial(from, conn, shard, to),
@@ -359,6 +387,7 @@ impl World {
             Event::Reset => self.reset(),
             Event::Prowl(index) => self.prowl(index),
             Event::Pester(index) => self.pester(index),
+            Event::Kill { power_cut } => self.kill(node, power_cut),
         }
         if node < self.nodes.len() {
             self.drain(node);
@@ -419,6 +448,13 @@ impl World {
             .collect();
         let mut spec = self.content.spec.clone();
         spec.writable = index >= self.scenario.seeders;
+        if spec.writable && self.scenario.selective {
+            self.choose(index);
+            spec.sequential = self.rng.chance(1, 3);
+        }
+        for (file, &wanted) in spec.files.iter_mut().zip(&self.nodes[index].wanted) {
+            file.wanted = wanted;
+        }
         let torrent = hub.add(spec, self.now).expect("a fresh hub has no torrents");
         let node = &mut self.nodes[index];
         node.machines = Some((hub, shards));
@@ -429,6 +465,28 @@ impl World {
         self.drain(index);
     }
 
+    /// Draws which files a leecher wants in this life: now and then all, now and then other ones
+    /// than before. Its user deletes some that are not wanted any more.
+    fn choose(&mut self, index: usize) {
+        let files = self.content.files.len();
+        let all = self.rng.chance(1, 4);
+        let again = self.nodes[index].epoch == 0 || self.rng.chance(2, 3);
+        if again {
+            let wanted = (0..files).map(|_| all || self.rng.chance(1, 2)).collect();
+            self.nodes[index].wanted = wanted;
+        }
+        let node = &mut self.nodes[index];
+        for (ever, wanted) in node.ever_wanted.iter_mut().zip(&node.wanted) {
+            *ever |= wanted;
+        }
+        for file in 0..files {
+            if !self.nodes[index].wanted[file] && self.rng.chance(1, 3) {
+                let file = FileIndex(u32::try_from(file).expect("few files"));
+                self.nodes[index].disk.delete(file);
+            }
+        }
+    }
+
     /// Pulls the plug of a leecher.
     fn crash(&mut self) {
         let leechers = u32::try_from(self.scenario.leechers).expect("few");
@@ -436,17 +494,7 @@ impl World {
         if self.finishing || self.nodes[index].machines.is_none() {
             return;
         }
-        for id in self.network.of_node(index) {
-            self.close(id);
-        }
-        let node = &mut self.nodes[index];
-        node.machines = None;
-        node.epoch += 1;
-        node.settled = false;
-        node.letters_at.clear();
-        node.disk.crash();
-        let pause = self.millis(20_000);
-        self.at(pause, index, Event::Restart(index));
+        self.kill(index, true);
     }
 
     /// Resets a connection.
@@ -613,10 +661,14 @@ impl World {
                     };
                     let disk = &self.nodes[node].disk;
                     let mut bytes = out.header.to_vec();
-                    bytes
-                        .extend(self.content.gather(out.block, |extent| {
-                            disk.read(extent).expect("it is resident")
-                        }));
+                    for part in &out.parts {
+                        bytes.extend(match *part {
+                            HashPart::File(extent) => disk.read(extent).expect("it is resident"),
+                            HashPart::Zeros(length) => {
+                                vec![0; usize::try_from(length).expect("small")]
+                            }
+                        });
+                    }
                     let now = self.now;
                     self.nodes[node].tally.on_sent(out.block);
                     let to = self.network.get(peer).map(|end| end.node);
@@ -706,9 +758,7 @@ impl World {
             }
             hub::Output::Event(News::Settled(_)) => self.nodes[node].settled = true,
             hub::Output::Event(News::Removed(_)) => self.nodes[node].removed = true,
-            hub::Output::Event(News::Failed(_, why)) => {
-                panic!("seed {}: node {node} failed: {why}", self.seed)
-            }
+            hub::Output::Event(News::Failed(_, why)) => self.on_failed(node, &why.to_string()),
             hub::Output::Event(News::Peer(_, addr, PeerNews::Banned)) => {
                 self.on_banned(node, addr);
             }
@@ -866,9 +916,20 @@ impl World {
         for (index, node) in self.nodes.iter().enumerate() {
             let seed = self.seed;
             assert!(
-                node.disk.is_durably_complete(&self.content),
+                node.disk.is_durably_complete(&self.content, &node.wanted),
                 "seed {seed}: node {index} is not durably complete"
             );
+            let leecher = index >= self.scenario.seeders;
+            for (file, _) in node.ever_wanted.iter().enumerate().filter(|(_, wanted)| !**wanted) {
+                let there = node.disk.has_file(FileIndex(u32::try_from(file).expect("few files")));
+                assert!(
+                    !leecher || !there,
+                    "seed {seed}: node {index} made the skipped file {file}"
+                );
+            }
+            let part = self.content.layout.part_file().is_some_and(|part| node.disk.has_file(part));
+            let all = node.wanted.iter().all(|wanted| *wanted);
+            assert!(!part || !all, "seed {seed}: node {index} leaves a part file for nothing");
             let wrong = node.tally.at_end(node.disk.recorded_totals());
             assert!(
                 wrong.is_none(),

@@ -85,7 +85,7 @@ const PLACES: &[Row] = &[
     ("get good.torrent --state pipe", 1, "cannot use the state database pipe: it is a pipe or a device\nhint: --state names a file"),
     ("get good.torrent --state large/x", 1, "cannot create the folder of the state database large/x: file exists\nhint: --state takes another place"),
     ("get good.torrent --state mixed/text", 1, "cannot use the state database mixed/text: file is not a database\nhint: --state takes another file; if this one is damaged, move it away, and torrents are checked again"),
-    ("get good.torrent --state newer.db", 1, "cannot use the state database newer.db: its version 99 is newer than 1\nhint: use the release that wrote it, or another file with --state"),
+    ("get good.torrent --state newer.db", 1, "cannot use the state database newer.db: its version 99 is newer than 2\nhint: use the release that wrote it, or another file with --state"),
     ("get good.torrent --state damaged.db", 1, "cannot use the state database damaged.db: database disk image is malformed\nhint: --state takes another file; if this one is damaged, move it away, and torrents are checked again"),
     ("get good.torrent --listen {taken}", 1, "cannot listen on {taken}: address in use\nhint: another program listens there; take another port, as in --listen 127.0.0.1:0"),
     ("get good.torrent --listen 192.0.2.1:0", 1, "cannot listen on 192.0.2.1:0: not an address of this machine\nhint: --listen 0.0.0.0:0 takes all of them"),

@@ -152,6 +152,8 @@ pub(crate) struct Walk {
     /// The download ended while we were here: `completed` is owed to those who know us as a
     /// leecher.
     pub(crate) finished: bool,
+    /// We want no more, and are not complete (BEP 21).
+    pub(crate) paused: bool,
     /// The swarm is short of peers: the next announce is wanted as early as allowed.
     pub(crate) hungry: bool,
 }
@@ -240,6 +242,8 @@ impl Walk {
             Event::Started
         } else if self.owes_completed(tracker, channel) {
             Event::Completed
+        } else if self.paused {
+            Event::Paused
         } else {
             Event::None
         }

@@ -30,6 +30,8 @@ fn spec(n: u8, goal: SeedGoal) -> TorrentSpec {
         peers: Vec::new(),
         writable: true,
         recheck: false,
+        reserve: false,
+        sequential: false,
         goal,
     }
 }
@@ -42,6 +44,8 @@ fn status(phase: Phase, downloaded_bytes: u64, uploaded: u64) -> Box<TorrentStat
         phase,
         have_bytes,
         total_bytes: TOTAL,
+        wanted_have_bytes: have_bytes,
+        wanted_bytes: TOTAL,
         stats,
         uploaded_ever_bytes,
         ..TorrentStatus::default()
@@ -146,6 +150,8 @@ fn news(event: &Event) -> String {
         Event::Settled(torrent) => format!("settled{}", torrent.0),
         Event::Failed(torrent, _) => format!("failed{}", torrent.0),
         Event::Trouble(torrent, _) => format!("trouble{}", torrent.0),
+        Event::Doubted(torrent, ..) => format!("doubted{}", torrent.0),
+        Event::Lost(torrent, pieces) => format!("lost{}:{pieces}", torrent.0),
         Event::GoalReached(torrent) => format!("goal{}", torrent.0),
         Event::Removed(torrent) => format!("removed{}", torrent.0),
         Event::Tracker(torrent, ..) => format!("tracker{}", torrent.0),
@@ -309,6 +315,24 @@ fn the_view_tells_only_what_changed() {
 }
 
 #[test]
+fn who_has_all_that_it_wants_but_not_all_there_is_never_says_completed() {
+    let mut rig = rig(None);
+    rig.hub.add(spec(1, SeedGoal::Ratio { per_mille: 1000 }), rig.now).unwrap();
+    rig.hear();
+    rig.says(ToHub::Status(TorrentId(0), status(Phase::Downloading, 0, 0)));
+    rig.tracker_answers();
+    let mut part = status(Phase::Seeding, 400, 0);
+    (part.have_bytes, part.wanted_have_bytes, part.wanted_bytes) = (450, 400, 400);
+    rig.says(ToHub::Status(TorrentId(0), part.clone()));
+    assert_eq!(rig.says(ToHub::Settled(TorrentId(0))), "settled0");
+    assert_eq!(rig.wait(Duration::from_secs(1800)), "paused!", "BEP 21, when it is due");
+    rig.tracker_answers();
+    part.uploaded_ever_bytes = 400;
+    let goal = rig.says(ToHub::Status(TorrentId(0), part));
+    assert_eq!(goal, "goal0 0<remove0 stopped!", "its share is of what was wanted");
+}
+
+#[test]
 fn a_tracker_that_hides_the_size_of_the_swarm_is_scraped_once() {
     const SILENT: &[u8] = b"d8:intervali1800e5:peers0:e";
     let mut rig = rig(None);
@@ -317,6 +341,7 @@ fn a_tracker_that_hides_the_size_of_the_swarm_is_scraped_once() {
     rig.says(ToHub::Status(TorrentId(0), status(Phase::Downloading, 0, 0)));
     assert_eq!(rig.tracker_says(SILENT), "tracker0 !", "a scrape has no event");
     rig.tracker_says(b"d5:filesd20:\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01d8:completei5e10:downloadedi9e10:incompletei7eeee");
+    rig.says(ToHub::Status(TorrentId(0), status(Phase::Seeding, TOTAL, 0)));
     rig.says(ToHub::Settled(TorrentId(0)));
     rig.http.truncate(1);
     assert_eq!(rig.tracker_says(SILENT), "tracker0", "once is enough");

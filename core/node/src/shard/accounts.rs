@@ -34,7 +34,7 @@ fn spec() -> TorrentSpec {
         files: vec![FileEntry {
             path: "file".into(),
             length_bytes: u64::from(BLOCK_BYTES),
-            padding: false,
+            ..FileEntry::default()
         }],
         piece_bytes: BLOCK_BYTES,
         total_bytes: u64::from(BLOCK_BYTES),
@@ -44,6 +44,8 @@ fn spec() -> TorrentSpec {
         peers: Vec::new(),
         writable: true,
         recheck: false,
+        reserve: false,
+        sequential: false,
         goal: SeedGoal::Forever,
     }
 }
@@ -67,7 +69,7 @@ fn drive(shard: &mut Shard, now: Instant) -> (Vec<ToHub>, Vec<u64>) {
         };
         let kind = match kind {
             JobKind::Open { .. } => {
-                DoneKind::Opened { stamps: Ok(Vec::<FileStamp>::new()), resume: None }
+                DoneKind::Opened { stamps: Ok(Vec::<FileStamp>::new()), resume: None, denied: None }
             }
             JobKind::Sync { .. } => DoneKind::Synced { result: Ok(Vec::new()) },
             JobKind::Commit { record } => {
@@ -75,7 +77,11 @@ fn drive(shard: &mut Shard, now: Instant) -> (Vec<ToHub>, Vec<u64>) {
                 DoneKind::Committed { result: Ok(()) }
             }
             JobKind::Close => DoneKind::Closed,
-            JobKind::Write { .. } | JobKind::Hash { .. } | JobKind::MakeResident { .. } => {
+            JobKind::Write { .. }
+            | JobKind::Hash { .. }
+            | JobKind::MakeResident { .. }
+            | JobKind::Copy { .. }
+            | JobKind::Remove { .. } => {
                 panic!("nothing is there to be written or read")
             }
         };

@@ -60,7 +60,11 @@ fn spec(n: u32) -> TorrentSpec {
         info_hash: InfoHash(hash),
         name: "t".into(),
         root: "/r".into(),
-        files: vec![FileEntry { path: "f".into(), length_bytes: total_bytes, padding: false }],
+        files: vec![FileEntry {
+            path: "f".into(),
+            length_bytes: total_bytes,
+            ..FileEntry::default()
+        }],
         piece_bytes: BLOCK_BYTES,
         total_bytes,
         digests: sha1(&[0; BLOCK_BYTES as usize]).repeat(PIECES as usize),
@@ -69,6 +73,8 @@ fn spec(n: u32) -> TorrentSpec {
         peers: Vec::new(),
         writable: true,
         recheck: false,
+        reserve: false,
+        sequential: false,
         goal: SeedGoal::Forever,
     }
 }
@@ -172,9 +178,7 @@ impl Rig {
     }
 
     fn stamps(&self) -> Vec<FileStamp> {
-        let length_bytes = u64::from(PIECES * BLOCK_BYTES);
-        let stamp = FileStamp { file: FileIndex(0), length_bytes, modified_ns: 1 };
-        if self.complete { vec![stamp] } else { Vec::new() }
+        if self.complete { vec![stamp()] } else { Vec::new() }
     }
 
     fn disk(&self, job: JobKind) -> DoneKind {
@@ -184,7 +188,7 @@ impl Rig {
                 let (operation, kind) = ("open", DiskErrorKind::Denied);
                 let error = DiskError { operation, path, kind, message };
                 let stamps = if self.broken { Err(error) } else { Ok(self.stamps()) };
-                DoneKind::Opened { stamps, resume: None }
+                DoneKind::Opened { stamps, resume: None, denied: None }
             }
             JobKind::Write { blocks, mut hash, .. } => {
                 for (buf, length) in &blocks {
@@ -197,9 +201,11 @@ impl Rig {
                 hash.update(&[0; BLOCK_BYTES as usize]);
                 DoneKind::Hashed { result: Ok(hash) }
             }
-            JobKind::MakeResident { .. } => DoneKind::Resident { result: Ok(()) },
-            JobKind::Sync { .. } => DoneKind::Synced { result: Ok(self.stamps()) },
+            JobKind::MakeResident { .. } => DoneKind::Resident { result: Ok(Vec::new()) },
+            // What was written is there.
+            JobKind::Sync { .. } => DoneKind::Synced { result: Ok(vec![stamp()]) },
             JobKind::Commit { .. } => DoneKind::Committed { result: Ok(()) },
+            JobKind::Copy { .. } | JobKind::Remove { .. } => panic!("there is no part file"),
             JobKind::Close => DoneKind::Closed,
         }
     }
@@ -219,6 +225,11 @@ impl Rig {
     }
 }
 
+fn stamp() -> FileStamp {
+    let length_bytes = u64::from(PIECES * BLOCK_BYTES);
+    FileStamp { file: FileIndex(0), length_bytes, modified_ns: 1 }
+}
+
 fn letter(message: &ToHub) -> String {
     match message {
         ToHub::Status(torrent, _) => format!("status{}", torrent.0),
@@ -226,6 +237,8 @@ fn letter(message: &ToHub) -> String {
         ToHub::Settled(torrent) => format!("settled{}", torrent.0),
         ToHub::Failed(torrent, _) => format!("failed{}", torrent.0),
         ToHub::Trouble(torrent, _) => format!("trouble{}", torrent.0),
+        ToHub::Doubted(torrent, ..) => format!("doubted{}", torrent.0),
+        ToHub::Lost(torrent, pieces) => format!("lost{}:{pieces}", torrent.0),
         ToHub::Removed(torrent) => format!("removed{}", torrent.0),
         ToHub::LeaseWanted { direction, .. } => format!("lease{direction:?}"),
         ToHub::Peer(torrent, _, news) => format!("peer{}{news:?}", torrent.0),

@@ -6,6 +6,8 @@ use keys::sha1;
 use super::*;
 use crate::layout::FileEntry;
 
+mod doubt;
+
 const NOW: Instant = Instant::START;
 
 struct Rig {
@@ -18,7 +20,8 @@ struct Rig {
 fn rig(pieces: u32, recheck: bool) -> Rig {
     let data: Vec<u8> = (0..pieces * BLOCK_BYTES).map(|i| u8::try_from(i % 251).unwrap()).collect();
     let digests = data.chunks(BLOCK_BYTES as usize).flat_map(sha1).collect();
-    let file = FileEntry { path: "f".into(), length_bytes: data.len() as u64, padding: false };
+    let length_bytes = data.len() as u64;
+    let file = FileEntry { path: "f".into(), length_bytes, ..FileEntry::default() };
     let spec = Spec {
         torrent: TorrentId(0),
         info_hash: InfoHash([1; 20]),
@@ -46,7 +49,10 @@ impl Rig {
 
     fn open(&mut self, stamps: Vec<FileStamp>, resume: Option<ResumeRecord>) {
         let id = self.job().id;
-        self.answer(id, DoneKind::Opened { stamps: Ok(stamps), resume: resume.map(Box::new) });
+        self.answer(
+            id,
+            DoneKind::Opened { stamps: Ok(stamps), resume: resume.map(Box::new), denied: None },
+        );
     }
 
     fn block(&mut self, piece: u32) {
@@ -230,6 +236,35 @@ fn full_disk_is_said_once_and_the_write_is_tried_again() {
 }
 
 #[test]
+fn a_full_disk_is_over_when_what_failed_is_written_and_not_when_something_else_is() {
+    let mut rig = rig(2, false);
+    rig.open(Vec::new(), None);
+    rig.store.poll_output();
+    rig.store.poll_output();
+    rig.block(0);
+    let job = rig.job();
+    let JobKind::Write { blocks, hash, .. } = job.kind else { panic!("a write") };
+    let result = Err(disk_error(DiskErrorKind::Full));
+    rig.answer(job.id, DoneKind::Written { blocks, hash, result });
+    assert!(matches!(rig.store.poll_output(), Some(Output::Trouble(_))));
+    rig.block(1);
+    let at = rig.store.deadline().unwrap();
+    rig.store.on_deadline(at, &mut rig.pool);
+    // Both are tried. There is room for one, with `--preallocate` for a smaller file.
+    let again = rig.job();
+    rig.write();
+    assert!(matches!(rig.store.poll_output(), Some(Output::PieceDone(PieceIndex(1)))));
+    let JobKind::Write { blocks, hash, .. } = again.kind else { panic!("a write") };
+    let result = Err(disk_error(DiskErrorKind::Full));
+    rig.answer(again.id, DoneKind::Written { blocks, hash, result });
+    assert!(rig.store.poll_output().is_none(), "said once");
+    let at = rig.store.deadline().unwrap();
+    rig.store.on_deadline(at, &mut rig.pool);
+    rig.write();
+    assert!(matches!(rig.store.poll_output(), Some(Output::Recovered)));
+}
+
+#[test]
 fn stop_gives_back_every_buffer_and_waits_for_jobs_under_way() {
     let mut rig = rig(2, false);
     rig.open(Vec::new(), None);
@@ -261,8 +296,8 @@ fn stop_gives_back_every_buffer_and_waits_for_jobs_under_way() {
 fn rig_with_a_block_ahead() -> Rig {
     let mut rig = rig(3, false);
     rig.store = {
-        let file =
-            FileEntry { path: "f".into(), length_bytes: rig.data.len() as u64, padding: false };
+        let length_bytes = rig.data.len() as u64;
+        let file = FileEntry { path: "f".into(), length_bytes, ..FileEntry::default() };
         let spec = Spec {
             torrent: TorrentId(0),
             info_hash: InfoHash([1; 20]),

@@ -7,20 +7,31 @@ use proptest::prelude::{prop_assert, prop_assert_eq, proptest};
 
 use super::*;
 
-/// `"1*21"`: how many peers have each piece; `*` for one that we have. Pieces of `blocks` blocks.
+/// `"1*21"`: how many peers have each piece; `*` for one that we have, `-` for one that nobody
+/// wants and two peers have. Pieces of `blocks` blocks.
 fn picker(notation: &str, blocks: u32) -> Picker {
+    picker_in(Order::Rarest, notation, blocks)
+}
+
+fn picker_in(order: Order, notation: &str, blocks: u32) -> Picker {
     let count = u32::try_from(notation.len()).unwrap();
     let mut have = Bitfield::empty(count);
+    let mut wanted = Bitfield::full(count);
     for (piece, symbol) in (0..).map(PieceIndex).zip(notation.chars()) {
         if symbol == '*' {
             have.set(piece);
         }
+        if symbol == '-' {
+            wanted.clear(piece);
+        }
     }
     let piece_bytes = blocks * BLOCK_BYTES;
     let total = u64::from(piece_bytes) * u64::from(count);
-    let mut picker = Picker::new(&have, piece_bytes, total, &mut Rng::from_seed(1));
+    let sizes = (piece_bytes, total);
+    let mut picker = Picker::new(&have, &wanted, sizes, order, &mut Rng::from_seed(1));
     for (piece, symbol) in (0..).map(PieceIndex).zip(notation.chars()) {
-        for _ in 0..symbol.to_digit(10).unwrap_or(0) {
+        let peers = if symbol == '-' { 2 } else { symbol.to_digit(10).unwrap_or(0) };
+        for _ in 0..peers {
             picker.on_peer_has(piece);
         }
     }
@@ -73,6 +84,8 @@ fn rarest_piece_that_the_peer_has_comes_first() {
         ("****31245", "xxxxxxxxx", "5.0 6.0 4.0 7.0 8.0"),
         ("****31245", "....x.x.x", "6.0 4.0 8.0"),
         ("****3", "xxxx.", ""),
+        ("****3--2", "xxxxxxxx", "7.0 4.0"),
+        ("****-", "xxxxx", ""),
         ("*****", "xxxxx", ""),
     ] {
         let mut picker = picker(availability, 1);
@@ -86,7 +99,9 @@ fn rarest_piece_that_the_peer_has_comes_first() {
 fn two_that_hear_the_same_ask_for_different_pieces() {
     let picked = |seed| {
         let mut rng = Rng::from_seed(seed);
-        let mut picker = Picker::new(&Bitfield::empty(200), BLOCK_BYTES, 200 * 16_384, &mut rng);
+        let (none, all) = (Bitfield::empty(200), Bitfield::full(200));
+        let sizes = (BLOCK_BYTES, 200 * 16_384);
+        let mut picker = Picker::new(&none, &all, sizes, Order::Rarest, &mut rng);
         (0..200).for_each(|piece| picker.on_peer_has(PieceIndex(piece)));
         let mut out = Vec::new();
         picker.pick(&Bitfield::full(200), 50, &anybody(), &mut rng, &mut out);
@@ -103,6 +118,59 @@ fn what_others_have_too_waits_for_what_only_this_peer_has() {
     let mut picker = picker("****31", 3);
     assert_eq!(picked(&mut picker, "xxxxx.", None, 1), "4.0");
     assert_eq!(picked(&mut picker, "xxxxxx", None, 4), "5.0 5.1 5.2 4.1");
+}
+
+#[test]
+fn in_sequence_the_lowest_piece_that_the_peer_has_comes_first() {
+    for (availability, peer_has, expected) in [
+        ("31245", "xxxxx", "0.0 1.0 2.0 3.0 4.0"),
+        ("31245", ".x.xx", "1.0 3.0 4.0"),
+        ("3-2*5", "xxxxx", "0.0 2.0 4.0"),
+    ] {
+        let mut picker = picker_in(Order::Sequential, availability, 1);
+        assert_eq!(picked(&mut picker, peer_has, None, 9), expected, "{availability} {peer_has}");
+    }
+}
+
+#[test]
+fn in_sequence_a_piece_that_failed_comes_before_later_ones() {
+    let mut picker = picker_in(Order::Sequential, "1111", 1);
+    assert_eq!(picked(&mut picker, "xxxx", None, 2), "0.0 1.0");
+    picker.on_block(block(0, 0), ConnId(1), addr(1), true);
+    picker.on_piece_failed(PieceIndex(0));
+    picker.give_back(block(1, 0));
+    assert_eq!(picked(&mut picker, "xxxx", None, 3), "0.0 1.0 2.0");
+}
+
+#[test]
+fn in_sequence_what_is_begun_comes_before_what_is_rarer() {
+    let mut picker = picker_in(Order::Sequential, "4311", 3);
+    assert_eq!(picked(&mut picker, "xx..", None, 1), "0.0");
+    assert_eq!(picked(&mut picker, ".x..", None, 1), "1.0");
+    assert_eq!(picked(&mut picker, "xxxx", None, 6), "0.1 0.2 1.1 1.2 2.0 2.1");
+}
+
+#[test]
+fn several_peers_share_the_work_in_sequence() {
+    let mut picker = picker_in(Order::Sequential, "222", 2);
+    assert_eq!(picked(&mut picker, "xxx", None, 1), "0.0");
+    assert_eq!(picked(&mut picker, "xxx", None, 3), "0.1 1.0 1.1");
+    assert_eq!(picked(&mut picker, "xxx", Some(0), 1), "2.0");
+}
+
+#[test]
+fn what_nobody_wants_is_neither_asked_for_nor_taken() {
+    let mut picker = picker("****-1", 1);
+    let mut out = Vec::new();
+    picker.pick_allowed(PieceIndex(4), 5, &anybody(), &mut out);
+    assert_eq!(shown(&out), "");
+    assert_eq!(picker.on_block(block(4, 0), ConnId(1), addr(1), false), Accepted::Duplicate);
+    assert_eq!((picker.lacks(PieceIndex(4)), picker.lacks(PieceIndex(5))), (false, true));
+    assert_eq!(picked(&mut picker, "xxxxxx", None, 5), "5.0");
+    assert!(picker.is_endgame() && !picker.is_complete());
+    picker.on_block(block(5, 0), ConnId(1), addr(1), true);
+    picker.on_piece_done(PieceIndex(5));
+    assert!(picker.is_complete());
 }
 
 #[test]
@@ -181,8 +249,9 @@ fn a_piece_lost_before_it_was_whole_is_wanted_again_and_nobody_is_to_blame() {
 #[test]
 fn the_last_block_is_as_long_as_the_torrent_says() {
     let total = u64::from(3 * BLOCK_BYTES) + 5;
-    let mut picker =
-        Picker::new(&Bitfield::empty(2), 2 * BLOCK_BYTES, total, &mut Rng::from_seed(0));
+    let (have, wanted) = (Bitfield::empty(2), Bitfield::full(2));
+    let sizes = (2 * BLOCK_BYTES, total);
+    let mut picker = Picker::new(&have, &wanted, sizes, Order::Rarest, &mut Rng::from_seed(0));
     let mut out = Vec::new();
     picker.pick(&Bitfield::full(2), 9, &anybody(), &mut Rng::from_seed(0), &mut out);
     let lengths: u64 = out.iter().map(|block| u64::from(block.length_bytes)).sum();
@@ -206,7 +275,13 @@ proptest! {
     fn random_life_keeps_invariants_and_finishes(seed: u64, pieces in 1_u32..30, blocks in 1_u32..4) {
         let mut rng = Rng::from_seed(seed);
         let total = u64::from(pieces * blocks * BLOCK_BYTES) - u64::from(rng.below(BLOCK_BYTES));
-        let mut picker = Picker::new(&Bitfield::empty(pieces), blocks * BLOCK_BYTES, total, &mut rng);
+        let mut wanted = Bitfield::full(pieces);
+        for piece in (0..pieces).map(PieceIndex) {
+            if rng.chance(1, 4) { wanted.clear(piece); }
+        }
+        let order = if rng.chance(1, 2) { Order::Rarest } else { Order::Sequential };
+        let (have, sizes) = (Bitfield::empty(pieces), (blocks * BLOCK_BYTES, total));
+        let mut picker = Picker::new(&have, &wanted, sizes, order, &mut rng);
         let mut peers: Vec<Played> = Vec::new();
         for turn in 0_u64..4_000 {
             if picker.is_complete() {
@@ -234,7 +309,13 @@ proptest! {
                         && let Some(naive) = naive.filter(|_| !asker.alone)
                     {
                         let available = |p: PieceIndex| picker.availability[p.0 as usize];
-                        prop_assert_eq!(available(first.piece), available(naive), "turn {}", turn);
+                        match order {
+                            Order::Rarest => prop_assert_eq!(
+                                available(first.piece), available(naive), "turn {}", turn
+                            ),
+                            Order::Sequential => prop_assert_eq!(first.piece, naive),
+                        }
+                        prop_assert!(asked.iter().all(|block| wanted.has(block.piece)));
                     }
                 }
                 3 if picker.is_endgame() && !asker.alone => {
@@ -349,13 +430,19 @@ fn a_suspect_shares_no_piece_and_leaves_delicate_ones_to_others() {
     assert_eq!(picked(&mut picker, "xxxxxxx", None, 9), "4.1 5.0 5.1");
 }
 
-/// The rarest missing piece that the peer has, when no partial or random rule comes before.
+/// The rarest missing piece that the peer has, or in sequence the lowest, when no partial or random rule comes before.
 fn naive_rarest(picker: &Picker, has: &Bitfield) -> Option<PieceIndex> {
     let started = picker.partials.len() + picker.verifying.len() + picker.have_count as usize;
     let open = picker.partials.iter().any(|(piece, partial)| partial.free > 0 && has.has(*piece));
-    if open || started < RANDOM_FIRST_PIECES as usize {
+    let missing = |piece: &PieceIndex| matches!(picker.pieces[piece.0 as usize], Piece::Missing(_));
+    if open {
         return None;
     }
-    let missing = |piece: &PieceIndex| matches!(picker.pieces[piece.0 as usize], Piece::Missing(_));
+    if picker.sequence == Order::Sequential {
+        return has.ones().find(missing);
+    }
+    if started < RANDOM_FIRST_PIECES as usize {
+        return None;
+    }
     has.ones().filter(missing).min_by_key(|piece| picker.availability[piece.0 as usize])
 }

@@ -68,7 +68,7 @@ impl Swarm {
         for session in self.sessions.values_mut() {
             session.wanted_ticks += u32::from(session.am_interested);
         }
-        if self.have.is_full() {
+        if self.is_complete() {
             self.find_dependents();
         }
         let conns: Vec<ConnId> = self.sessions.keys().copied().collect();
@@ -91,7 +91,7 @@ impl Swarm {
             return spread.keeps_to_itself(conn);
         }
         let session = &self.sessions[&conn];
-        if self.have.is_full() {
+        if self.is_complete() {
             return (session.left_debt || session.dependent) && self.uplink.is_busy();
         }
         let (given, got) = (session.up.total(), session.down.total());
@@ -102,7 +102,7 @@ impl Swarm {
         choker::is_debtor(given, got, patience * self.allowance())
     }
 
-    /// We are complete: nobody can give us anything any more, and who did not is remembered for as
+    /// We want nothing more: nobody can give us anything any more, and who did not is remembered for as
     /// long as others wait.
     pub(super) fn remember_debts(&mut self) {
         let allowance = self.allowance();
@@ -189,7 +189,7 @@ impl Swarm {
         let busy = self.uplink.is_busy();
         let slots = choker::slots(&candidates, self.uplink.slots, busy);
         self.uplink = Uplink { slots, was_busy: busy, ..Uplink::default() };
-        let seeding = self.have.is_full();
+        let seeding = self.is_complete();
         let situation = Situation {
             seeding,
             slots: self.slots(),

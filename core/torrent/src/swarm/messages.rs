@@ -43,6 +43,9 @@ impl Swarm {
             Message::Extended { id: extended::HANDSHAKE_ID, payload } => {
                 self.on_hello(conn, payload);
             }
+            Message::Extended { id: extended::DONT_HAVE_ID, payload } => {
+                self.on_dont_have(conn, payload);
+            }
             Message::KeepAlive
             | Message::Port(_)
             | Message::Suggest(_)
@@ -83,7 +86,7 @@ impl Swarm {
                 spread.on_have(conn, piece, self.picker.availability(piece));
                 self.show_more();
             }
-            let lacking = !self.have.has(piece);
+            let lacking = self.picker.lacks(piece);
             let session = self.session(conn);
             session.useful += u32::from(lacking);
             self.update_interest(conn);
@@ -110,7 +113,7 @@ impl Swarm {
             return;
         }
         for piece in before.differences(&session.have) {
-            let lacking = u32::from(!self.have.has(piece));
+            let lacking = u32::from(self.picker.lacks(piece));
             if session.have.has(piece) {
                 session.useful += lacking;
                 self.picker.on_peer_has(piece);
@@ -130,7 +133,7 @@ impl Swarm {
     /// Tells the peer whether we want something, when that changed.
     pub(super) fn update_interest(&mut self, conn: ConnId) {
         let session = self.sessions.get_mut(&conn).expect("the caller saw it alive");
-        let wants = session.useful > 0 && self.shape.wants;
+        let wants = session.useful > 0;
         if wants != session.am_interested && session.peer_id.is_some() && self.ready {
             session.am_interested = wants;
             session.say(if wants { Message::Interested } else { Message::NotInterested });
@@ -138,9 +141,9 @@ impl Swarm {
         }
     }
 
-    /// Two that are complete only cost each other a connection.
+    /// Two that want nothing only cost each other a connection.
     pub(super) fn close_if_useless(&mut self, conn: ConnId) {
-        let complete = self.ready && self.have.is_full();
+        let complete = self.is_complete();
         if let Some(session) = self.sessions.get(&conn)
             && complete
             && (session.have.is_full() || session.upload_only)
@@ -229,7 +232,11 @@ impl Swarm {
         if let Some(reqq) = hello.reqq {
             session.pipeline.on_reqq(reqq);
         }
-        session.client = hello.version;
+        // It may come again when something changed (BEP 10), without what did not.
+        if hello.m.iter().any(|(name, _)| name == extended::DONT_HAVE) {
+            session.dont_have_id = hello.id_of(extended::DONT_HAVE);
+        }
+        session.client = hello.version.or(session.client.take());
         session.upload_only = hello.upload_only;
         if let (Some(ip), Some(port)) = (hello.your_ip, self.config.listen_port) {
             let from = self.session(conn).addr.ip();

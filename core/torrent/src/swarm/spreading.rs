@@ -84,6 +84,7 @@ impl Swarm {
         if self.spread.is_some() {
             return;
         }
+        let have = &self.have;
         let mut told = Vec::new();
         for (&conn, session) in &mut self.sessions {
             let Some(shown) = &mut session.shown else { continue };
@@ -99,7 +100,8 @@ impl Swarm {
                 session.shown = None;
             }
             for piece in hidden {
-                if !session.have.has(piece) {
+                // What we lost meanwhile is told when it is there again.
+                if have.has(piece) && !session.have.has(piece) {
                     session.say(Message::Have(piece));
                 }
             }

@@ -7,6 +7,7 @@
 //! somebody has. Every test ends with a stop that must give every buffer back.
 
 mod justice;
+mod losses;
 mod manners;
 mod turnover;
 mod world;
@@ -15,6 +16,7 @@ use base::BLOCK_BYTES;
 use wire::peer;
 
 use super::*;
+use crate::session::REQUESTS_QUEUED_MAX;
 use world::{PIECE_BLOCKS, World, addr, block, conn, encode, name};
 
 /// What four blocks of a piece look like in requests and elsewhere: `all("a:req", 0)`.
@@ -31,7 +33,7 @@ fn what_we_have_is_said_first_and_not_before_storage_is_ready() {
         ("*.", "f", "a:bits*. "),
         ("*.", "", "a:bits*. "),
         ("**", "f", "a:have_all "),
-        ("**", "fx", "a:have_all a:hello "),
+        ("**", "fx", "a:have_all a:hello_upload_only "),
     ] {
         let mut w = World::unready(2);
         assert_eq!(w.meet('a', kind), "a:handshake");
@@ -330,6 +332,42 @@ fn a_piece_that_storage_lost_before_it_was_whole_is_asked_again_and_nobody_is_bl
 }
 
 #[test]
+fn only_what_is_wanted_makes_us_interested_and_is_asked_for() {
+    let mut w = World::choosing("...", ".*.");
+    w.meet('a', "f");
+    assert_eq!(w.says('a', "bits*.* unchoke"), "", "it has nothing that we want");
+    assert_eq!(w.says('a', "allow0 allow2"), "");
+    let asked = format!("a:interested {}", all("a:req", 1));
+    assert_eq!(w.says('a', "have1"), asked);
+}
+
+#[test]
+fn who_wants_nothing_more_says_so_and_goes_on_giving() {
+    let mut w = World::choosing("...", ".*.");
+    w.with('a', "fx", "have_all unchoke").with('b', "fx", "interested").with('c', "f", "have1");
+    w.says('a', "piece1.0 piece1.1 piece1.2 piece1.3");
+    // Of `a` and `c` nothing is wanted, and `a` wants nothing. `b` is told.
+    let done = w.done(1);
+    let mut words: Vec<&str> = done.split(' ').collect();
+    words.sort_unstable();
+    let expected =
+        ["a:close(NothingToGive)", "b:have1", "b:hello_upload_only", "c:bored", "c:have1"];
+    assert_eq!(words, expected, "{done}");
+    assert_eq!(w.says('b', "req1.0"), "read1.0+1");
+    let newcomer = "d:handshake d:bits.*. d:hello_upload_only";
+    assert_eq!(w.meet('d', "fx"), newcomer, "and from the start to who comes later");
+    assert_eq!(w.says('d', "upload_only"), "d:close(NothingToGive)");
+}
+
+#[test]
+fn who_only_gives_is_upload_only_with_whatever_it_has() {
+    let mut w = World::choosing("*.", "..");
+    assert_eq!(w.meet('a', "fx"), "a:handshake a:bits*. a:hello_upload_only");
+    assert_eq!(w.says('a', "have1 unchoke"), "");
+    assert_eq!(w.says('a', "have0"), "a:close(NothingToGive)");
+}
+
+#[test]
 fn two_that_are_complete_part() {
     for words in ["have_all", "bits*", "have0", "upload_only"] {
         let mut w = World::new("*");
@@ -496,7 +534,9 @@ fn a_peer_that_we_do_not_read_is_neither_silent_nor_slow() {
     w.with('a', "f", "have_all unchoke");
     // A full disk, or a limit far below what comes: there is nothing to read it with.
     assert!(w.swarm.recv_plan(conn('a'), 0, &mut w.pool).is_none());
-    assert!(keepalives(w.wait(600)), "it is neither given up nor asked less");
+    let heard = w.wait(600);
+    assert!(heard.contains("keepalive"), "it must not take us for gone: {heard}");
+    assert!(keepalives(heard), "it is neither given up nor asked less");
     // From here on it is heard, and says nothing.
     let plan = w.swarm.recv_plan(conn('a'), usize::MAX, &mut w.pool).unwrap();
     w.swarm.on_received(conn('a'), plan, 0, w.now, &mut w.pool);

@@ -81,11 +81,7 @@ impl Swarm {
     }
 
     fn is_short_of_peers(&self) -> bool {
-        !self.stopped
-            && self.ready
-            && self.shape.wants
-            && !self.have.is_full()
-            && self.sessions.len() < 4
+        !self.stopped && self.ready && !self.picker.is_complete() && self.sessions.len() < 4
     }
 
     fn may_dial(&self) -> bool {

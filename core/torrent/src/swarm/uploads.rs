@@ -10,7 +10,7 @@ use std::net::IpAddr;
 use base::{BLOCK_BYTES, BlockId, ConnId, Instant, PieceIndex};
 use wire::peer::Message;
 
-use super::{CloseReason, Output, Swarm};
+use super::{Output, Swarm};
 use crate::allowed_fast::{SET_PIECES, allowed_fast};
 
 /// Bytes per peer between disk and socket: fills 1 Gbit/s at 16 ms of disk and scheduling.
@@ -23,7 +23,7 @@ const RUN_BYTES_MAX: u32 = 512 * 1024;
 #[derive(Debug)]
 pub(super) struct Run {
     pub(super) conn: ConnId,
-    blocks: Vec<BlockId>,
+    pub(super) blocks: Vec<BlockId>,
 }
 
 impl Swarm {
@@ -52,7 +52,7 @@ impl Swarm {
     pub fn on_resident(&mut self, key: u64, readable: bool) {
         let Some(run) = self.residents.remove(&key) else { return };
         if !readable {
-            return self.close(run.conn, CloseReason::Unreadable);
+            return self.refuse(&run);
         }
         for block in run.blocks {
             self.outputs.push_back(Output::SendBlock(run.conn, block));

@@ -3,6 +3,15 @@ use proptest::prelude::*;
 use super::*;
 
 #[test]
+fn dont_have_names_one_piece_in_four_bytes() {
+    assert_eq!(decode_dont_have(&encode_dont_have(PieceIndex(258))), Some(PieceIndex(258)));
+    assert_eq!(encode_dont_have(PieceIndex(258)), [0, 0, 1, 2]);
+    for wrong in [&[][..], &[0; 3], &[0; 5]] {
+        assert_eq!(decode_dont_have(wrong), None);
+    }
+}
+
+#[test]
 fn handshake_of_a_real_client_decodes() {
     let payload = b"d12:complete_agoi-1e1:md11:lt_donthavei7e10:share_modei8e11:upload_onlyi3e\
         12:ut_holepunchi4e11:ut_metadatai2e6:ut_pexi1ee13:metadata_sizei172e4:reqqi2000e\

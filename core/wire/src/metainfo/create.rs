@@ -1,6 +1,6 @@
 //! Torrent files of our own making.
 //!
-//! Source: BEP 3 ("metainfo files"), 12 (tiers), 27 (`private`).
+//! Source: BEP 3 ("metainfo files"), 12 (tiers), 27 (`private`), 47 (attributes, links).
 
 use base::UnixTime;
 use keys::Digest20;
@@ -36,11 +36,28 @@ pub struct NewTorrent {
 /// The files of a new torrent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Content {
-    /// One file of this length in bytes.
-    Single(u64),
-    /// Files below a folder: components of the path and length in bytes of each, in the order
-    /// of their bytes.
-    Multiple(Vec<(Vec<String>, u64)>),
+    /// One file.
+    Single {
+        /// Its length in bytes.
+        length_bytes: u64,
+        /// It is a program.
+        executable: bool,
+    },
+    /// Files below a folder, in the order of their bytes.
+    Multiple(Vec<NewFile>),
+}
+
+/// One file of a new torrent that has several. The order is by path.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct NewFile {
+    /// Components of its path below the torrent's folder.
+    pub path: Vec<String>,
+    /// Its length in bytes; 0 for a link.
+    pub length_bytes: u64,
+    /// It is a program.
+    pub executable: bool,
+    /// It is a symbolic link to what has this path below the torrent's folder.
+    pub symlink: Option<Vec<String>>,
 }
 
 impl NewTorrent {
@@ -73,12 +90,21 @@ impl NewTorrent {
             .with_some("private", self.private.then_some(1_u32))
             .with_some("source", self.source.as_deref());
         match &self.content {
-            Content::Single(length_bytes) => info.with("length", int(*length_bytes)),
+            Content::Single { length_bytes, executable } => {
+                info.with_some("attr", executable.then_some("x")).with("length", int(*length_bytes))
+            }
             Content::Multiple(files) => {
-                let files = files.iter().map(|(path, length_bytes)| {
+                let files = files.iter().map(|file| {
+                    let attr = match (&file.symlink, file.executable) {
+                        (Some(_), _) => Some("l"),
+                        (None, true) => Some("x"),
+                        (None, false) => None,
+                    };
                     OwnedValue::dict()
-                        .with("length", int(*length_bytes))
-                        .with("path", strings(path))
+                        .with_some("attr", attr)
+                        .with("length", int(file.length_bytes))
+                        .with("path", strings(&file.path))
+                        .with_some("symlink path", file.symlink.as_deref().map(strings))
                 });
                 info.with("files", files.collect::<Vec<_>>())
             }

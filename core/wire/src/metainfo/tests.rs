@@ -7,7 +7,7 @@ fn single() -> NewTorrent {
         name: "file.bin".to_owned(),
         piece_bytes: 16_384,
         pieces: vec![[1; 20], [2; 20], [3; 20]],
-        content: Content::Single(40_000),
+        content: Content::Single { length_bytes: 40_000, executable: false },
         private: false,
         source: None,
         trackers: Vec::new(),
@@ -79,9 +79,11 @@ fn single_file_torrent_of_ours_decodes() {
 
 #[test]
 fn last_piece_may_be_full() {
-    let torrent = NewTorrent { content: Content::Single(3 * 16_384), ..single() };
+    let content = Content::Single { length_bytes: 3 * 16_384, executable: true };
+    let torrent = NewTorrent { content, ..single() };
     let info = Info::decode(&torrent.encode_info()).unwrap();
     assert_eq!(info.piece_length(PieceIndex(2)), Some(16_384));
+    assert!(info.files[0].executable);
 }
 
 #[test]
@@ -89,8 +91,17 @@ fn multiple_file_torrent_of_ours_decodes() {
     let torrent = NewTorrent {
         name: "folder".to_owned(),
         content: Content::Multiple(vec![
-            (strings(&["a.txt"]), 0),
-            (strings(&["sub", "b.txt"]), 40_000),
+            NewFile { path: strings(&["a.txt"]), executable: true, ..NewFile::default() },
+            NewFile {
+                path: strings(&["link"]),
+                symlink: Some(strings(&["sub", "b.txt"])),
+                ..NewFile::default()
+            },
+            NewFile {
+                path: strings(&["sub", "b.txt"]),
+                length_bytes: 40_000,
+                ..NewFile::default()
+            },
         ]),
         private: true,
         source: Some("SRC".to_owned()),
@@ -101,8 +112,11 @@ fn multiple_file_torrent_of_ours_decodes() {
         ..single()
     };
     let metainfo = Metainfo::decode(&torrent.encode()).unwrap();
-    assert_eq!(paths(&metainfo.info), ["folder/a.txt", "folder/sub/b.txt"]);
-    assert_eq!(metainfo.info.files[1].display_path(), "folder/sub/b.txt");
+    let files = &metainfo.info.files;
+    assert_eq!(paths(&metainfo.info), ["folder/a.txt", "folder/link", "folder/sub/b.txt"]);
+    assert_eq!(files[2].display_path(), "folder/sub/b.txt");
+    assert_eq!(files.iter().map(|file| file.executable).collect::<Vec<_>>(), [true, false, false]);
+    assert_eq!(files[1].symlink, Some("folder/sub/b.txt".into()));
     assert!(metainfo.info.private && !metainfo.info.single_file);
     assert_eq!(metainfo.info.source.as_deref(), Some("SRC"));
     let tiers = [strings(&["http://a/x", "udp://b:1"]), strings(&["http://c/x"])];
@@ -416,12 +430,18 @@ prop_compose! {
         date in prop::option::of(any::<i64>()),
     ) -> NewTorrent {
         let mut files: Vec<_> =
-            files.into_iter().map(|(name, length)| (vec![name], length)).collect();
-        files[0].1 += 1;
-        let total: u64 = if single { files[0].1 } else { files.iter().map(|file| file.1).sum() };
+            files.into_iter().map(|(name, length_bytes)| {
+                let executable = length_bytes % 2 == 1;
+                NewFile { path: vec![name], length_bytes, executable, symlink: None }
+            }).collect();
+        files[0].length_bytes += 1;
+        let first = files[0].length_bytes;
+        let total = if single { first } else { files.iter().map(|file| file.length_bytes).sum() };
         let pieces = (0..total.div_ceil(16_384)).map(|piece| [piece.to_le_bytes()[0]; 20]).collect();
-        let content =
-            if single { Content::Single(files[0].1) } else { Content::Multiple(files) };
+        let content = match single {
+            true => Content::Single { length_bytes: first, executable: private },
+            false => Content::Multiple(files),
+        };
         NewTorrent {
             name,
             piece_bytes: 16_384,

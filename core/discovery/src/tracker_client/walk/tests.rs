@@ -9,7 +9,13 @@ fn at(s: u64) -> Instant {
 /// Trackers named by letters: `"ab c"` is a tier of two and a tier of one; capitals have two
 /// families.
 fn walk(tiers: &str) -> Walk {
-    let mut walk = Walk { trackers: Vec::new(), tiers: Vec::new(), finished: false, hungry: false };
+    let mut walk = Walk {
+        trackers: Vec::new(),
+        tiers: Vec::new(),
+        finished: false,
+        paused: false,
+        hungry: false,
+    };
     for tier in tiers.split(' ') {
         let mut order = Vec::new();
         for name in tier.chars() {
@@ -107,6 +113,17 @@ fn hunger_brings_the_next_announce_forward_to_the_minimum() {
     assert!(walk.due(at(300)).is_some());
     walk.on_failure(TrackerIndex(0), ChannelIndex(0), at(900));
     assert_eq!(walk.due(at(899)), None);
+}
+
+#[test]
+fn who_wants_no_more_says_paused_after_it_said_started() {
+    let mut walk = walk("a");
+    walk.paused = true;
+    let event = |walk: &Walk, seconds| walk.due(at(seconds)).map(|due| due.event);
+    assert_eq!(event(&walk, 0), Some(Event::Started));
+    walk.on_success(TrackerIndex(0), ChannelIndex(0), PACE, at(0));
+    walk.channel_mut(TrackerIndex(0), ChannelIndex(0)).standing = Standing::Leecher;
+    assert_eq!((event(&walk, 1799), event(&walk, 1800)), (None, Some(Event::Paused)));
 }
 
 #[test]

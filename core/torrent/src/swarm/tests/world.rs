@@ -4,12 +4,15 @@ use core::time::Duration;
 use std::net::Ipv6Addr;
 
 use base::BLOCK_BYTES;
+use wire::extended::ExtendedHandshake;
 use wire::peer::{self, HANDSHAKE_BYTES, PREFIX_BYTES};
 
 use super::super::*;
 
 pub(super) const PIECE_BLOCKS: u32 = 4;
 const OURS: char = 'M';
+/// Under which peers want to hear what we lost.
+const THEIR_DONT_HAVE_ID: u8 = 9;
 const INFO_HASH: InfoHash = InfoHash([7; 20]);
 
 pub(super) struct World {
@@ -84,6 +87,15 @@ pub(super) fn encode(word: &str, out: &mut Vec<u8>) {
             let data = &[0; BLOCK_BYTES as usize];
             return peer::encode(Message::Piece { block: block(rest), data }, out);
         }
+        "donthave" => {
+            let (id, payload) = (wire::extended::DONT_HAVE_ID, &piece().0.to_be_bytes());
+            return peer::encode(Message::Extended { id, payload }, out);
+        }
+        "hears_donthave" => {
+            let m = vec![(wire::extended::DONT_HAVE.to_vec(), THEIR_DONT_HAVE_ID)];
+            let payload = &ExtendedHandshake { m, ..ExtendedHandshake::default() }.encode();
+            return peer::encode(Message::Extended { id: 0, payload }, out);
+        }
         "reqq" | "upload_only" => {
             let reqq = (verb == "reqq").then(|| rest.parse().unwrap());
             let upload_only = verb == "upload_only";
@@ -108,7 +120,13 @@ fn word(message: Message<'_>, pieces: u32) -> String {
         Message::Request(block) => format!("req{}", show(block)),
         Message::Cancel(block) => format!("cancel{}", show(block)),
         Message::Reject(block) => format!("reject{}", show(block)),
-        Message::Extended { .. } => "hello".into(),
+        Message::Extended { id: THEIR_DONT_HAVE_ID, payload } => {
+            format!("donthave{}", wire::extended::decode_dont_have(payload).unwrap().0)
+        }
+        Message::Extended { payload, .. } => {
+            let hello = ExtendedHandshake::decode(payload).unwrap();
+            if hello.upload_only { "hello_upload_only".into() } else { "hello".into() }
+        }
         Message::NotInterested => "bored".into(),
         Message::HaveAll => "have_all".into(),
         Message::HaveNone => "have_none".into(),
@@ -132,7 +150,7 @@ impl World {
     pub(super) fn unready(pieces: u32) -> Self {
         let piece_bytes = PIECE_BLOCKS * BLOCK_BYTES;
         let total_bytes = u64::from(pieces) * u64::from(piece_bytes);
-        let shape = Shape { info_hash: INFO_HASH, piece_bytes, total_bytes, pieces, wants: true };
+        let shape = Shape { info_hash: INFO_HASH, piece_bytes, total_bytes, pieces };
         let mut config = Config::new(PeerId([u8::try_from(OURS).unwrap(); 20]), "test".into());
         config.unchoke_slots = Some(3);
         config.dials_max = 2;
@@ -149,6 +167,14 @@ impl World {
 
     pub(super) fn new(have: &str) -> Self {
         let mut world = Self::unready(u32::try_from(have.len()).unwrap());
+        assert_eq!(world.ready(have), "");
+        world
+    }
+
+    /// Of what `wanted` has no `*` for, nothing is to be had.
+    pub(super) fn choosing(have: &str, wanted: &str) -> Self {
+        let mut world = Self::unready(u32::try_from(have.len()).unwrap());
+        world.swarm.choose(bits(wanted), Order::Rarest);
         assert_eq!(world.ready(have), "");
         world
     }
@@ -302,6 +328,11 @@ impl World {
 
     pub(super) fn lost(&mut self, piece: u32) -> String {
         self.swarm.on_piece_lost(PieceIndex(piece), self.now);
+        self.hear()
+    }
+
+    pub(super) fn gone(&mut self, piece: u32) -> String {
+        self.swarm.on_piece_gone(PieceIndex(piece), self.now);
         self.hear()
     }
 
