@@ -5,8 +5,10 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, ColorChoice, Parser, Subcommand, ValueHint};
+use clap_complete::Shell;
 
+use crate::log::Level;
 use crate::units::{parse_addr, parse_rate, parse_ratio, parse_size, parse_time};
 
 const EXIT_CODES: &str = "\
@@ -23,7 +25,7 @@ Examples:
   shoal get film.torrent --peer 192.0.2.7:6881,[2001:db8::7]:6881 --no-discovery --exit
   shoal get film.torrent --down 2M --up 500k --seed-ratio 2
 
-Ctrl-C stops in order; the same command goes on where it stopped. A second Ctrl-C ends at once.
+Ctrl-C stops in order and says how to go on. A second Ctrl-C ends at once.
 
 Exit codes: 0 every byte is verified and on disk; 1 failed; 2 wrong command line; 130 stopped before it was complete";
 
@@ -62,6 +64,21 @@ Examples:
 
 Exit codes: 0 shown; 1 not a torrent file, or not to be had; 2 wrong command line";
 
+const COMPLETIONS_EXAMPLES: &str = "\
+Examples, each to be done once:
+  shoal completions bash >\\
+    ~/.local/share/bash-completion/completions/shoal
+  shoal completions zsh >~/.zfunc/_shoal
+  shoal completions fish >\\
+    ~/.config/fish/completions/shoal.fish
+
+For zsh, ~/.zshrc needs `fpath+=~/.zfunc` before `compinit`.";
+
+const MAN_EXAMPLES: &str = "\
+Examples:
+  shoal man | man -l -
+  shoal man ~/.local/share/man/man1";
+
 /// Downloads, seeds, makes and checks BitTorrent torrents.
 #[derive(Debug, Parser)]
 #[command(name = "shoal", version, after_help = EXIT_CODES, max_term_width = 100)]
@@ -69,6 +86,9 @@ pub(crate) struct Cli {
     /// Print data as JSON, one object per line
     #[arg(long, global = true)]
     pub(crate) json: bool,
+    /// Whether to use colour; NO_COLOR turns it off as well
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    pub(crate) color: ColorChoice,
     #[command(subcommand)]
     pub(crate) command: Command,
 }
@@ -90,6 +110,12 @@ pub(crate) enum Command {
     /// Print what a torrent file says
     #[command(after_help = SHOW_EXAMPLES)]
     Show(ShowArgs),
+    /// Print completions for a shell
+    #[command(after_help = COMPLETIONS_EXAMPLES)]
+    Completions(CompletionsArgs),
+    /// Print the manual page, or write all of them into a folder
+    #[command(after_help = MAN_EXAMPLES)]
+    Man(ManArgs),
 }
 
 /// What `get` and `seed` have in common.
@@ -108,6 +134,15 @@ pub(crate) struct NetworkArgs {
     /// Neither tell nor ask trackers: only peers named by --peer, or that connect to us
     #[arg(long)]
     pub(crate) no_discovery: bool,
+    /// Show the peers: a table on a terminal, with --json an event a second
+    #[arg(long)]
+    pub(crate) peers: bool,
+    /// Write what happens to the end of a file; `-` is standard error
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) log: Option<PathBuf>,
+    /// How much to log
+    #[arg(long, value_name = "LEVEL", requires = "log", default_value = "info")]
+    pub(crate) log_level: Level,
     /// Compare everything with the disk, whatever is remembered of an earlier run
     #[arg(long)]
     pub(crate) recheck: bool,
@@ -200,6 +235,20 @@ pub(crate) struct ShowArgs {
     /// Torrent file or its http(s) URL
     #[arg(value_name = "TORRENT")]
     pub(crate) torrent: OsString,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CompletionsArgs {
+    /// Which shell
+    #[arg(value_name = "SHELL")]
+    pub(crate) shell: Shell,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ManArgs {
+    /// Folder to write a page for each command into
+    #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) folder: Option<PathBuf>,
 }
 
 #[cfg(test)]

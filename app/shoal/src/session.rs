@@ -13,16 +13,21 @@ use crossbeam_channel::select;
 use discovery::tracker_client::TrackerReport;
 use net::node::NodeEvent;
 use node::hub::Event;
-use node::message::{PeerNews, Phase, TorrentStatus};
+use node::message::{PeerNews, Phase, TorrentStatus, View};
 use node::spec::{SeedGoal, TorrentSpec};
 use serde_json::{Value, json};
 use wire::printable;
 
+use crate::display::{self, LINES_MAX, Row};
 use crate::failure::{Exit, Failure, words};
 use crate::interrupt::Interrupt;
+use crate::line::unbroken;
+use crate::log::{self, Level};
 use crate::node_setup::Running;
 use crate::out::Out;
-use crate::progress::{Meter, View, width};
+use crate::peer_table::as_json;
+use crate::piece_map::Extent;
+use crate::progress::Meter;
 use crate::units;
 
 /// How often we look how the torrents do: on a terminal, and elsewhere.
@@ -31,9 +36,6 @@ const LOOK_PLAIN: Duration = Duration::from_secs(1);
 
 /// How long an orderly stop may take: syncing the last pieces and telling the trackers.
 const STOP_MAX: Duration = Duration::from_secs(15);
-
-/// With more torrents than this there is one line for all of them.
-const LINES_MAX: usize = 8;
 
 /// What the torrents are here for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,6 +66,12 @@ struct Item {
     trackers: BTreeMap<String, bool>,
     meter: Meter,
     reported: Option<Instant>,
+    settled_at: Option<Instant>,
+    /// What the disk keeps it waiting for.
+    trouble: Option<String>,
+    /// The last close look, and whether another one was asked for.
+    view: Option<Box<View>>,
+    looking: bool,
 }
 
 /// See the [module documentation](self).
@@ -73,6 +81,8 @@ pub(crate) struct Session<'a> {
     running: Running,
     interrupt: &'a Interrupt,
     purpose: Purpose,
+    /// Whether peers are to be shown.
+    peers: bool,
     items: BTreeMap<TorrentId, Item>,
     /// How many items the node still has.
     open: usize,
@@ -90,12 +100,14 @@ impl<'a> Session<'a> {
         running: Running,
         interrupt: &'a Interrupt,
         purpose: Purpose,
+        peers: bool,
     ) -> Result<Self, Failure> {
         Ok(Self {
             out,
             running,
             interrupt,
             purpose,
+            peers,
             items: BTreeMap::new(),
             open: 0,
             since: 0,
@@ -128,6 +140,10 @@ impl<'a> Session<'a> {
             trackers: BTreeMap::new(),
             meter: Meter::default(),
             reported: None,
+            settled_at: None,
+            trouble: None,
+            view: None,
+            looking: false,
         };
         let Some(torrent) = self.running.node.add(spec) else {
             self.out.warn(&format!("the same torrent was given twice: {}", item.name));
@@ -163,32 +179,6 @@ impl<'a> Session<'a> {
             (false, true) => Exit::Done,
             (false, false) => Exit::Interrupted,
         })
-    }
-
-    /// How much of everything is there.
-    fn overall(&self) -> TorrentStatus {
-        let mut sum = TorrentStatus::default();
-        let mut checking = (0, 0);
-        for item in self.items.values() {
-            let status = &item.status;
-            if let Phase::Checking { done, total } = status.phase {
-                checking = (checking.0 + done, checking.1 + total);
-            }
-            sum.total_bytes += item.total_bytes;
-            sum.have_bytes += status.have_bytes;
-            sum.uploaded_ever_bytes += status.uploaded_ever_bytes;
-            sum.stats.uploaded_bytes += status.stats.uploaded_bytes;
-            sum.stats.down_rate += status.stats.down_rate;
-            sum.stats.up_rate += status.stats.up_rate;
-            sum.stats.peers += status.stats.peers;
-        }
-        let settled = self.items.values().all(|item| item.settled || item.failed);
-        sum.phase = match checking {
-            (done, total) if total > 0 => Phase::Checking { done, total },
-            _ if settled => Phase::Seeding,
-            _ => Phase::Downloading,
-        };
-        sum
     }
 
     fn drive(&mut self) -> Result<(), Failure> {
@@ -248,8 +238,7 @@ impl<'a> Session<'a> {
     }
 
     fn clear(&mut self) {
-        self.overview.clear();
-        self.items.values_mut().for_each(|item| item.meter.clear());
+        self.out.draw(&[]);
     }
 
     /// Looks how the torrents do and shows it.
@@ -264,23 +253,83 @@ impl<'a> Session<'a> {
         if self.out.json() {
             return self.report(&changed, now);
         }
-        if self.items.len() > LINES_MAX {
-            let status = self.overall();
-            let done = self.items.values().filter(|item| item.settled).count();
-            let name = format!("{done} of {} complete", self.items.len());
-            let view = View { name: &name, name_columns: 0, status: &status, settled: true };
-            self.overview.show(&view, self.out, now);
+        if self.out.live() {
+            self.look_closely();
+            let rows = self.rows(now);
+            self.out.draw(&display::frame(&rows, self.peers, self.out.terminal()));
             return Ok(());
         }
-        let name_columns = self.items.values().map(|item| width(&item.name)).max().unwrap_or(0);
+        self.say_plainly(now);
+        Ok(())
+    }
+
+    /// Asks for what only those want to know who watch.
+    fn look_closely(&mut self) {
+        let (others, terminal) = (self.items.len() - 1, self.out.terminal());
+        let few = self.items.len() <= LINES_MAX;
+        let busy = |item: &Item| item.status.stats.down_rate + item.status.stats.up_rate > 0;
+        let watched = self.items.iter_mut().filter(|(_, item)| !item.failed && !item.gone);
+        let watched = watched.filter(|(_, item)| few || busy(item)).take(LINES_MAX);
+        for (&torrent, item) in watched.filter(|(_, item)| !item.looking) {
+            let buckets = Extent::of(&item.status, others, terminal).buckets();
+            item.looking = true;
+            self.running.node.look(torrent, buckets);
+        }
+    }
+
+    fn rows(&self, now: Instant) -> Vec<Row<'_>> {
+        let row = |item| self.row(item, now);
+        self.items.values().map(row).collect()
+    }
+
+    fn row<'b>(&self, item: &'b Item, now: Instant) -> Row<'b> {
+        let mut status = item.status.clone();
+        status.phase = self.purpose.phase(status.phase);
+        status.total_bytes = item.total_bytes;
+        let settled = item.settled || matches!(self.purpose, Purpose::Seed(_));
+        let goal = match self.purpose {
+            Purpose::Get(SeedGoal::Ratio { per_mille }) => {
+                Some(format!(" of {}", ratio_text(per_mille)))
+            }
+            Purpose::Get(SeedGoal::Time(time)) => item.settled_at.map(|since| {
+                let passed = now.saturating_duration_since(since);
+                format!(", {} to go", units::time_whole(time.saturating_sub(passed)))
+            }),
+            Purpose::Get(SeedGoal::None | SeedGoal::Forever) | Purpose::Seed(_) => None,
+        };
+        Row {
+            name: &item.name,
+            status,
+            view: item.view.as_deref(),
+            settled,
+            goal,
+            ended: item.failed || item.gone,
+            trouble: item.trouble.as_deref(),
+        }
+    }
+
+    /// Where nothing can be drawn: a line now and then.
+    fn say_plainly(&mut self, now: Instant) {
+        if self.items.len() > LINES_MAX {
+            let rows = self.rows(now);
+            let (name, status) = (display::overall_name(&rows), display::overall(&rows));
+            self.overview.show(&name, &status, self.out, now);
+            return;
+        }
         for item in self.items.values_mut().filter(|item| !item.failed && !item.gone) {
             let mut status = item.status.clone();
             status.phase = self.purpose.phase(status.phase);
-            let serving = matches!(self.purpose, Purpose::Seed(_));
-            let settled = item.settled || serving;
-            let view = View { name: &item.name, name_columns, status: &status, settled };
-            item.meter.show(&view, self.out, now);
+            item.meter.show(&item.name, &status, self.out, now);
         }
+    }
+
+    fn on_view(&mut self, torrent: TorrentId, view: Box<View>) -> Result<(), Failure> {
+        let Some(item) = self.items.get_mut(&torrent) else { return Ok(()) };
+        item.looking = false;
+        if self.out.json() {
+            return self.out.event(&item.event("peers", &[("peers", as_json(&view.peers))]));
+        }
+        item.view = Some(view);
         Ok(())
     }
 
@@ -308,6 +357,10 @@ impl<'a> Session<'a> {
                 continue;
             }
             item.reported = Some(now);
+            if self.peers && !item.looking {
+                item.looking = true;
+                self.running.node.look(*torrent, 0);
+            }
             let status = &item.status;
             self.out.event(&item.event(
                 "progress",
@@ -344,7 +397,6 @@ impl<'a> Session<'a> {
             NodeEvent::Torrent(Event::GoalReached(torrent)) => self.on_goal(torrent),
             NodeEvent::Torrent(Event::Removed(torrent)) => {
                 if let Some(item) = self.items.get_mut(&torrent) {
-                    item.meter.clear();
                     item.gone = true;
                     self.open -= 1;
                 }
@@ -356,6 +408,14 @@ impl<'a> Session<'a> {
             NodeEvent::Torrent(Event::Peer(torrent, addr, news)) => {
                 self.on_peer(torrent, addr, news)
             }
+            NodeEvent::Torrent(Event::View(torrent, view)) => self.on_view(torrent, view),
+            NodeEvent::Torrent(Event::Diary(torrent, entry)) => {
+                if let Some(item) = self.items.get(&torrent) {
+                    let (level, words) = log::entry_words(&entry);
+                    self.out.log(level, &format!("{}: {words}", item.name));
+                }
+                Ok(())
+            }
             // Only asked for before the session runs.
             NodeEvent::Torrent(Event::Fetched(_)) => Ok(()),
         }
@@ -365,10 +425,12 @@ impl<'a> Session<'a> {
         self.take_changes();
         let Some(item) = self.items.get_mut(&torrent) else { return Ok(()) };
         item.settled = true;
+        item.settled_at = Some(Instant::now());
         let time = item.added.elapsed();
         let downloaded = item.status.stats.downloaded_bytes;
         let rate = units::mean_rate(downloaded, time);
-        let (size, place) = (units::size(item.total_bytes), item.place.display());
+        let size = units::size(item.total_bytes);
+        let place = unbroken(&item.place.to_string_lossy());
         self.out.event(&item.event(
             "complete",
             &[
@@ -387,8 +449,8 @@ impl<'a> Session<'a> {
                 self.out.note(&format!("seeding {}: {size}, complete", item.name));
             }
             Purpose::Get(goal) => {
-                let name = &item.name;
-                self.out.data(&if downloaded == 0 {
+                let name = unbroken(&item.name);
+                self.out.result(&if downloaded == 0 {
                     format!("{name}: complete, {size}, was there already, in {place}")
                 } else {
                     let (time, rate) = (units::time(time), units::rate(rate));
@@ -413,18 +475,18 @@ impl<'a> Session<'a> {
     }
 
     fn on_trouble(&mut self, torrent: TorrentId, why: Option<&str>) -> Result<(), Failure> {
-        let Some(item) = self.items.get(&torrent) else { return Ok(()) };
+        let Some(item) = self.items.get_mut(&torrent) else { return Ok(()) };
+        item.trouble = why.map(words);
         let name = &item.name;
-        match why {
+        match &item.trouble {
             Some(why) => {
-                let why = words(why);
                 let when = if why.contains("No space") || why.contains("quota") {
                     "when there is room"
                 } else {
                     "when that is over"
                 };
                 self.out.warn(&format!("{name}: {why}; goes on by itself {when}"));
-                self.out.event(&item.event("trouble", &[("reason", why.into())]))
+                self.out.event(&item.event("trouble", &[("reason", why.clone().into())]))
             }
             None => {
                 self.out.note(&format!("{name}: goes on, the disk works again"));
@@ -457,7 +519,6 @@ impl<'a> Session<'a> {
 
     fn fail(&mut self, torrent: TorrentId, why: &str) -> Result<(), Failure> {
         let Some(item) = self.items.get_mut(&torrent) else { return Ok(()) };
-        item.meter.clear();
         if std::mem::replace(&mut item.failed, true) {
             return Ok(());
         }
@@ -529,12 +590,14 @@ impl<'a> Session<'a> {
             }
             TrackerReport::ScrapeFailed { .. } => return Ok(()),
         };
+        let name = tracker_name(url);
+        self.out.log(Level::Debug, &format!("{}: tracker {name} {text}", item.name));
         if let Some(works) = works
             && item.trackers.insert(url.to_owned(), works) == Some(works)
         {
             return Ok(());
         }
-        self.out.note(&format!("{}: tracker {} {text}", item.name, tracker_name(url)));
+        self.out.note(&format!("{}: tracker {name} {text}", item.name));
         let state = match works {
             Some(true) => "working",
             Some(false) => "failed",

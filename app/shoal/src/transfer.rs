@@ -8,8 +8,10 @@ use crate::args::{GetArgs, NetworkArgs, SeedArgs};
 use crate::failure::{Exit, Failure};
 use crate::interrupt::Interrupt;
 use crate::load::{self, Source};
+use crate::log::{Level, Log};
 use crate::node_setup::{self, Running, Setup};
 use crate::out::Out;
+use crate::resume;
 use crate::session::{Purpose, Session};
 use crate::state_dir;
 use crate::units;
@@ -29,11 +31,7 @@ pub(crate) fn get(args: &GetArgs, out: &Out) -> Result<Exit, Failure> {
     let sources = load::sources(&args.torrents)?;
     let down = args.down;
     let wanted = Wanted { root: &root, goal, writable: true, purpose: Purpose::Get(goal) };
-    let exit = transfer(&sources, &args.network, down, wanted, out)?;
-    if exit == Exit::Interrupted {
-        out.note(&format!("incomplete; the same command goes on where it stopped: {}", command()));
-    }
-    Ok(exit)
+    transfer(&sources, &args.network, down, wanted, out)
 }
 
 /// Runs `shoal seed`.
@@ -65,6 +63,7 @@ fn transfer(
     wanted: Wanted<'_>,
     out: &Out,
 ) -> Result<Exit, Failure> {
+    open_log(args, out)?;
     let interrupt = Interrupt::listen()?;
     let spec = |metainfo: &_| {
         let mut spec = TorrentSpec::new(metainfo, wanted.root.to_path_buf());
@@ -92,7 +91,11 @@ fn transfer(
         up: args.up,
         state,
     };
-    let mut session = Session::new(out, Running::start(&setup)?, &interrupt, wanted.purpose)?;
+    let running = Running::start(&setup)?;
+    if out.logs(Level::Info) {
+        running.node.keep_diary();
+    }
+    let mut session = Session::new(out, running, &interrupt, wanted.purpose, args.peers)?;
     for source in sources {
         if let Source::Url(url) = source {
             let metainfo = node_setup::fetch(&session.running().node, url, &interrupt)?;
@@ -104,6 +107,15 @@ fn transfer(
         session.add(spec)?;
     }
     session.run()
+}
+
+/// Begins the log, if there is to be one, with who writes it and what was asked.
+fn open_log(args: &NetworkArgs, out: &Out) -> Result<(), Failure> {
+    let Some(path) = &args.log else { return Ok(()) };
+    out.set_log(Log::open(path, args.log_level)?);
+    let (client, system) = (node_setup::CLIENT, std::env::consts::OS);
+    out.log(Level::Info, &format!("{client} on {system}: {}", resume::command()));
+    Ok(())
 }
 
 /// One line on what is to be done, and a warning if it can't lead anywhere.
@@ -125,35 +137,5 @@ fn say_what(specs: &[TorrentSpec], root: &Path, args: &NetworkArgs, out: &Out) {
     let no_tracker = args.no_discovery || specs.iter().all(|spec| spec.trackers.is_empty());
     if no_tracker && args.peer.is_empty() && specs.iter().any(|spec| spec.writable) {
         out.warn("no tracker and no --peer: waiting for peers that connect to us");
-    }
-}
-
-/// The command line, as a shell would read it.
-fn command() -> String {
-    let quoted = std::env::args_os().enumerate().map(|(index, argument)| {
-        if index == 0 { "shoal".into() } else { quote(&argument.to_string_lossy()) }
-    });
-    quoted.collect::<Vec<String>>().join(" ")
-}
-
-fn quote(argument: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:,=+@%[]".contains(c);
-    if !argument.is_empty() && argument.chars().all(plain) {
-        return argument.to_owned();
-    }
-    format!("'{}'", wire::printable(argument.as_bytes(), 4096).replace('\'', r"'\''"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn arguments_are_quoted_for_a_shell_where_needed() {
-        for (argument, expected) in
-            [("a.torrent", "a.torrent"), ("a b", "'a b'"), ("it's", r"'it'\''s'"), ("", "''")]
-        {
-            assert_eq!(quote(argument), expected);
-        }
     }
 }

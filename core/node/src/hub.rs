@@ -17,13 +17,14 @@ use base::{
 use discovery::tracker_client::{
     self, AnnounceSpec, Families, Progress, TrackerClient, TrackerReport,
 };
+use torrent::diary::Entry;
 use torrent::peers::Source;
 use wire::peer::{HANDSHAKE_BYTES, Handshake};
 
 use crate::catalogue::{Catalogue, Removal};
 use crate::fetch::{Fetch, Step};
 use crate::limit::{Bucket, Direction};
-use crate::message::{PeerNews, Phase, ToHub, ToShard, TorrentStatus};
+use crate::message::{PeerNews, Phase, ToHub, ToShard, TorrentStatus, View};
 use crate::spec::{SeedGoal, TorrentSpec};
 
 /// Incoming connections that have not shown a handshake yet; more are closed at once.
@@ -93,6 +94,10 @@ pub enum Event {
     Tracker(TorrentId, String, TrackerReport),
     /// News of a peer.
     Peer(TorrentId, SocketAddr, PeerNews),
+    /// The answer to [`Hub::look`].
+    View(TorrentId, Box<View>),
+    /// For a log, after [`Hub::keep_diary`].
+    Diary(TorrentId, Entry),
     /// A torrent file fetched by URL, or why not.
     Fetched(Result<Vec<u8>, String>),
 }
@@ -220,6 +225,22 @@ impl Hub {
         (revision, changed.map(|(torrent, item)| (torrent, item.status.clone())).collect())
     }
 
+    /// Looks closely at a torrent, its pieces in at most so many buckets. [`Event::View`] is the
+    /// answer; none comes for a torrent that is gone.
+    pub fn look(&mut self, torrent: TorrentId, buckets: usize) {
+        if let Some(item) = self.catalogue.get(torrent) {
+            let message = ToShard::Look(torrent, buckets);
+            self.outputs.push_back(Output::ToShard(item.shard, message));
+        }
+    }
+
+    /// From now on, what happens to the peers of torrents that come is told by [`Event::Diary`].
+    pub fn keep_diary(&mut self) {
+        for shard in 0..self.config.shards {
+            self.outputs.push_back(Output::ToShard(shard, ToShard::KeepDiary));
+        }
+    }
+
     /// Fetches a torrent file; one at a time. [`Event::Fetched`] tells the end.
     pub fn fetch(&mut self, url: String) {
         self.fetches += 1;
@@ -291,6 +312,8 @@ impl Hub {
             }
             ToHub::Trouble(torrent, why) => self.event(Event::Trouble(torrent, why)),
             ToHub::Peer(torrent, addr, news) => self.event(Event::Peer(torrent, addr, news)),
+            ToHub::View(torrent, view) => self.event(Event::View(torrent, view)),
+            ToHub::Diary(torrent, entry) => self.event(Event::Diary(torrent, entry)),
             ToHub::Removed(torrent) => {
                 if let Some(removal) =
                     self.catalogue.get_mut(torrent).and_then(|item| item.removal.as_mut())

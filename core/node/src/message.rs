@@ -6,8 +6,10 @@
 use std::net::SocketAddr;
 
 use base::{ConnId, TorrentId};
+pub use torrent::diary::Entry as DiaryEntry;
 use torrent::peers::Source;
-use torrent::swarm::{CloseReason, Stats};
+pub use torrent::swarm::view::{BUCKETS_MAX, Bucket, PeerView};
+pub use torrent::swarm::{CloseReason, Stats};
 use wire::peer::Handshake;
 
 use crate::limit::Direction;
@@ -35,6 +37,10 @@ pub enum ToShard {
     Remove(TorrentId),
     /// Bytes that may be moved.
     Lease(Direction, u64),
+    /// Look closely at a torrent, its pieces in so many buckets; answered by [`ToHub::View`].
+    Look(TorrentId, usize),
+    /// Tell what happens to the peers of all torrents that come from now on.
+    KeepDiary,
 }
 
 /// From a shard to the hub.
@@ -56,6 +62,10 @@ pub enum ToHub {
     LeaseWanted(Direction),
     /// News of a peer.
     Peer(TorrentId, SocketAddr, PeerNews),
+    /// A close look at a torrent.
+    View(TorrentId, Box<View>),
+    /// For a log.
+    Diary(TorrentId, DiaryEntry),
 }
 
 /// What became of a peer, as far as the user may want to know.
@@ -65,6 +75,15 @@ pub enum PeerNews {
     Left(CloseReason),
     /// Nobody at its IP address is talked to any more.
     Banned,
+}
+
+/// A torrent looked at closely. Made when somebody asks, so that nobody else pays for it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct View {
+    /// Its pieces, in as many buckets as were asked for or fewer.
+    pub pieces: Vec<Bucket>,
+    /// Its peers.
+    pub peers: Vec<PeerView>,
 }
 
 /// Where a torrent stands.

@@ -19,12 +19,13 @@ use base::{Bitfield, BlockId, BufPool, ConnId, Instant, PeerId, PieceIndex, Rng,
 use storage::job::{DiskDone, DiskJob, DoneKind, HashPart, JobKind};
 use storage::layout::Layout;
 use storage::store::{self, Store};
+use torrent::diary::Entry as DiaryEntry;
 use torrent::receive::RecvPlan;
 use torrent::swarm::{self, CloseReason, Shape, Swarm};
 use wire::peer::{PIECE_HEADER_BYTES, piece_header};
 
 use crate::limit::{Direction, Lease};
-use crate::message::{PeerNews, Phase, ToHub, ToShard, TorrentStatus};
+use crate::message::{PeerNews, Phase, ToHub, ToShard, TorrentStatus, View};
 use crate::spec::TorrentSpec;
 
 /// A dial that takes longer is given up; the system's own patience is minutes.
@@ -135,6 +136,8 @@ pub struct Shard {
     outputs: VecDeque<Output>,
     /// How often a torrent was looked at: the cost of events, for tests.
     visits: u64,
+    /// Whether what happens to peers is told.
+    diary: bool,
 }
 
 impl Shard {
@@ -157,6 +160,7 @@ impl Shard {
             timers: BinaryHeap::new(),
             outputs: VecDeque::new(),
             visits: 0,
+            diary: false,
             config,
         }
     }
@@ -190,6 +194,21 @@ impl Shard {
                 self.up.grant(bytes);
                 self.release_blocks();
             }
+            ToShard::Look(torrent, buckets) => self.look(torrent, buckets),
+            ToShard::KeepDiary => self.diary = true,
+        }
+    }
+
+    fn look(&mut self, torrent: TorrentId, buckets: usize) {
+        let Some(entry) = self.torrents.get(&torrent) else { return };
+        let pieces = entry.swarm.piece_map(entry.store.have(), buckets);
+        let view = Box::new(View { pieces, peers: entry.swarm.peers_view() });
+        self.outputs.push_back(Output::ToHub(ToHub::View(torrent, view)));
+    }
+
+    fn note(&mut self, torrent: TorrentId, entry: DiaryEntry) {
+        if self.diary {
+            self.outputs.push_back(Output::ToHub(ToHub::Diary(torrent, entry)));
         }
     }
 
@@ -203,6 +222,7 @@ impl Shard {
         };
         let mut config = swarm::Config::new(self.config.peer_id, self.config.client.clone());
         config.listen_port = self.config.listen_port;
+        config.diary = self.diary;
         let mut swarm = Swarm::new(shape, config, self.rng.fork());
         swarm.add_peers(&spec.peers, torrent::peers::Source::User, now);
         let files = store::Spec {
@@ -264,6 +284,7 @@ impl Shard {
         }
         if !connected {
             self.conns.remove(&conn);
+            self.note(torrent, DiaryEntry::Unreachable(addr));
         }
         if let Some(entry) = self.torrents.get_mut(&torrent) {
             if connected {
@@ -314,11 +335,12 @@ impl Shard {
 
     /// The connection ended by itself.
     pub fn on_closed(&mut self, conn: ConnId, now: Instant) {
-        let Some(&Conn { torrent, dial_until, .. }) = self.conns.get(&conn) else { return };
+        let Some(&Conn { torrent, addr, dial_until }) = self.conns.get(&conn) else { return };
         if dial_until.is_some() {
             return self.on_dialed(conn, false, now);
         }
         self.conns.remove(&conn);
+        self.note(torrent, DiaryEntry::Left { addr, reason: None });
         if let Some(entry) = self.torrents.get_mut(&torrent) {
             entry.swarm.on_closed(conn, now, &mut self.pool);
             self.settle(torrent, now);
@@ -445,6 +467,9 @@ impl Shard {
             }
             swarm::Output::Close(conn, reason) => {
                 let left = self.conns.remove(&conn);
+                if let Some(Conn { addr, .. }) = left {
+                    self.note(torrent, DiaryEntry::Left { addr, reason: Some(reason) });
+                }
                 if let Some(left) = left.filter(|_| reason.is_misbehaviour()) {
                     let news = ToHub::Peer(torrent, left.addr, PeerNews::Left(reason));
                     self.outputs.push_back(Output::ToHub(news));
@@ -467,6 +492,7 @@ impl Shard {
                 entry.store.on_block(block, buf, now, &mut self.pool);
                 self.assembling.insert(torrent);
             }
+            swarm::Output::Diary(entry) => self.note(torrent, entry),
             swarm::Output::WantPeers => {
                 self.outputs.push_back(Output::ToHub(ToHub::WantPeers(torrent)));
             }

@@ -6,6 +6,7 @@
 
 pub mod allowed_fast;
 pub mod choker;
+pub mod diary;
 pub mod peers;
 pub mod picker;
 pub mod pipeline;

@@ -10,6 +10,7 @@
 mod messages;
 mod upkeep;
 mod uploads;
+pub mod view;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
@@ -20,6 +21,7 @@ use base::{
 use wire::extended::ExtendedHandshake;
 use wire::peer::{Extensions, Handshake, Message};
 
+use crate::diary::Entry;
 use crate::peers::{Peers, Source};
 use crate::picker::Picker;
 use crate::receive::{Received, Receiver, RecvPlan, StreamError};
@@ -43,6 +45,8 @@ pub struct Config {
     pub dials_max: usize,
     /// Peers unchoked at once.
     pub unchoke_slots: usize,
+    /// Whether what happens to peers is told by [`Output::Diary`].
+    pub diary: bool,
 }
 
 impl Config {
@@ -55,6 +59,7 @@ impl Config {
             connections_max: 80,
             dials_max: 16,
             unchoke_slots: 8,
+            diary: false,
         }
     }
 }
@@ -159,6 +164,8 @@ pub enum Output {
     Block(BlockId, BufRef),
     /// More addresses would help.
     WantPeers,
+    /// For a log; only with [`Config::diary`].
+    Diary(Entry),
 }
 
 /// How a swarm does.
@@ -354,7 +361,9 @@ impl Swarm {
         session.peer_id = Some(handshake.peer_id);
         session.fast = theirs.fast;
         session.extended = theirs.extended;
-        self.peers.on_connected(session.addr);
+        let (addr, outgoing) = (session.addr, session.outgoing);
+        self.peers.on_connected(addr);
+        self.note(|_| Some(Entry::Joined { addr, outgoing }));
         // A bitfield must come first (BEP 3), and until storage has looked there is none: who
         // comes earlier has our handshake and waits.
         self.touch(conn);

@@ -48,6 +48,8 @@ pub(crate) enum Command {
     Add(Box<TorrentSpec>, Sender<Option<TorrentId>>),
     Remove(TorrentId),
     Changes(u64, Sender<Changes>),
+    Look(TorrentId, usize),
+    KeepDiary,
     Fetch(String),
     Stop,
 }
@@ -159,6 +161,8 @@ impl HubLoop {
             HubMail::Command(Command::Changes(since, reply)) => {
                 reply.send(self.hub.changes(since)).ok();
             }
+            HubMail::Command(Command::Look(torrent, buckets)) => self.hub.look(torrent, buckets),
+            HubMail::Command(Command::KeepDiary) => self.hub.keep_diary(),
             HubMail::Command(Command::Fetch(url)) => self.hub.fetch(url),
             HubMail::Command(Command::Stop) => self.state.stopping = true,
         }

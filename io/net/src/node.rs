@@ -242,6 +242,16 @@ impl Node {
         receiver.recv().unwrap_or((since, Vec::new()))
     }
 
+    /// Looks closely at a torrent, its pieces in at most so many buckets; the answer is an event.
+    pub fn look(&self, torrent: TorrentId, buckets: usize) {
+        self.command(Command::Look(torrent, buckets));
+    }
+
+    /// From now on, what happens to the peers of torrents that are added comes as events.
+    pub fn keep_diary(&self) {
+        self.command(Command::KeepDiary);
+    }
+
     /// Fetches a torrent file by URL; the end is an event.
     pub fn fetch(&self, url: String) {
         self.command(Command::Fetch(url));

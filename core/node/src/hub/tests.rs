@@ -134,6 +134,8 @@ fn letter(message: &ToShard) -> String {
         ToShard::Incoming { torrent, .. } => format!("incoming{}", torrent.0),
         ToShard::Remove(torrent) => format!("remove{}", torrent.0),
         ToShard::Lease(direction, bytes) => format!("{direction:?}{bytes}"),
+        ToShard::Look(torrent, buckets) => format!("look{}:{buckets}", torrent.0),
+        ToShard::KeepDiary => "diary".into(),
     }
 }
 
@@ -146,6 +148,8 @@ fn news(event: &Event) -> String {
         Event::Removed(torrent) => format!("removed{}", torrent.0),
         Event::Tracker(torrent, ..) => format!("tracker{}", torrent.0),
         Event::Peer(torrent, _, news) => format!("peer{}{news:?}", torrent.0),
+        Event::View(torrent, _) => format!("view{}", torrent.0),
+        Event::Diary(torrent, _) => format!("diary{}", torrent.0),
         Event::Fetched(_) => "fetched".into(),
     }
 }

@@ -7,6 +7,7 @@ use wire::extended::{self, ExtendedHandshake};
 use wire::peer::Message;
 
 use super::{CloseReason, Swarm};
+use crate::diary::Entry;
 use crate::session::{ALLOWED_FAST_MAX, INVENTORIES_MAX, REQUESTS_QUEUED_MAX};
 
 impl Swarm {
@@ -204,6 +205,11 @@ impl Swarm {
         }
         session.client = hello.version;
         session.upload_only = hello.upload_only;
+        self.note(|swarm| {
+            let session = &swarm.sessions[&conn];
+            let client = session.client.clone()?;
+            Some(Entry::Named { addr: session.addr, client })
+        });
         self.close_if_useless(conn);
     }
 }

@@ -6,6 +6,7 @@
 //! goes to storage. Block `0.1` is the second of piece 0; a piece has four. `"*."` is what
 //! somebody has. Every test ends with a stop that must give every buffer back.
 
+mod view;
 mod world;
 
 use base::BLOCK_BYTES;

@@ -159,5 +159,6 @@ impl Swarm {
                 (true, false) | (false, true) => {}
             }
         }
+        self.note(|swarm| Some(swarm.choice()));
     }
 }

@@ -179,6 +179,7 @@ impl World {
                     words.push(format!("block{}", show(block)));
                 }
                 Output::WantPeers => words.push("want".into()),
+                Output::Diary(entry) => words.push(format!("{entry:?}")),
             }
         }
         words.join(" ")
