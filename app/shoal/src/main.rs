@@ -8,6 +8,7 @@ mod completions;
 mod create;
 mod date;
 mod display;
+mod ending;
 mod failure;
 mod hashing;
 mod interrupt;

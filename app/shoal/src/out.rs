@@ -161,7 +161,15 @@ impl Out {
         }
     }
 
-    /// A line for people, whatever is wanted: scripts wait for it, or people copy it.
+    /// A line for people who copy a part of it: it is not wrapped.
+    pub(crate) fn copyable(&self, line: &str) {
+        self.log(Level::Info, line);
+        if !self.json && !self.log_is_shown(Level::Info) {
+            self.print(line);
+        }
+    }
+
+    /// A line for people, whatever is wanted: scripts wait for it.
     pub(crate) fn always(&self, line: &str) {
         self.log(Level::Info, line);
         self.print(line);

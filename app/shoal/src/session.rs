@@ -19,6 +19,7 @@ use serde_json::{Value, json};
 use wire::printable;
 
 use crate::display::{self, LINES_MAX, Row};
+use crate::ending::Ending;
 use crate::failure::{Exit, Failure, words};
 use crate::interrupt::Interrupt;
 use crate::line::unbroken;
@@ -28,6 +29,7 @@ use crate::out::Out;
 use crate::peer_table::as_json;
 use crate::piece_map::Extent;
 use crate::progress::Meter;
+use crate::resume;
 use crate::units;
 
 /// How often we look how the torrents do: on a terminal, and elsewhere.
@@ -89,6 +91,8 @@ pub(crate) struct Session<'a> {
     since: u64,
     overview: Meter,
     stop_until: Option<Instant>,
+    /// Stopped while the files were still being looked at.
+    stopped_early: bool,
     /// Said that descriptors are short.
     pause_said: bool,
 }
@@ -113,6 +117,7 @@ impl<'a> Session<'a> {
             since: 0,
             overview: Meter::default(),
             stop_until: None,
+            stopped_early: false,
             pause_said: false,
         })
     }
@@ -163,13 +168,17 @@ impl<'a> Session<'a> {
             self.out.event(&json!({ "event": "listening", "addr": addr.to_string() }))?;
         }
         let result = self.drive();
-        if matches!(result, Err(Failure::OutputClosed)) {
+        if result.is_err() {
             self.wind_down();
         }
-        if self.open > 0 && result.is_ok() {
-            self.out.warn("some disk or tracker did not answer in time");
+        if self.open > 0 {
+            self.out.warn(
+                "some disk or tracker did not answer in time; \
+                 the pieces of the last seconds may have to be fetched again",
+            );
         }
         self.clear();
+        self.say_end();
         self.running.stop();
         result?;
         let failed = self.items.values().any(|item| item.failed);
@@ -179,6 +188,33 @@ impl<'a> Session<'a> {
             (false, true) => Exit::Done,
             (false, false) => Exit::Interrupted,
         })
+    }
+
+    fn say_end(&self) {
+        let count = |is: fn(&Item) -> bool| self.items.values().filter(|item| is(item)).count();
+        let sum = |of: fn(&Item) -> u64| self.items.values().map(of).fold(0, u64::saturating_add);
+        let ending = Ending {
+            serving: matches!(self.purpose, Purpose::Seed(_)),
+            stopped: self.stop_until.is_some(),
+            checking: self.stopped_early,
+            torrents: self.items.len(),
+            complete: count(|item| item.settled),
+            failed: count(|item| item.failed),
+            have_bytes: sum(|item| item.status.have_bytes),
+            total_bytes: sum(|item| item.total_bytes),
+            uploaded_bytes: sum(|item| item.status.stats.uploaded_bytes),
+        };
+        let command = resume::command();
+        if let Some(words) = ending.words(&command) {
+            self.out.copyable(&words);
+            let event = if ending.stopped { "stopped" } else { "incomplete" };
+            let (have, total) = (ending.have_bytes, ending.total_bytes);
+            let fields = json!({
+                "event": event, "have_bytes": have, "total_bytes": total, "resume": command,
+            });
+            // Nobody to tell that nobody reads it.
+            self.out.event(&fields).ok();
+        }
     }
 
     fn drive(&mut self) -> Result<(), Failure> {
@@ -219,6 +255,12 @@ impl<'a> Session<'a> {
         self.stop_until = Some(Instant::now() + STOP_MAX);
         self.clear();
         self.out.note("stopping; Ctrl-C again ends at once");
+        self.take_changes();
+        let early = |item: &Item| {
+            let phase = item.status.phase;
+            !item.settled && matches!(phase, Phase::Opening | Phase::Checking { .. })
+        };
+        self.stopped_early = self.items.values().any(early);
         for &torrent in self.items.keys() {
             self.running.node.remove(torrent);
         }

@@ -98,7 +98,11 @@ fn transfer(
     let mut session = Session::new(out, running, &interrupt, wanted.purpose, args.peers)?;
     for source in sources {
         if let Source::Url(url) = source {
-            let metainfo = node_setup::fetch(&session.running().node, url, &interrupt)?;
+            let fetched = node_setup::fetch(&session.running().node, url, &interrupt);
+            if matches!(fetched, Err(Failure::Interrupted)) {
+                out.copyable(&format!("stopped; go on with: {}", resume::command()));
+            }
+            let metainfo = fetched?;
             specs.push(spec(&metainfo));
         }
     }
