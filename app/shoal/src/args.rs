@@ -86,7 +86,7 @@ pub(crate) struct Cli {
     /// Print data as JSON, one object per line
     #[arg(long, global = true)]
     pub(crate) json: bool,
-    /// Whether to use colour; NO_COLOR turns it off as well
+    /// When to use colour: unasked, on a terminal unless `NO_COLOR` is set
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
     pub(crate) color: ColorChoice,
     #[command(subcommand)]

@@ -30,7 +30,7 @@ impl Ending {
     pub(crate) fn words(self, command: &str) -> Option<String> {
         let Self { torrents, complete, failed, .. } = self;
         let uploaded = format!("{} uploaded", units::size(self.uploaded_bytes));
-        let failures = (failed > 0).then(|| format!(", {failed} failed")).unwrap_or_default();
+        let failures = if failed > 0 { format!(", {failed} failed") } else { String::new() };
         let of_all = match torrents {
             0 | 1 => String::new(),
             _ => format!(", {complete} of {torrents} complete{failures}"),

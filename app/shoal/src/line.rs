@@ -59,7 +59,7 @@ impl Line {
     }
 
     /// Puts another line at the end.
-    pub(crate) fn append(&mut self, other: Self) {
+    pub(crate) fn append(&mut self, other: &Self) {
         other.spans.iter().for_each(|(style, text)| self.push(*style, text));
     }
 
@@ -127,8 +127,8 @@ impl Signs {
     /// What the locale in the environment can show. Source: POSIX, "Environment Variables".
     pub(crate) fn of_locale(get: impl Fn(&str) -> Option<std::ffi::OsString>) -> &'static Self {
         let set = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().filter_map(get);
-        let first = set.map(|value| value.to_string_lossy().to_ascii_lowercase());
-        let locale = first.filter(|value| !value.is_empty()).next().unwrap_or_default();
+        let mut given = set.map(|value| value.to_string_lossy().to_ascii_lowercase());
+        let locale = given.find(|value| !value.is_empty()).unwrap_or_default();
         let unicode = locale.contains("utf-8") || locale.contains("utf8");
         if unicode { &Self::UNICODE } else { &Self::ASCII }
     }

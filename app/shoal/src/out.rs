@@ -87,7 +87,9 @@ impl Out {
 
     /// How large the terminal is now.
     pub(crate) fn terminal(&self) -> Terminal {
-        let size = rustix::termios::tcgetwinsize(io::stderr()).ok();
+        let size = rustix::termios::tcgetwinsize(io::stderr())
+            .or_else(|_| rustix::termios::tcgetwinsize(io::stdout()))
+            .ok();
         let (columns, rows) = size.map_or((0, 0), |size| (size.ws_col, size.ws_row));
         let or = |size: u16, usual| if size < 2 { usual } else { usize::from(size) };
         Terminal { columns: or(columns, 80), rows: or(rows, 24), signs: self.signs }
@@ -126,6 +128,15 @@ impl Out {
             }
             Failure::new(format!("cannot write to standard output: {}", reason(&error)))
         })
+    }
+
+    /// A line of a table that is data: on a terminal, what does not fit goes on below `indent`.
+    ///
+    /// # Errors
+    /// As [`Self::data`].
+    pub(crate) fn entry(&self, line: &str, indent: usize) -> Result<(), Failure> {
+        let columns = self.terminal().columns - 1;
+        self.data(&if self.terminals.0 { wrap(line, columns, indent) } else { line.to_owned() })
     }
 
     /// A sentence that is data: what was asked for is done. On a terminal it is wrapped.

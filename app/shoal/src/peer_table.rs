@@ -3,6 +3,7 @@
 //! The flags are the letters that qBittorrent uses and Transmission, too: a user may know them.
 
 use std::cmp::Reverse;
+use std::net::SocketAddr;
 
 use node::message::PeerView;
 use serde_json::{Value, json};
@@ -12,9 +13,9 @@ use crate::units;
 
 /// Columns of an address: the longest one of IPv4. Those of IPv6 lose their middle.
 const ADDR: usize = 21;
-/// Columns of a client's name.
-const CLIENT_MIN: usize = 8;
-const CLIENT_MAX: usize = 24;
+/// Columns of a client's or torrent's name.
+const NAME_MIN: usize = 8;
+const NAME_MAX: usize = 24;
 /// Columns before the table and between its columns.
 const INDENT: usize = 2;
 const GAP: usize = 2;
@@ -52,38 +53,42 @@ pub(crate) fn flags(peer: &PeerView) -> String {
     LEGEND.iter().map(|&(letter, _)| letter).filter(|letter| all.contains(letter)).collect()
 }
 
-/// The peers that matter first: those that data flows from or to, then those that have most.
-fn ranked(peers: &[PeerView]) -> Vec<&PeerView> {
-    let mut ranked: Vec<&PeerView> = peers.iter().collect();
-    ranked.sort_by_key(|peer| {
-        let rate = peer.down_rate + peer.up_rate;
-        (Reverse(rate), Reverse(peer.have_per_mille), peer.addr)
-    });
-    ranked
+/// Peers that matter come first: those that data flows from or to, then those that have most.
+fn rank(peer: &PeerView) -> (Reverse<u64>, Reverse<u32>, SocketAddr) {
+    (Reverse(peer.down_rate + peer.up_rate), Reverse(peer.have_per_mille), peer.addr)
 }
 
 /// A table of at most `rows` lines: a head, the peers that matter most, how many more there are,
-/// and what the letters mean.
-pub(crate) fn table(peers: &[PeerView], columns: usize, rows: usize, signs: &Signs) -> Vec<Line> {
+/// and what the letters mean. Each peer comes with the name of its torrent; if they are of
+/// several, that is shown in the place of the client.
+pub(crate) fn table(
+    peers: &[(&str, &PeerView)],
+    columns: usize,
+    rows: usize,
+    signs: &Signs,
+) -> Vec<Line> {
     // A head and a peer are the least that says something.
     if peers.is_empty() || rows < 2 {
         return Vec::new();
     }
-    let layout = Layout::of(columns);
-    let ranked = ranked(peers);
+    let several = peers.windows(2).any(|pair| pair[0].0 != pair[1].0);
+    let layout = Layout::of(columns, several);
+    let mut ranked = peers.to_vec();
+    ranked.sort_by_key(|(_, peer)| rank(peer));
     let legend_rows = usize::from(rows >= 4);
     let all_fit = ranked.len() + 1 + legend_rows <= rows;
     let shown = if all_fit { ranked.len() } else { rows.saturating_sub(2 + legend_rows).max(1) };
-    let mut lines = vec![layout.head(signs).cut(columns)];
-    lines.extend(ranked.iter().take(shown).map(|peer| layout.row(peer, signs).cut(columns)));
     let rest = ranked.len() - shown;
+    ranked.truncate(shown);
+    let mut lines = vec![layout.head(signs).cut(columns)];
+    lines.extend(ranked.iter().map(|(name, peer)| layout.row(name, peer, signs).cut(columns)));
     if rest > 0 && rows > 2 {
         let rest = units::count(rest as u64, "more peer");
         let text = format!("{}and {rest}", " ".repeat(INDENT));
         lines.push(Line::new(Style::Dim, text).cut(columns));
     }
     if legend_rows > 0 {
-        let letters: String = ranked.iter().take(shown).map(|peer| flags(peer)).collect();
+        let letters: String = ranked.iter().map(|(_, peer)| flags(peer)).collect();
         lines.push(legend(&letters, columns));
     }
     lines
@@ -106,13 +111,15 @@ fn legend(letters: &str, columns: usize) -> Line {
 /// Which columns there is room for.
 struct Layout {
     addr: usize,
-    client: usize,
+    /// Of the client's name, or the torrent's.
+    name: usize,
+    several: bool,
     has: bool,
     up: bool,
 }
 
 impl Layout {
-    fn of(columns: usize) -> Self {
+    fn of(columns: usize, several: bool) -> Self {
         let mut room = columns.saturating_sub(INDENT + ADDR + GAP + 10 + GAP + 5);
         let mut take = |wanted: usize| {
             let fits = room >= wanted + GAP;
@@ -120,13 +127,13 @@ impl Layout {
             fits
         };
         let (up, has) = (take(10), take(6));
-        let client = room.saturating_sub(GAP).min(CLIENT_MAX);
+        let name = room.saturating_sub(GAP).min(NAME_MAX);
         let addr = columns.saturating_sub(INDENT + GAP + 10 + GAP + 5).clamp(8, ADDR);
-        Self { addr, client: if client >= CLIENT_MIN { client } else { 0 }, has, up }
+        Self { addr, name: if name >= NAME_MIN { name } else { 0 }, several, has, up }
     }
 
     fn line(&self, cells: [&str; 6], signs: &Signs) -> String {
-        let [addr, client, has, down, up, flags] = cells;
+        let [addr, name, has, down, up, flags] = cells;
         let mut line = " ".repeat(INDENT);
         let pad = |text: &str, columns: usize| {
             let text = signs.shorten(&signs.text(text), columns);
@@ -135,8 +142,8 @@ impl Layout {
         };
         let (text, padding) = pad(addr, self.addr);
         line.push_str(&(text + &padding));
-        if self.client > 0 {
-            let (text, padding) = pad(client, self.client);
+        if self.name > 0 {
+            let (text, padding) = pad(name, self.name);
             line.push_str(&format!("  {text}{padding}"));
         }
         if self.has {
@@ -152,16 +159,18 @@ impl Layout {
     }
 
     fn head(&self, signs: &Signs) -> Line {
-        Line::new(Style::Dim, self.line(["peer", "client", "has", "down", "up", "flags"], signs))
+        let name = if self.several { "torrent" } else { "client" };
+        Line::new(Style::Dim, self.line(["peer", name, "has", "down", "up", "flags"], signs))
     }
 
-    fn row(&self, peer: &PeerView, signs: &Signs) -> Line {
+    fn row(&self, torrent: &str, peer: &PeerView, signs: &Signs) -> Line {
         let has = units::percent(peer.have_per_mille.into(), 1000);
         let rate = |rate| if rate > 0 { units::rate(rate) } else { "-".into() };
         let (down, up) = (rate(peer.down_rate), rate(peer.up_rate));
         let client = peer.client.as_deref().unwrap_or("?");
+        let name = if self.several { torrent } else { client };
         let addr = units::addr(peer.addr);
-        let text = self.line([&addr, client, &has, &down, &up, &flags(peer)], signs);
+        let text = self.line([&addr, name, &has, &down, &up, &flags(peer)], signs);
         let style = match (peer.snubbed, peer.down_rate + peer.up_rate) {
             (true, _) => Style::Odd,
             (false, 0) => Style::Dim,
@@ -173,6 +182,8 @@ impl Layout {
 
 /// All peers, for programs.
 pub(crate) fn as_json(peers: &[PeerView]) -> Value {
+    let mut ranked: Vec<&PeerView> = peers.iter().collect();
+    ranked.sort_by_key(|peer| rank(peer));
     let peer = |peer: &&PeerView| {
         json!({
             "addr": units::addr(peer.addr),
@@ -187,7 +198,7 @@ pub(crate) fn as_json(peers: &[PeerView]) -> Value {
             "flags": flags(peer),
         })
     };
-    ranked(peers).iter().map(peer).collect()
+    ranked.iter().map(peer).collect()
 }
 
 #[cfg(test)]
@@ -223,7 +234,9 @@ mod tests {
     }
 
     fn shown(notation: &[&str], columns: usize, rows: usize) -> Vec<String> {
-        let lines = table(&peers(notation), columns, rows, &Signs::UNICODE);
+        let peers = peers(notation);
+        let peers: Vec<(&str, &PeerView)> = peers.iter().map(|peer| ("x", peer)).collect();
+        let lines = table(&peers, columns, rows, &Signs::UNICODE);
         assert!(lines.len() <= rows);
         for line in &lines {
             assert!(line.width() <= columns, "{line:?} in {columns}");
@@ -285,5 +298,15 @@ mod tests {
         for (columns, rows, expected) in cases {
             assert_eq!(shown(&SWARM, columns, rows), expected, "{columns}x{rows}");
         }
+    }
+
+    #[test]
+    fn peers_of_several_torrents_are_shown_with_these() {
+        let peers = peers(&SWARM[1..3]);
+        let peers = [("first.iso", &peers[0]), ("second.iso", &peers[1])];
+        let lines = table(&peers, 79, 3, &Signs::UNICODE);
+        let lines: Vec<String> = lines.iter().map(|line| line.paint(false)).collect();
+        assert!(lines[0].contains("torrent") && lines[1].contains("first.iso"), "{lines:#?}");
+        assert!(lines[2].contains("second.iso"), "{lines:#?}");
     }
 }

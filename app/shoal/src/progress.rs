@@ -316,7 +316,7 @@ fn compose(
     line.push(Style::Plain, &" ".repeat(padding));
     if let Some(share) = share.filter(|_| bar_columns >= BAR_MIN) {
         line.push(Style::Plain, "  ");
-        line.append(signs.bar(share, bar_columns));
+        line.append(&signs.bar(share, bar_columns));
     }
     for part in parts {
         line.push(Style::Plain, "  ");

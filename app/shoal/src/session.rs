@@ -496,7 +496,13 @@ impl<'a> Session<'a> {
                     format!("{name}: complete, {size}, was there already, in {place}")
                 } else {
                     let (time, rate) = (units::time(time), units::rate(rate));
-                    format!("{name}: complete, {size} in {time} ({rate}), in {place}")
+                    // What an earlier run brought was not as fast as that.
+                    let part = if downloaded < item.total_bytes {
+                        format!(", {} of it", units::size(downloaded))
+                    } else {
+                        String::new()
+                    };
+                    format!("{name}: complete, {size}{part} in {time} ({rate}), in {place}")
                 })?;
                 if let Some(until) = goal_text(*goal) {
                     self.out.note(&format!("{name}: seeding {until}; Ctrl-C stops"));

@@ -20,11 +20,11 @@ pub(crate) fn show(args: &ShowArgs, out: &Out) -> Result<Exit, Failure> {
         return Ok(Exit::Done);
     }
     for (label, value) in facts(&metainfo) {
-        out.data(&format!("{label:<10} {value}"))?;
+        out.entry(&format!("{label:<10} {value}"), 11)?;
     }
     out.data("")?;
     for file in metainfo.info.files.iter().filter(|file| !file.padding) {
-        out.data(&file_line(file))?;
+        out.entry(&file_line(file), 14)?;
     }
     Ok(Exit::Done)
 }

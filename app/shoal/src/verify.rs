@@ -133,9 +133,9 @@ impl Report {
             out.event(&self.json(complete))?;
         } else {
             for file in self.files.iter().filter(|file| file.state != State::Complete) {
-                out.data(&file.line())?;
+                out.entry(&file.line(), 20)?;
             }
-            out.data(&self.summary(complete))?;
+            out.result(&self.summary(complete))?;
             if self.files.iter().all(|file| file.state == State::Missing) {
                 out.always(&format!(
                     "hint: nothing of it is in {}; name the folder that holds {}: --data DIR",

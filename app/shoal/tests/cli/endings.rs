@@ -34,7 +34,7 @@ fn the_line_after_a_stop_goes_on_when_a_shell_reads_it() {
     shell.args(["-c", command]).current_dir(&folder.0).env_clear();
     let output = shell.env("SHOAL_STATE_DIR", folder.0.join("state")).output().unwrap();
     let said = text(&output.stdout);
-    assert!(said.starts_with("sample: complete, 1.0 MiB in "), "{command}\n{said}");
+    assert!(said.starts_with("sample: complete, 1.0 MiB, "), "{command}\n{said}");
     assert_eq!(tree(&folder.0.join("new folder")), tree(&folder.0.join("data")));
 }
 

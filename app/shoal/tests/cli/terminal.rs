@@ -45,7 +45,8 @@ impl Screen {
                     return;
                 };
                 used = 3 + end;
-                self.escape(&rest[..end], rest.as_bytes()[end]);
+                let (parameters, command) = rest.split_at(end);
+                self.escape(parameters, command.as_bytes()[0]);
             } else {
                 self.put(first);
             }
@@ -224,7 +225,7 @@ fn a_terminal_shows_pieces_and_peers_and_a_smaller_one_shows_less() {
         assert!(block[0].contains('%') && block[0].contains('↓'), "{block:#?}");
         assert!(block[1].contains("/34"), "{block:#?}");
         assert_eq!(block[2].contains("client"), client, "{columns}: {block:#?}");
-        assert!(block[3].contains(&addr[..12]), "{block:#?}");
+        assert!(block[3].contains(addr.get(..12).unwrap()), "{block:#?}");
     }
     assert!(get.screen.styles > 0, "a terminal has colours");
     get.interrupt();

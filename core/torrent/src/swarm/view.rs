@@ -34,7 +34,8 @@ pub struct PeerView {
     pub client: Option<String>,
     /// We dialled it.
     pub outgoing: bool,
-    /// Thousandths of the pieces that it has, rounded down.
+    /// Thousandths that it has at least, rounded down: what it told, or what we sent it if that
+    /// is more. A peer need not tell a seed which pieces it got.
     pub have_per_mille: u32,
     /// Payload bytes per second that it sends.
     pub down_rate: u64,
@@ -63,16 +64,18 @@ pub struct PeerView {
 impl Swarm {
     /// Its peers, at most `connections_max`, in the order of their connections.
     pub fn peers_view(&self) -> Vec<PeerView> {
-        let pieces = u64::from(self.shape.pieces.max(1));
-        let per_mille = |have: u32| {
-            u32::try_from(u64::from(have) * 1000 / pieces).expect("a part of the pieces")
+        let per_mille = |part: u64, whole: u64| {
+            let share = u128::from(part) * 1000 / u128::from(whole.max(1));
+            u32::try_from(share.min(1000)).expect("at most 1000")
         };
+        let (pieces, bytes) = (u64::from(self.shape.pieces), self.shape.total_bytes);
         let live = self.sessions.iter().filter(|(_, session)| session.peer_id.is_some());
         live.map(|(&conn, session)| PeerView {
             addr: session.addr,
             client: session.client.clone(),
             outgoing: session.outgoing,
-            have_per_mille: per_mille(session.have.count()),
+            have_per_mille: per_mille(session.have.count().into(), pieces)
+                .max(per_mille(session.up.total(), bytes)),
             down_rate: session.down.per_second(),
             up_rate: session.up.per_second(),
             downloaded_bytes: session.down.total(),
