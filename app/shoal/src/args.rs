@@ -13,16 +13,16 @@ use crate::units::{parse_addr, parse_rate, parse_ratio, parse_size, parse_time};
 
 const EXIT_CODES: &str = "\
 Exit codes:
-  0    everything that was asked is done: for `get`, every byte is verified and on disk
+  0    all that was asked is done; for `get`, it is on disk
   1    it is not, and standard error says why
   2    the command line is wrong
-  130  stopped by Ctrl-C or SIGTERM before it was done";
+  130  stopped by Ctrl-C or a signal before it was done";
 
 const GET_EXAMPLES: &str = "\
 Examples:
   shoal get debian.torrent -o ~/Downloads
   shoal get https://example.org/debian.torrent --exit
-  shoal get film.torrent --peer 192.0.2.7:6881,[2001:db8::7]:6881 --no-discovery --exit
+  shoal get film.torrent --peer 192.0.2.7:6881 --exit
   shoal get film.torrent --down 2M --up 500k --seed-ratio 2
 
 Ctrl-C stops in order and says how to go on. A second Ctrl-C ends at once.
@@ -32,19 +32,21 @@ Exit codes: 0 every byte is verified and on disk; 1 failed; 2 wrong command line
 const SEED_EXAMPLES: &str = "\
 Examples:
   shoal seed debian.torrent --data ~/Downloads
-  shoal seed ~/torrents --data /srv/data          every torrent file in a folder
+  shoal seed ~/torrents --data /srv/data
   shoal seed film.torrent --listen 0.0.0.0:51413 --up 5M
 
-Nothing is ever written below DIR. Runs until Ctrl-C.
+A folder stands for all torrent files in it. Nothing is ever written below DIR. Runs until Ctrl-C.
 
 Exit codes: 0 stopped by Ctrl-C with everything complete; 1 failed; 2 wrong command line; 130 stopped while something was missing";
 
 const CREATE_EXAMPLES: &str = "\
 Examples:
   shoal create film.mkv
-  shoal create photos -o photos.torrent --tracker https://tracker.example.org/announce
-  shoal create photos --tracker udp://a.example.org:6969 --tracker udp://b.example.org:6969
-  shoal create album --private --source EXAMPLE --piece-size 1M
+  shoal create photos -o photos.torrent \\
+    --tracker https://tracker.example.org/announce
+  shoal create photos --tracker udp://a.example.org:6969 \\
+    --tracker udp://b.example.org:6969
+  shoal create album --private --source EXAMPLE
 
 The same content, name and options give the same file: files are ordered by path, and no date is written unless --date asks for it. Symbolic links and special files are left out, with a warning.
 
@@ -84,10 +86,10 @@ Examples:
 #[command(name = "shoal", version, after_help = EXIT_CODES, max_term_width = 100)]
 pub(crate) struct Cli {
     /// Print data as JSON, one object per line
-    #[arg(long, global = true)]
+    #[arg(long, global = true, display_order = 900)]
     pub(crate) json: bool,
     /// When to use colour: unasked, on a terminal unless `NO_COLOR` is set
-    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto", display_order = 901)]
     pub(crate) color: ColorChoice,
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -140,7 +142,7 @@ pub(crate) struct NetworkArgs {
     /// Write what happens to the end of a file; `-` is standard error
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) log: Option<PathBuf>,
-    /// How much to log
+    /// How much to log; each level takes in those before it
     #[arg(long, value_name = "LEVEL", requires = "log", default_value = "info")]
     pub(crate) log_level: Level,
     /// Compare everything with the disk, whatever is remembered of an earlier run
@@ -260,5 +262,23 @@ mod tests {
     #[test]
     fn the_command_line_is_well_formed() {
         Cli::command().debug_assert();
+    }
+    #[test]
+    fn help_is_readable_on_60_columns_and_no_example_is_broken() {
+        let mut program = Cli::command().term_width(60);
+        program.build();
+        let mut commands: Vec<clap::Command> = program.get_subcommands().cloned().collect();
+        commands.push(program);
+        for mut command in commands {
+            let after = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            let help = command.render_help().to_string();
+            for line in help.lines() {
+                assert!(line.chars().count() <= 60, "{}: {line}", command.get_name());
+            }
+            for example in after.lines().filter(|line| line.starts_with("  ")) {
+                let whole = help.lines().any(|line| line == example);
+                assert!(whole, "{}: {example}", command.get_name());
+            }
+        }
     }
 }

@@ -19,13 +19,13 @@ use crate::units;
 /// How much a line matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
 pub(crate) enum Level {
-    /// Why something ended
+    // Why something ended.
     Error,
-    /// And what is wrong: disk trouble, bans
+    // What is wrong: disk trouble, bans.
     Warn,
-    /// And what happens: torrents, trackers, peers that come and go
+    // What happens: torrents, trackers, peers that come and go.
     Info,
-    /// And the details: who is served, who cannot be reached, every answer of a tracker
+    // Details: who is served, who cannot be reached, every answer of a tracker.
     Debug,
 }
 

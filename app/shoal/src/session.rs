@@ -207,13 +207,14 @@ impl<'a> Session<'a> {
         let command = resume::command();
         if let Some(words) = ending.words(&command) {
             self.out.copyable(&words);
-            let event = if ending.stopped { "stopped" } else { "incomplete" };
-            let (have, total) = (ending.have_bytes, ending.total_bytes);
-            let fields = json!({
-                "event": event, "have_bytes": have, "total_bytes": total, "resume": command,
-            });
-            // Nobody to tell that nobody reads it.
-            self.out.event(&fields).ok();
+            if ending.stopped {
+                let (have, total) = (ending.have_bytes, ending.total_bytes);
+                let fields = json!({
+                    "event": "stopped", "have_bytes": have, "total_bytes": total, "resume": command,
+                });
+                // Nobody to tell that nobody reads it.
+                self.out.event(&fields).ok();
+            }
         }
     }
 
