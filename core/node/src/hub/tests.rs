@@ -303,3 +303,16 @@ fn a_tracker_that_hides_the_size_of_the_swarm_is_scraped_once() {
     rig.http.truncate(1);
     assert_eq!(rig.tracker_says(SILENT), "tracker0", "once is enough");
 }
+
+#[test]
+fn a_close_look_and_a_diary_are_asked_of_the_shards_and_passed_on() {
+    let mut rig = started(SeedGoal::Forever, Phase::Downloading);
+    rig.hub.look(TorrentId(0), 60);
+    rig.hub.look(TorrentId(9), 60);
+    assert_eq!(rig.hear(), "0<look0:60", "no such torrent is no question");
+    assert_eq!(rig.says(ToHub::View(TorrentId(0), Box::default())), "view0");
+    rig.hub.keep_diary();
+    assert_eq!(rig.hear().matches("<diary").count(), rig.hub.config.shards);
+    let entry = Entry::Unreachable(SocketAddr::from(([10, 0, 0, 9], 1)));
+    assert_eq!(rig.says(ToHub::Diary(TorrentId(0), entry)), "diary0");
+}
