@@ -41,7 +41,7 @@ done
 tm() { tmux -L "shoal-capture-$$" -f /dev/null "$@"; }
 trap 'tm kill-server 2>/dev/null || true' EXIT
 
-tm new-session -d -x 80 -y 17 "env TERM=tmux-256color LC_ALL=C.UTF-8 peers='--peer $peers' \
+tm new-session -d -x 80 -y 20 "env TERM=tmux-256color LC_ALL=C.UTF-8 peers='--peer $peers' \
   PS1='\[\e[1;32m\]ann@debian\[\e[0m\]:\[\e[1;34m\]\w\[\e[0m\]\$ ' bash --norc --noprofile"
 tm set -g status off
 sleep 0.5
