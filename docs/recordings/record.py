@@ -68,6 +68,11 @@ class Terminal:
     def keep(self, what):
         self.frames.append("-- %s (%s)\n\n%s\n" % (what, self.size, self.screen()))
 
+    def resize(self, columns, rows):
+        self.tmux("resize-window", "-x", str(columns), "-y", str(rows))
+        self.size = "%dx%d" % (columns, rows)
+        time.sleep(1)  # Live lines are drawn four times a second.
+
     def close(self):
         self.tmux("kill-server")
         return "".join(self.frames)
@@ -75,6 +80,7 @@ class Terminal:
 
 def prepare():
     run("mount", "-t", "tmpfs", "tmpfs", "/srv")
+    open("/srv/peers.log", "w").close()
     run("ip", "link", "set", "lo", "up")
     for last in [*RATES, 20, 21, 50]:
         run("ip", "addr", "add", "192.0.2.%d/32" % last, "dev", "lo")
@@ -119,7 +125,21 @@ GET = "shoal get film.torrent -o media --listen 192.0.2.50:6881 --peers --exit"
 
 
 def record_create():
+    # Nothing but a hole, which is fast to make and takes a while to be hashed.
+    with open("/srv/ann/disk-image-of-the-old-laptop.img", "wb") as image:
+        image.truncate(12 << 30)
     wide = Terminal("create", 80, 12)
+    wide.type("shoal create disk-image-of-the-old-laptop.img")
+    wide.until(r" [34]\d\.\d %")
+    wide.keep("A large file is hashed")
+    wide.resize(60, 12)
+    wide.keep("The window became smaller")
+    wide.tmux("send-keys", "C-c")
+    wide.until(r"stopped(.*\n)+\$ ")
+    wide.keep("Ctrl-C")
+    wide.resize(80, 12)
+    wide.type("clear")
+    wide.until(r"^\$ $")
     wide.type("shoal create Birdsong")
     wide.until(r"^torrent .*\n(.*\n)*\$ ")
     wide.keep("A torrent file is made")
@@ -139,9 +159,7 @@ def record_get():
     wide.keep("A few seconds after the start")
     wide.until(r"^%s +(4\d)\.\d %%" % re.escape(FILM))
     wide.keep("Nearly half of it is there")
-    wide.tmux("resize-window", "-x", "60", "-y", "18")
-    time.sleep(1)
-    wide.size = "60x18"
+    wide.resize(60, 18)
     wide.keep("The window became smaller")
     wide.tmux("send-keys", "C-c")
     wide.until(r"go on with(.*\n)+\$ ")

@@ -54,7 +54,11 @@ pub(crate) fn create(args: &CreateArgs, out: &Out) -> Result<Exit, Failure> {
         )));
     }
     let piece_bytes = piece_bytes(args.piece_size, total)?;
-    let pieces = hash(&found, piece_bytes, &name, out, &interrupt)?;
+    let pieces = hash(&found, piece_bytes, &name, out, &interrupt).inspect_err(|failure| {
+        if matches!(failure, Failure::Interrupted) {
+            out.note("stopped; no torrent file is written");
+        }
+    })?;
     let content = match &*found.files {
         [(_, bytes)] if found.single => Content::Single(*bytes),
         _ => Content::Multiple(found.files),

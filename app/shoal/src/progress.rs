@@ -116,6 +116,9 @@ impl<'a> WorkMeter<'a> {
             out.draw(&[work_line(self.label, done_bytes, self.total_bytes, time, out.terminal())]);
         } else {
             let parts = work_parts(done_bytes, self.total_bytes, time);
+            let words: Vec<String> = parts.into_iter().map(|part| part.text).collect();
+            let (done, speed) = words.split_at(2);
+            let parts = [&[done.join(" ")], speed].concat();
             out.progress(&format!("{}: {}", self.label, parts.join(", ")));
         }
     }
@@ -127,13 +130,17 @@ impl<'a> WorkMeter<'a> {
 }
 
 /// Percent, size, rate, time left.
-fn work_parts(done_bytes: u64, total_bytes: u64, time: Duration) -> Vec<String> {
+fn work_parts(done_bytes: u64, total_bytes: u64, time: Duration) -> Vec<Part> {
     let rate = units::mean_rate(done_bytes, time);
     let left = total_bytes.saturating_sub(done_bytes).checked_div(rate);
     let left = left.map(|left| format!("{} left", units::time(Duration::from_secs(left.max(1)))));
-    let percent = units::percent(done_bytes, total_bytes);
-    let done = format!("{percent} of {}", units::size(total_bytes));
-    [Some(done), Some(units::rate(rate)), left].into_iter().flatten().collect()
+    let parts = [
+        Some(Part::new(0, Style::Bold, units::percent(done_bytes, total_bytes))),
+        Some(Part::new(3, Style::Dim, format!("of {}", units::size(total_bytes)))),
+        Some(Part::new(2, Style::Plain, units::rate(rate))),
+        left.map(|left| Part::new(1, Style::Plain, left)),
+    ];
+    parts.into_iter().flatten().collect()
 }
 
 fn work_line(
@@ -144,7 +151,6 @@ fn work_line(
     terminal: Terminal,
 ) -> Line {
     let parts = work_parts(done_bytes, total_bytes, time);
-    let parts = parts.into_iter().map(|text| Part::new(0, Style::Plain, text)).collect();
     let share = Some(units::per_mille(done_bytes, total_bytes));
     compose((label, 0), share, parts, terminal.columns - 1, terminal.signs)
 }
@@ -306,17 +312,17 @@ fn compose(
         }
     };
     let room = columns.saturating_sub(right);
-    // A bar is worth more than the end of a name.
-    let name_columns =
-        if share.is_some() { name_wanted.min((room / 2).max(NAME_MIN)) } else { name_wanted };
-    let name_columns = name_columns.min(room);
-    let bar_columns = room.saturating_sub(name_columns + 2).min(BAR_MAX);
+    let bar_columns = |name: usize| room.saturating_sub(name + 2).min(BAR_MAX);
+    // A bar is worth more than the middle of a name.
+    let least = name_wanted.min((room / 2).max(NAME_MIN));
+    let share = share.filter(|_| bar_columns(least) >= BAR_MIN);
+    let name_columns = if share.is_some() { least } else { name_wanted }.min(room);
     let mut line = Line::new(Style::Plain, signs.shorten(&name, name_columns));
     let padding = name_columns.saturating_sub(line.width());
     line.push(Style::Plain, &" ".repeat(padding));
-    if let Some(share) = share.filter(|_| bar_columns >= BAR_MIN) {
+    if let Some(share) = share {
         line.push(Style::Plain, "  ");
-        line.append(&signs.bar(share, bar_columns));
+        line.append(&signs.bar(share, bar_columns(name_columns)));
     }
     for part in parts {
         line.push(Style::Plain, "  ");

@@ -74,7 +74,7 @@ pub(crate) fn verify(args: &VerifyArgs, out: &Out) -> Result<Exit, Failure> {
     let mut bad = BTreeSet::new();
     let hashing =
         Hashing { layout: &layout, root: &args.data, label: &label, out, interrupt: &interrupt };
-    hashing.run(|piece, digest| {
+    let checked = hashing.run(|piece, digest| {
         match digest {
             Ok(digest) if digests[piece.0 as usize] == digest => {}
             Ok(_) => drop(bad.insert(piece)),
@@ -88,7 +88,11 @@ pub(crate) fn verify(args: &VerifyArgs, out: &Out) -> Result<Exit, Failure> {
             }
         }
         Ok(())
-    })?;
+    });
+    if matches!(checked, Err(Failure::Interrupted)) {
+        out.note("stopped; not everything was compared");
+    }
+    checked?;
     let files = judge_files(&layout, &args.data, &bad);
     let report = Report { name, info_hash: spec.info_hash.to_string(), layout, bad, files };
     report.say(args, out)

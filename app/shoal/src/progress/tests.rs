@@ -75,3 +75,19 @@ fn a_seed_says_how_much_it_gave_and_how_much_it_is_to_give() {
         assert_eq!(line("debian.iso", &status, false, columns), expected);
     }
 }
+
+#[test]
+fn work_keeps_its_name_when_there_is_no_room_for_a_bar() {
+    let second = Duration::from_secs(1);
+    for (columns, expected) in [
+        (80, "hashing dis…top.img  ████░░░░░░░░░░░░░░  25.0 %  of 1.0 GiB  256 MiB/s  3s left"),
+        (59, "hashing d…p.img  ███░░░░░░░░░░  25.0 %  256 MiB/s  3s left"),
+        (45, "hashing d…op.img  25.0 %  256 MiB/s  3s left"),
+        (29, "hashing disk…top.img  25.0 %"),
+    ] {
+        let terminal = Terminal { columns, rows: 24, signs: &Signs::UNICODE };
+        let line =
+            work_line("hashing disk-of-the-laptop.img", 256 << 20, 1 << 30, second, terminal);
+        assert_eq!(line.paint(false), expected);
+    }
+}
