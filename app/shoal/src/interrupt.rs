@@ -1,8 +1,9 @@
 //! Ctrl-C, SIGTERM and SIGHUP: the first asks for an orderly end, a second Ctrl-C or SIGTERM ends
-//! the process at once.
+//! the process at once, unless it comes so soon that it is the same wish.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use crossbeam_channel::{Receiver, bounded};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -10,6 +11,10 @@ use signal_hook::flag;
 use signal_hook::iterator::Signals;
 
 use crate::failure::{Failure, reason};
+
+/// Within this time a signal is the same wish once more: timeout(1) sends its signal to the
+/// process and to its group, shells and service managers do alike.
+const SAME_WISH: Duration = Duration::from_millis(300);
 
 /// The user's wish to stop.
 #[derive(Debug)]
@@ -28,9 +33,7 @@ impl Interrupt {
         };
         let asked = Arc::new(AtomicBool::new(false));
         for signal in [SIGINT, SIGTERM] {
-            // In this order: the first signal finds the flag unset and sets it.
             flag::register_conditional_shutdown(signal, 130, Arc::clone(&asked)).map_err(failed)?;
-            flag::register(signal, Arc::clone(&asked)).map_err(failed)?;
         }
         // A terminal that is closed sends SIGHUP, often twice: by the shell and by the kernel.
         let all: &[i32] =
@@ -41,6 +44,8 @@ impl Interrupt {
             for _signal in &mut signals {
                 // One wish is enough.
                 sender.try_send(()).ok();
+                std::thread::sleep(SAME_WISH);
+                asked.store(true, Ordering::Relaxed);
             }
         };
         std::thread::Builder::new()

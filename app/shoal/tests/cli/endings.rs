@@ -52,6 +52,22 @@ fn a_closed_terminal_ends_a_download_in_order() {
 }
 
 #[test]
+fn a_signal_that_comes_twice_at_once_is_one_wish() {
+    let folder = Folder::new();
+    let torrent = folder.sample();
+    let arguments = ["get", torrent, "-o", "out", "--listen", "127.0.0.1:0", "--no-discovery"];
+    let get = Running::start(folder.shoal(&arguments).arg("--json"));
+    get.wait_for("listening on ");
+    for _ in 0..2 {
+        kill_process(Pid::from_child(&get.child), Signal::TERM).unwrap();
+    }
+    let (status, stdout, _) = get.end();
+    assert_eq!(status.code(), Some(130));
+    let last: Value = serde_json::from_str(stdout.last().unwrap()).unwrap();
+    assert_eq!((&last["event"], &last["total_bytes"]), (&"stopped".into(), &1_086_397.into()));
+}
+
+#[test]
 fn of_several_torrents_the_last_line_says_how_many_failed() {
     let folder = Folder::new();
     for name in ["good", "bad"] {
