@@ -16,7 +16,7 @@ pub(super) fn slow_seed(folder: &Folder, rate: &str) -> (Running, String) {
 #[test]
 fn the_line_after_a_stop_goes_on_when_a_shell_reads_it() {
     let folder = Folder::new();
-    let (_seed, addr) = slow_seed(&folder, "300k");
+    let (_seed, addr) = slow_seed(&folder, "150k");
     fs::rename(folder.0.join("s.torrent"), folder.0.join("it's a $torrent.torrent")).unwrap();
     let arguments = ["get", "it's a $torrent.torrent", "-o", "new folder", "--exit"];
     let mut get = folder.shoal(&arguments);
@@ -141,7 +141,7 @@ fn a_log_that_cannot_be_written_is_said_before_anything_begins() {
 #[test]
 fn peers_come_as_json_events() {
     let folder = Folder::new();
-    let (_seed, addr) = slow_seed(&folder, "300k");
+    let (_seed, addr) = slow_seed(&folder, "150k");
     let get = ["get", "s.torrent", "-o", "out", "--listen", "127.0.0.1:0", "--exit"];
     let mut get = folder.shoal(&get);
     let output = get.args(["--no-discovery", "--peer", &addr, "--json", "--peers"]).output();

@@ -210,7 +210,7 @@ fn get<'a>(folder: &Folder, addr: &'a str, more: &[&'a str]) -> Command {
 #[test]
 fn a_terminal_shows_pieces_and_peers_and_a_smaller_one_shows_less() {
     let folder = Folder::new();
-    let (_seed, addr) = slow_seed(&folder, "60k");
+    let (_seed, addr) = slow_seed(&folder, "30k");
     let mut get = OnTerminal::start(&mut get(&folder, &addr, &["--peers"]), 80, 24);
     for (columns, client) in [(80, true), (60, false), (40, false), (100, true)] {
         get.resize(columns, 24);
