@@ -9,7 +9,7 @@ use clap::{Args, ColorChoice, Parser, Subcommand, ValueHint};
 use clap_complete::Shell;
 
 use crate::log::Level;
-use crate::units::{parse_addr, parse_rate, parse_ratio, parse_size, parse_time};
+use crate::units::{parse_addr, parse_peer, parse_rate, parse_ratio, parse_size, parse_time};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -124,14 +124,14 @@ pub(crate) enum Command {
 #[derive(Debug, Args)]
 pub(crate) struct NetworkArgs {
     /// Peers to connect to; repeat it or separate with commas
-    #[arg(long, value_name = "ADDR", value_delimiter = ',', value_parser = parse_addr)]
+    #[arg(long, value_name = "ADDR", value_delimiter = ',', value_parser = parse_peer)]
     pub(crate) peer: Vec<SocketAddr>,
     /// Where to accept peers; port 0 is any free one [default: port 6881 of [::] and 0.0.0.0, or
     /// the next free one]
     #[arg(long, value_name = "ADDR", value_delimiter = ',', value_parser = parse_addr)]
     pub(crate) listen: Vec<SocketAddr>,
     /// Most bytes per second to upload, as in 500k or 2M
-    #[arg(long, value_name = "RATE", value_parser = parse_rate)]
+    #[arg(long, value_name = "RATE", allow_negative_numbers = true, value_parser = parse_rate)]
     pub(crate) up: Option<u64>,
     /// Neither tell nor ask trackers: only peers named by --peer, or that connect to us
     #[arg(long)]
@@ -163,13 +163,13 @@ pub(crate) struct GetArgs {
     #[arg(short, long, value_name = "DIR", default_value = ".")]
     pub(crate) out: PathBuf,
     /// Most bytes per second to download, as in 500k or 2M
-    #[arg(long, value_name = "RATE", value_parser = parse_rate)]
+    #[arg(long, value_name = "RATE", allow_negative_numbers = true, value_parser = parse_rate)]
     pub(crate) down: Option<u64>,
     /// Seed until so many times its size is uploaded [default: 1.0]
-    #[arg(long, value_name = "R", value_parser = parse_ratio, group = "goal")]
+    #[arg(long, value_name = "R", allow_negative_numbers = true, value_parser = parse_ratio, group = "goal")]
     pub(crate) seed_ratio: Option<u64>,
     /// Seed for so long, as in 90s, 30m or 1h
-    #[arg(long, value_name = "T", value_parser = parse_time, group = "goal")]
+    #[arg(long, value_name = "T", allow_negative_numbers = true, value_parser = parse_time, group = "goal")]
     pub(crate) seed_time: Option<Duration>,
     /// Don't seed: end when everything is verified and on disk
     #[arg(long, group = "goal")]
@@ -203,7 +203,7 @@ pub(crate) struct CreateArgs {
     pub(crate) tracker: Vec<String>,
     /// Bytes per piece, as in 256k or 1M: a power of two from 16k to 256M [default: by size, 16k
     /// to 16M]
-    #[arg(long, value_name = "N", value_parser = parse_size)]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = parse_size)]
     pub(crate) piece_size: Option<u64>,
     /// Peers may come from its trackers only (BEP 27)
     #[arg(long)]

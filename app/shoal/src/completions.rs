@@ -9,7 +9,7 @@ use crate::out::Out;
 
 /// Runs `shoal completions`.
 pub(crate) fn completions(shell: Shell, out: &Out) -> Result<Exit, Failure> {
-    out.data(script(shell).trim_end())?;
+    out.document(script(shell).trim_end())?;
     Ok(Exit::Done)
 }
 

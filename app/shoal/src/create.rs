@@ -12,10 +12,11 @@ use base::UnixTime;
 use keys::Digest20;
 use serde_json::json;
 use storage::layout::{FileEntry, Layout};
+use url::Url;
 use wire::metainfo::{Content, FILES_MAX, Metainfo, NewTorrent};
 
 use crate::args::CreateArgs;
-use crate::failure::{Exit, Failure, reason};
+use crate::failure::{Exit, Failure, reason, shown};
 use crate::hashing::Hashing;
 use crate::interrupt::Interrupt;
 use crate::node_setup::CLIENT;
@@ -30,13 +31,14 @@ const PIECE_BYTES_AUTO: (u64, u64) = (16 << 10, 16 << 20);
 /// Piece sizes that the user may choose: a block, and what our decoder takes.
 const PIECE_BYTES: (u64, u64) = (16 << 10, wire::metainfo::PIECE_BYTES_MAX as u64);
 
+/// Longest URL of a tracker, in bytes: what our own client takes.
+const TRACKER_BYTES_MAX: usize = discovery::tracker_client::TRACKER_URL_BYTES_MAX;
+
 /// Runs `shoal create`.
 pub(crate) fn create(args: &CreateArgs, out: &Out) -> Result<Exit, Failure> {
     let interrupt = Interrupt::listen()?;
-    judge_trackers(&args.tracker)?;
-    let path = args.path.canonicalize().map_err(|error| {
-        Failure::new(format!("cannot read {}: {}", args.path.display(), reason(&error)))
-    })?;
+    args.tracker.iter().try_for_each(|url| judge_tracker(url))?;
+    let path = args.path.canonicalize().map_err(|error| Failure::reading(&args.path, &error))?;
     let name = name_of(&args.path, &path)?;
     let target = match &args.out {
         Some(target) => target.clone(),
@@ -48,10 +50,10 @@ pub(crate) fn create(args: &CreateArgs, out: &Out) -> Result<Exit, Failure> {
     let total = found.files.iter().map(|(_, bytes)| bytes).sum();
     if total == 0 {
         let what = if found.single { "the file is empty" } else { "the folder holds no bytes" };
-        return Err(Failure::new(format!(
-            "cannot make a torrent: {what}: {}",
-            args.path.display()
-        )));
+        return Err(Failure::with_hint(
+            format!("cannot make a torrent: {what}: {}", shown(&args.path)),
+            "a torrent needs at least one byte",
+        ));
     }
     let piece_bytes = piece_bytes(args.piece_size, total)?;
     let pieces = hash(&found, piece_bytes, &name, out, &interrupt).inspect_err(|failure| {
@@ -77,12 +79,34 @@ pub(crate) fn create(args: &CreateArgs, out: &Out) -> Result<Exit, Failure> {
         creation_date: args.date.then(|| UnixTime(i64::try_from(date).unwrap_or(i64::MAX))),
     };
     let bytes = torrent.encode();
-    drop(torrent);
     // What we could not use ourselves is not handed to anybody.
-    let made = Metainfo::decode(&bytes)
-        .map_err(|error| Failure::new(format!("cannot make a torrent of this: {error}")))?;
+    let made = Metainfo::decode(&bytes).map_err(|error| {
+        let message = format!("cannot make a torrent of {}: {error}", shown(&args.path));
+        Failure::with_hint(message, "rename what it names, or leave it out")
+    })?;
+    judge_names(&torrent, &made)?;
+    drop(torrent);
     write_atomically(&target, &bytes)?;
     say(&made, &target, out)
+}
+
+/// A name that every reader changes would not be found again by those who seed.
+fn judge_names(torrent: &NewTorrent, made: &Metainfo) -> Result<(), Failure> {
+    let names = match &torrent.content {
+        Content::Single(_) => vec![PathBuf::from(&torrent.name)],
+        Content::Multiple(files) => files
+            .iter()
+            .map(|(path, _)| std::iter::once(&torrent.name).chain(path).collect())
+            .collect(),
+    };
+    let mut changed = names.iter().zip(&made.info.files).filter(|(name, file)| **name != file.path);
+    match changed.next() {
+        Some((name, _)) => Err(Failure::with_hint(
+            format!("cannot use a name with control characters: {}", shown(name)),
+            "rename it; who downloads it would get another name",
+        )),
+        None => Ok(()),
+    }
 }
 
 fn say(made: &Metainfo, target: &Path, out: &Out) -> Result<Exit, Failure> {
@@ -110,29 +134,43 @@ fn say(made: &Metainfo, target: &Path, out: &Out) -> Result<Exit, Failure> {
             units::size(info.piece_bytes.into()),
         ));
         out.data(&format!("info-hash  {}", made.info_hash))?;
-        out.data(&format!("torrent    {}", target.display()))?;
+        out.data(&format!("torrent    {}", shown(&target)))?;
     }
     Ok(Exit::Done)
 }
 
-fn judge_trackers(urls: &[String]) -> Result<(), Failure> {
-    let known = |url: &&String| {
-        ["http://", "https://", "udp://"].iter().any(|scheme| url.starts_with(scheme))
-    };
-    match urls.iter().find(|url| !known(url)) {
-        Some(url) => Err(Failure::with_hint(
-            format!("not a tracker: {url}"),
-            "a tracker begins with http://, https:// or udp://",
-        )),
-        None => Ok(()),
+fn judge_tracker(text: &str) -> Result<(), Failure> {
+    let refused = |hint| Err(Failure::with_hint(format!("not a tracker: {text}"), hint));
+    let known = ["http://", "https://", "udp://"].iter().any(|scheme| text.starts_with(scheme));
+    if !known {
+        return refused("a tracker begins with http://, https:// or udp://");
     }
+    let blank = text.contains(|char: char| char.is_whitespace() || char.is_control());
+    let Some(url) = Url::parse(text).ok().filter(|_| !blank && text.len() <= TRACKER_BYTES_MAX)
+    else {
+        return refused("a tracker is like https://example.org/announce or udp://example.org:6969");
+    };
+    if url.host_str().is_none_or(str::is_empty) {
+        return refused("it names no host");
+    }
+    if url.port_or_known_default().is_none_or(|port| port == 0) {
+        return refused("it needs a port, as in udp://example.org:6969");
+    }
+    Ok(())
 }
 
 fn judge_target(target: &Path, force: bool) -> Result<(), Failure> {
-    let shown = target.display();
+    let shown = shown(target);
     if target.is_dir() {
         return Err(Failure::with_hint(
             format!("cannot write to a folder: {shown}"),
+            "-o names the torrent file",
+        ));
+    }
+    // A rename would put a file in the place of the device.
+    if target.metadata().is_ok_and(|look| !look.is_file()) {
+        return Err(Failure::with_hint(
+            format!("cannot write to a pipe or a device: {shown}"),
             "-o names the torrent file",
         ));
     }
@@ -144,7 +182,10 @@ fn judge_target(target: &Path, force: bool) -> Result<(), Failure> {
     }
     let folder = target.parent().filter(|parent| !parent.as_os_str().is_empty());
     if folder.is_some_and(|folder| !folder.is_dir()) {
-        return Err(Failure::new(format!("cannot write {shown}: its folder does not exist")));
+        return Err(Failure::with_hint(
+            format!("cannot write {shown}: its folder does not exist"),
+            "make the folder first, or name another with -o",
+        ));
     }
     Ok(())
 }
@@ -152,7 +193,7 @@ fn judge_target(target: &Path, force: bool) -> Result<(), Failure> {
 /// The torrent's name: as the user wrote it, or for `.` and the like what it really is.
 fn name_of(given: &Path, canonical: &Path) -> Result<String, Failure> {
     let name = given.file_name().or_else(|| canonical.file_name()).ok_or_else(|| {
-        Failure::new(format!("cannot make a torrent without a name of {}", given.display()))
+        Failure::new(format!("cannot make a torrent without a name of {}", shown(given)))
     })?;
     text_of(name, given)
 }
@@ -160,7 +201,7 @@ fn name_of(given: &Path, canonical: &Path) -> Result<String, Failure> {
 fn text_of(name: &std::ffi::OsStr, path: &Path) -> Result<String, Failure> {
     name.to_str().map(str::to_owned).ok_or_else(|| {
         Failure::with_hint(
-            format!("cannot use a name that is not UTF-8: {}", path.display()),
+            format!("cannot use a name that is not UTF-8: {}", shown(path)),
             "rename it; torrent files hold UTF-8 only",
         )
     })
@@ -177,9 +218,7 @@ struct Found {
 }
 
 fn scan(path: &Path, target: &Path, out: &Out) -> Result<Found, Failure> {
-    let failed = |path: &Path, error: &std::io::Error| {
-        Failure::new(format!("cannot read {}: {}", path.display(), reason(error)))
-    };
+    let failed = |path: &Path, error: &std::io::Error| Failure::reading(path, error);
     let look = path.metadata().map_err(|error| failed(path, &error))?;
     if look.is_file() {
         let parent = path.parent().unwrap_or(path);
@@ -188,7 +227,10 @@ fn scan(path: &Path, target: &Path, out: &Out) -> Result<Found, Failure> {
         return Ok(Found { root: parent.to_path_buf(), single: true, files });
     }
     if !look.is_dir() {
-        return Err(Failure::new(format!("not a file or folder: {}", path.display())));
+        return Err(Failure::with_hint(
+            format!("cannot make a torrent of a pipe or a device: {}", shown(path)),
+            "a torrent holds files and folders",
+        ));
     }
     let target = target.canonicalize().ok();
     let mut files = Vec::new();
@@ -200,7 +242,7 @@ fn scan(path: &Path, target: &Path, out: &Out) -> Result<Found, Failure> {
             let kind = entry.file_type().map_err(|error| failed(&path, &error))?;
             if !kind.is_dir() && !kind.is_file() {
                 let what = if kind.is_symlink() { "symbolic link" } else { "special file" };
-                out.warn(&format!("left out, a {what}: {}", path.display()));
+                out.warn(&format!("left out, a {what}: {}", shown(&path)));
                 continue;
             }
             let mut components = components.clone();
@@ -267,7 +309,7 @@ fn hash(
     hashing.run(|piece, digest| {
         digests[piece.0 as usize] = digest.map_err(|broken| {
             let path = found.root.join(&layout.file(broken.file).path);
-            Failure::new(format!("cannot read {}: {}", path.display(), broken.why.text()))
+            broken.why.failure(&path)
         })?;
         Ok(())
     })?;
@@ -281,7 +323,7 @@ fn judge_unchanged(found: &Found, layout: &Layout) -> Result<(), Failure> {
         let path = found.root.join(&spec.path);
         if path.metadata().map_or(0, |look| look.len()) != spec.length_bytes {
             return Err(Failure::with_hint(
-                format!("changed while it was read: {}", path.display()),
+                format!("changed while it was read: {}", shown(&path)),
                 "try again when nobody writes to it",
             ));
         }
@@ -292,7 +334,7 @@ fn judge_unchanged(found: &Found, layout: &Layout) -> Result<(), Failure> {
 /// Nobody ever sees half a torrent file, not even after a power cut.
 fn write_atomically(target: &Path, bytes: &[u8]) -> Result<(), Failure> {
     let failed = |error: std::io::Error| {
-        Failure::new(format!("cannot write {}: {}", target.display(), reason(&error)))
+        Failure::new(format!("cannot write {}: {}", shown(target), reason(&error)))
     };
     let mut name = target.file_name().unwrap_or_default().to_owned();
     name.push(format!(".{}.part", std::process::id()));

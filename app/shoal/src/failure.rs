@@ -4,7 +4,11 @@
 //! something to try.
 
 use std::fmt;
+use std::io;
+use std::path::Path;
 use std::process::ExitCode;
+
+use rustix::io::Errno;
 
 /// What the shell sees. Documented in the program's help.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +58,22 @@ impl Failure {
         Self::Told { message: message.into(), hint: Some(hint.into()) }
     }
 
+    /// A file or folder of the user's that can't be read.
+    pub(crate) fn reading(path: &Path, error: &io::Error) -> Self {
+        let message = format!("cannot read {}: {}", shown(path), reason(error));
+        // Kinds are many, and grow.
+        let hint = match Errno::from_io_error(error) {
+            Some(Errno::NOENT | Errno::NOTDIR) => {
+                "is the name right? it is looked for from the current folder"
+            }
+            Some(Errno::ACCESS | Errno::PERM) => {
+                "your user may not read it; run as one who may, or change its permissions"
+            }
+            _ => return Self::new(message),
+        };
+        Self::with_hint(message, hint)
+    }
+
     /// What the shell sees.
     pub(crate) fn exit(&self) -> Exit {
         match self {
@@ -75,7 +95,7 @@ impl fmt::Display for Failure {
 }
 
 /// What the system said, without the number that only programs want, in lower case.
-pub(crate) fn reason(error: &std::io::Error) -> String {
+pub(crate) fn reason(error: &io::Error) -> String {
     let words = words(&error.to_string());
     let mut chars = words.chars();
     let first = chars.next().map(|first| first.to_lowercase().to_string()).unwrap_or_default();
@@ -92,6 +112,17 @@ pub(crate) fn words(text: &str) -> String {
     }
     kept.push_str(rest);
     wire::printable(kept.as_bytes(), 1000)
+}
+
+/// What to try when the disk refuses `why`, in the words of `io/disk`.
+pub(crate) fn place_hint(why: &str) -> Option<String> {
+    let hint = "a symbolic link in the folder leads elsewhere; remove it, or name another folder";
+    why.contains("leaves the root folder").then(|| hint.to_owned())
+}
+
+/// A path within a message: on one line, and no terminal obeys it.
+pub(crate) fn shown(path: impl AsRef<Path>) -> String {
+    wire::visible(&path.as_ref().to_string_lossy())
 }
 
 #[cfg(test)]

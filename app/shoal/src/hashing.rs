@@ -16,7 +16,7 @@ use keys::{Digest20, Sha1};
 use storage::job::{Extent, HashPart};
 use storage::layout::Layout;
 
-use crate::failure::{Failure, reason};
+use crate::failure::{Failure, reason, shown};
 use crate::interrupt::Interrupt;
 use crate::node_setup::cores;
 use crate::out::Out;
@@ -267,6 +267,16 @@ fn open(path: &Path) -> Result<File, Why> {
 }
 
 impl Why {
+    /// As the end of a command that has to read the file at `path`.
+    pub(crate) fn failure(&self, path: &Path) -> Failure {
+        match self {
+            Self::Unreadable(error) => Failure::reading(path, error),
+            Self::Missing | Self::Short | Self::NotAFile => {
+                Failure::new(format!("cannot read {}: {}", shown(path), self.text()))
+            }
+        }
+    }
+
     /// For the user, after the name of the file.
     pub(crate) fn text(&self) -> String {
         match self {

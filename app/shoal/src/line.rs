@@ -47,14 +47,15 @@ pub(crate) struct Line {
 impl Line {
     /// A line in one style.
     pub(crate) fn new(style: Style, text: impl Into<String>) -> Self {
-        Self { spans: vec![(style, text.into())] }
+        Self { spans: vec![(style, wire::visible(&text.into()))] }
     }
 
-    /// Puts text at the end.
+    /// Puts text at the end. Nothing in it acts on the terminal.
     pub(crate) fn push(&mut self, style: Style, text: &str) {
+        let text = wire::visible(text);
         match self.spans.last_mut() {
-            Some((last, before)) if *last == style => before.push_str(text),
-            _ => self.spans.push((style, text.to_owned())),
+            Some((last, before)) if *last == style => before.push_str(&text),
+            _ => self.spans.push((style, text)),
         }
     }
 
@@ -202,7 +203,7 @@ fn tail(text: &str, columns: usize) -> &str {
 }
 
 /// Stands for a blank at which a line is not broken: see [`unbroken`].
-const GLUE: char = '\u{1}';
+pub(crate) const GLUE: char = '\u{1}';
 
 /// A name or path that [`wrap`] leaves whole, so that it can be copied.
 pub(crate) fn unbroken(text: &str) -> String {

@@ -3,11 +3,16 @@
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::Read as _;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
+use rustix::fs::OFlags;
+use url::Url;
 use wire::metainfo::{FILE_BYTES_MAX, Metainfo};
 
-use crate::failure::{Failure, reason};
+use crate::failure::{Failure, shown};
+use crate::refusal::refusal;
+use crate::units;
 
 /// Where a torrent file is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,23 +46,69 @@ pub(crate) fn sources(arguments: &[OsString]) -> Result<Vec<Source>, Failure> {
 /// It is a link of a kind that we can't follow.
 pub(crate) fn source(argument: &OsStr) -> Result<Source, Failure> {
     let text = argument.to_str().unwrap_or_default();
-    let lower = text.to_ascii_lowercase();
-    if lower.starts_with("http://") || lower.starts_with("https://") {
-        return Ok(Source::Url(text.to_owned()));
+    if argument.is_empty() {
+        return Err(Failure::with_hint(
+            "a torrent without a name: the argument is empty",
+            "is a variable empty that should name it?",
+        ));
     }
+    let lower = text.to_ascii_lowercase();
     if lower.starts_with("magnet:") {
         return Err(Failure::with_hint(
             "magnet links are not supported yet",
             "give a torrent file or its http(s) URL",
         ));
     }
-    Ok(Source::Path(PathBuf::from(argument)))
+    let path = || Source::Path(PathBuf::from(argument));
+    match lower.split_once("://") {
+        Some(("http" | "https", _)) => url(text),
+        Some(("file", _)) => Err(Failure::with_hint(
+            format!("not a link that can be fetched: {}", wire::visible(text)),
+            "name the file by its path, without file://",
+        )),
+        Some((scheme, _)) if is_scheme(scheme) && !Path::new(argument).exists() => {
+            Err(Failure::with_hint(
+                format!("cannot fetch {scheme}:// links: {}", wire::visible(text)),
+                "give a torrent file or its http(s) URL",
+            ))
+        }
+        Some(_) | None => Ok(path()),
+    }
+}
+
+fn is_scheme(text: &str) -> bool {
+    text.starts_with(|first: char| first.is_ascii_alphabetic())
+        && text.chars().all(|char| char.is_ascii_alphanumeric() || "+-.".contains(char))
+}
+
+/// A link that begins with `http://` or `https://`.
+fn url(text: &str) -> Result<Source, Failure> {
+    let refused = |why: &str, hint: &str| {
+        Failure::with_hint(format!("cannot fetch {}: {why}", wire::visible(text)), hint)
+    };
+    let mut url = Url::parse(text).map_err(|error| {
+        refused(&error.to_string(), "a link is like https://example.org/a.torrent")
+    })?;
+    if !url.username().is_empty() || url.password().is_some() {
+        // What is secret is not shown.
+        url.set_username("").ok();
+        url.set_password(None).ok();
+        return Err(Failure::with_hint(
+            format!(
+                "a user name or password in a link is not supported: {}",
+                wire::visible(url.as_str())
+            ),
+            "download the torrent file with a program that can log in, and give the file",
+        ));
+    }
+    if url.port() == Some(0) {
+        return Err(refused("there is no port 0", "leave the port out, or name the right one"));
+    }
+    Ok(Source::Url(text.to_owned()))
 }
 
 fn in_folder(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
-    let failed = |error: &std::io::Error| {
-        Failure::new(format!("cannot read the folder {}: {}", folder.display(), reason(error)))
-    };
+    let failed = |error: &std::io::Error| Failure::reading(folder, error);
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(|error| failed(&error))? {
         let path = entry.map_err(|error| failed(&error))?.path();
@@ -68,7 +119,10 @@ fn in_folder(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
     }
     found.sort();
     if found.is_empty() {
-        return Err(Failure::new(format!("no .torrent file in the folder {}", folder.display())));
+        return Err(Failure::with_hint(
+            format!("no .torrent file in the folder {}", shown(folder)),
+            "name the folder that holds them, or the files themselves",
+        ));
     }
     Ok(found)
 }
@@ -78,14 +132,42 @@ fn in_folder(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
 /// # Errors
 /// It can't be read, or is not a torrent file that we can use.
 pub(crate) fn read(path: &Path) -> Result<Metainfo, Failure> {
-    let failed = |error: &std::io::Error| {
-        Failure::new(format!("cannot read {}: {}", path.display(), reason(error)))
-    };
+    let failed = |error: &std::io::Error| Failure::reading(path, error);
+    // A pipe that nobody writes to would otherwise keep us here.
+    let nonblocking = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or_default();
+    let file = File::options()
+        .read(true)
+        .custom_flags(nonblocking)
+        .open(path)
+        .map_err(|error| failed(&error))?;
+    let look = file.metadata().map_err(|error| failed(&error))?;
+    let place = shown(path);
+    if look.is_dir() {
+        return Err(Failure::with_hint(
+            format!("cannot read {place}: it is a folder"),
+            "name one torrent file; `get` and `seed` take folders of them",
+        ));
+    }
+    if !look.is_file() {
+        return Err(Failure::with_hint(
+            format!("cannot read {place}: it is a pipe or a device"),
+            "save the torrent as a file first",
+        ));
+    }
+    let limit = u64::try_from(FILE_BYTES_MAX).unwrap_or(u64::MAX);
     let mut bytes = Vec::new();
-    let file = File::open(path).map_err(|error| failed(&error))?;
-    let limit = u64::try_from(FILE_BYTES_MAX).unwrap_or(u64::MAX).saturating_add(1);
-    file.take(limit).read_to_end(&mut bytes).map_err(|error| failed(&error))?;
-    decode(&bytes, &path.display().to_string())
+    file.take(limit.saturating_add(1)).read_to_end(&mut bytes).map_err(|error| failed(&error))?;
+    if bytes.len() > FILE_BYTES_MAX {
+        return Err(Failure::with_hint(
+            format!(
+                "cannot use {place}: {} are more than a torrent file may have, {}",
+                units::size(look.len()),
+                units::size(limit)
+            ),
+            "name the torrent file, not what it is about",
+        ));
+    }
+    decode(&bytes, &place)
 }
 
 /// Decodes a torrent file that came from `place`.
@@ -93,13 +175,5 @@ pub(crate) fn read(path: &Path) -> Result<Metainfo, Failure> {
 /// # Errors
 /// It is not a torrent file that we can use.
 pub(crate) fn decode(bytes: &[u8], place: &str) -> Result<Metainfo, Failure> {
-    Metainfo::decode(bytes).map_err(|error| {
-        let message = format!("cannot use {place}: {error}");
-        let page = bytes.trim_ascii_start().first() == Some(&b'<');
-        if page {
-            Failure::with_hint(message, "this is a web page; take the link of the file itself")
-        } else {
-            Failure::new(message)
-        }
-    })
+    Metainfo::decode(bytes).map_err(|error| refusal(bytes, &wire::visible(place), &error))
 }

@@ -13,7 +13,7 @@ use clap::ValueEnum;
 use node::message::DiaryEntry as Entry;
 
 use crate::date;
-use crate::failure::{Failure, reason};
+use crate::failure::{Failure, reason, shown};
 use crate::units;
 
 /// How much a line matters.
@@ -67,7 +67,7 @@ impl Log {
             let file =
                 OpenOptions::new().append(true).create(true).open(path).map_err(|error| {
                     let why = reason(&error);
-                    Failure::new(format!("cannot write the log {}: {why}", path.display()))
+                    Failure::new(format!("cannot write the log {}: {why}", shown(path)))
                 })?;
             Sink::File(file)
         };
@@ -111,7 +111,7 @@ impl Log {
 }
 
 fn line(stamp: &str, level: Level, text: &str) -> String {
-    format!("{stamp} {} {}", level.name(), redacted(&text.replace('\n', "; ")))
+    format!("{stamp} {} {}", level.name(), wire::visible(&redacted(&text.replace('\n', "; "))))
 }
 
 /// A text without what URLs say after their host, and without users and passwords before it.
@@ -158,8 +158,8 @@ pub(crate) fn entry_words(entry: &Entry) -> (Level, String) {
             (Level::Info, format!("peer {}: {why}", units::addr(*addr)))
         }
         Entry::Rechoked { unchoked, optimistic, interested } => {
-            let trust = optimistic
-                .map_or_else(String::new, |addr| format!("; on trial: {}", units::addr(addr)));
+            let trial = (!optimistic.is_empty()).then(|| list(optimistic));
+            let trust = trial.map_or_else(String::new, |peers| format!("; on trial: {peers}"));
             let wanting = units::count(*interested as u64, "peer");
             let served = if unchoked.is_empty() { "nobody".into() } else { list(unchoked) };
             (Level::Debug, format!("choker: {wanting} interested; serving {served}{trust}"))
@@ -211,7 +211,7 @@ mod tests {
             (
                 Entry::Rechoked {
                     unchoked: vec![addr(1), addr(2)],
-                    optimistic: Some(addr(2)),
+                    optimistic: vec![addr(2)],
                     interested: 3,
                 },
                 "choker: 3 peers interested; serving 192.0.2.1:6881, 192.0.2.2:6881; \

@@ -4,6 +4,7 @@
 //! its news into words. What it decides itself is only what a user sees.
 
 mod args;
+mod command_line;
 mod completions;
 mod create;
 mod date;
@@ -21,6 +22,7 @@ mod out;
 mod peer_table;
 mod piece_map;
 mod progress;
+mod refusal;
 mod resume;
 mod screen;
 mod session;
@@ -32,14 +34,15 @@ mod verify;
 
 use std::process::ExitCode;
 
-use clap::{ColorChoice, CommandFactory as _, FromArgMatches as _, ValueEnum as _};
-
-use crate::args::{Cli, Command};
+use crate::args::Command;
 use crate::failure::Exit;
 use crate::out::Out;
 
 fn main() -> ExitCode {
-    let cli = parse();
+    let cli = match command_line::read() {
+        Ok(cli) => cli,
+        Err(exit) => return exit,
+    };
     let out = Out::new(cli.json, cli.color);
     let result = match cli.command {
         Command::Get(args) => transfer::get(&args, &out),
@@ -55,21 +58,4 @@ fn main() -> ExitCode {
         failure.exit()
     });
     exit.into()
-}
-
-/// Reads the command line. What is wrong with it is said in the colours that it asks for.
-fn parse() -> Cli {
-    let words: Vec<String> =
-        std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
-    let next = words.iter().skip(1).map(Some).chain([None]);
-    let asked =
-        words.iter().zip(next).find_map(|(word, next)| match word.strip_prefix("--color") {
-            Some("") => next.map(String::as_str),
-            Some(value) => value.strip_prefix('='),
-            None => None,
-        });
-    let colour = asked.and_then(|value| ColorChoice::from_str(value, true).ok());
-    let command = Cli::command().color(colour.unwrap_or_default());
-    let matches = command.get_matches();
-    Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
 }

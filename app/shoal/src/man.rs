@@ -7,7 +7,7 @@ use clap::CommandFactory as _;
 use clap_mangen::Man;
 
 use crate::args::{Cli, ManArgs};
-use crate::failure::{Exit, Failure, reason};
+use crate::failure::{Exit, Failure, reason, shown};
 use crate::out::Out;
 use crate::units;
 
@@ -16,14 +16,14 @@ pub(crate) fn man(args: &ManArgs, out: &Out) -> Result<Exit, Failure> {
     let pages = pages();
     let Some(folder) = &args.folder else {
         let page = pages.into_iter().next().map(|(_, page)| page).unwrap_or_default();
-        out.data(page.trim_end())?;
+        out.document(page.trim_end())?;
         return Ok(Exit::Done);
     };
     write(&pages, folder).map_err(|(path, error)| {
-        Failure::new(format!("cannot write {}: {}", path.display(), reason(&error)))
+        Failure::new(format!("cannot write {}: {}", shown(&path), reason(&error)))
     })?;
     let count = units::count(pages.len() as u64, "page");
-    out.result(&format!("{count} written to {}", folder.display()))?;
+    out.result(&format!("{count} written to {}", shown(folder)))?;
     Ok(Exit::Done)
 }
 

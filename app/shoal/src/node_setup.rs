@@ -16,6 +16,7 @@ use wire::metainfo::Metainfo;
 use crate::failure::{Failure, reason, words};
 use crate::interrupt::Interrupt;
 use crate::load::{self, Source};
+use crate::state_dir;
 
 /// What our program calls itself (BEP 10).
 pub(crate) const CLIENT: &str = concat!("shoal/", env!("CARGO_PKG_VERSION"));
@@ -82,7 +83,7 @@ impl Running {
             open_files_max: (spare / 4).clamp(1, OPEN_FILES_MAX),
             state_db: setup.state.clone(),
         })
-        .map_err(|error| Failure::new(error.to_string()))?;
+        .map_err(|error| state_dir::start_failure(&error))?;
         let mut config = config(u8::try_from(cores().clamp(1, 4)).unwrap_or(1), BUFFERS)?;
         config.announce = setup.announce;
         config.down_limit = setup.down;
@@ -199,7 +200,10 @@ fn listen_failure(error: &StartError) -> Failure {
     let known = hints.into_iter().find(|(kind, ..)| *kind == source.kind());
     match known {
         Some((_, why, hint)) => Failure::with_hint(format!("cannot listen on {addr}: {why}"), hint),
-        None => Failure::new(format!("cannot listen on {addr}: {}", reason(source))),
+        None => Failure::with_hint(
+            format!("cannot listen on {addr}: {}", reason(source)),
+            "name an address of this machine, or leave --listen out",
+        ),
     }
 }
 
@@ -262,7 +266,10 @@ pub(crate) fn fetch(node: &Node, url: &str, interrupt: &Interrupt) -> Result<Met
         match event {
             Ok(NodeEvent::Torrent(Event::Fetched(Ok(bytes)))) => return load::decode(&bytes, url),
             Ok(NodeEvent::Torrent(Event::Fetched(Err(why)))) => {
-                return Err(Failure::new(format!("cannot fetch {url}: {}", words(&why))));
+                return Err(Failure::with_hint(
+                    format!("cannot fetch {}: {}", wire::visible(url), words(&why)),
+                    "try the link in a browser; the file that it saves can be given, too",
+                ));
             }
             Ok(_) => {}
             Err(_gone) => return Err(Failure::new("the node ended unexpectedly")),

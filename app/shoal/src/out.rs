@@ -1,8 +1,9 @@
 //! The one place that prints.
 //!
 //! Data goes to standard output, everything else to standard error; live lines only to a
-//! terminal. Text from strangers is made printable by whoever puts it into a line. Whatever is
-//! printed while live lines are shown appears above them.
+//! terminal. Text from strangers is made printable by whoever puts it into a line; what was
+//! forgotten, or came in by a path, loses its control characters here. Whatever is printed while
+//! live lines are shown appears above them.
 
 use std::io::{self, IsTerminal as _, Write as _};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
@@ -11,7 +12,7 @@ use clap::ColorChoice;
 use serde_json::Value;
 
 use crate::failure::{Failure, reason};
-use crate::line::{Line, Signs, unglued, wrap};
+use crate::line::{GLUE, Line, Signs, unglued, wrap};
 use crate::log::{Level, Log};
 use crate::screen::Screen;
 
@@ -111,13 +112,25 @@ impl Out {
     /// # Errors
     /// [`Failure::OutputClosed`] if nobody reads it.
     pub(crate) fn data(&self, line: &str) -> Result<(), Failure> {
+        self.put(&tame(line))
+    }
+
+    /// A text of our own, of several lines, that is data.
+    ///
+    /// # Errors
+    /// As [`Self::data`].
+    pub(crate) fn document(&self, text: &str) -> Result<(), Failure> {
+        self.put(text)
+    }
+
+    fn put(&self, text: &str) -> Result<(), Failure> {
         let screen = self.screen();
         if self.live && self.terminals.0 {
             let erase = screen.erase(self.terminal().columns);
             io::stderr().lock().write_all(erase.as_bytes()).ok();
         }
         let mut stdout = io::stdout().lock();
-        let result = writeln!(stdout, "{line}").and_then(|()| stdout.flush());
+        let result = writeln!(stdout, "{text}").and_then(|()| stdout.flush());
         if self.live && self.terminals.0 {
             let again = screen.redraw(self.colour);
             io::stderr().lock().write_all(again.as_bytes()).ok();
@@ -135,8 +148,8 @@ impl Out {
     /// # Errors
     /// As [`Self::data`].
     pub(crate) fn entry(&self, line: &str, indent: usize) -> Result<(), Failure> {
-        let columns = self.terminal().columns - 1;
-        self.data(&if self.terminals.0 { wrap(line, columns, indent) } else { line.to_owned() })
+        let (line, columns) = (tame(line), self.terminal().columns - 1);
+        self.put(&if self.terminals.0 { wrap(&line, columns, indent) } else { line })
     }
 
     /// A sentence that is data: what was asked for is done. On a terminal it is wrapped.
@@ -145,8 +158,9 @@ impl Out {
     /// As [`Self::data`].
     pub(crate) fn result(&self, sentence: &str) -> Result<(), Failure> {
         self.log(Level::Info, &unglued(sentence));
-        let wrapped = self.terminals.0.then(|| self.wrapped(sentence));
-        self.data(&wrapped.unwrap_or_else(|| unglued(sentence)))
+        let sentence = tame(sentence);
+        let wrapped = self.terminals.0.then(|| self.wrapped(&sentence));
+        self.put(&wrapped.unwrap_or_else(|| unglued(&sentence)))
     }
 
     /// A line of data if JSON is wanted.
@@ -154,21 +168,21 @@ impl Out {
     /// # Errors
     /// As [`Self::data`].
     pub(crate) fn event(&self, value: &Value) -> Result<(), Failure> {
-        if self.json { self.data(&value.to_string()) } else { Ok(()) }
+        if self.json { self.put(&escaped(&value.to_string())) } else { Ok(()) }
     }
 
     /// A line for people; nothing if JSON is wanted.
     pub(crate) fn note(&self, line: &str) {
         self.log(Level::Info, &unglued(line));
         if !self.json && !self.log_is_shown(Level::Info) {
-            self.print(&if self.terminals.1 { self.wrapped(line) } else { unglued(line) });
+            self.print("", &if self.terminals.1 { self.wrapped(line) } else { unglued(line) });
         }
     }
 
     /// A line for people that is not worth a line in the log: it says how far something is.
     pub(crate) fn progress(&self, line: &str) {
         if !self.json {
-            self.print(line);
+            self.print("", line);
         }
     }
 
@@ -176,14 +190,14 @@ impl Out {
     pub(crate) fn copyable(&self, line: &str) {
         self.log(Level::Info, line);
         if !self.json && !self.log_is_shown(Level::Info) {
-            self.print(line);
+            self.print("", line);
         }
     }
 
     /// A line for people, whatever is wanted: scripts wait for it.
     pub(crate) fn always(&self, line: &str) {
         self.log(Level::Info, line);
-        self.print(line);
+        self.print("", line);
     }
 
     /// Something that the user should know, with JSON too.
@@ -213,7 +227,7 @@ impl Out {
         let Some(log) = self.log.get() else { return };
         match log.write(level, text) {
             Ok(None) => {}
-            Ok(Some(line)) => self.print(&line),
+            Ok(Some(line)) => self.print("", &line),
             Err(why) => self.labelled("warning:", "33", &why),
         }
     }
@@ -230,8 +244,8 @@ impl Out {
             format!("{label} {message}")
         };
         match wrapped.strip_prefix(label).filter(|_| self.colour) {
-            Some(rest) => self.print(&format!("\x1b[1;{colour}m{label}\x1b[0m{rest}")),
-            None => self.print(&wrapped),
+            Some(rest) => self.print(&format!("\x1b[1;{colour}m{label}\x1b[0m"), rest),
+            None => self.print("", &wrapped),
         }
     }
 
@@ -239,13 +253,16 @@ impl Out {
         wrap(text, self.terminal().columns - 1, 2)
     }
 
-    fn print(&self, line: &str) {
+    /// A line, or several, behind a `label` of ours.
+    fn print(&self, label: &str, text: &str) {
+        let lines: Vec<String> = text.split('\n').map(wire::visible).collect();
+        let text = format!("{label}{}\n", lines.join("\n"));
         let screen = self.screen();
         let bytes = if self.live {
             let erase = screen.erase(self.terminal().columns);
-            format!("{erase}{line}\n{}", screen.redraw(self.colour))
+            format!("{erase}{text}{}", screen.redraw(self.colour))
         } else {
-            format!("{line}\n")
+            text
         };
         // Nobody to tell that standard error is gone.
         io::stderr().lock().write_all(bytes.as_bytes()).ok();
@@ -253,5 +270,43 @@ impl Out {
 
     fn screen(&self) -> MutexGuard<'_, Screen> {
         self.screen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One line, in which nothing acts on a terminal; what is [`unbroken`](crate::line::unbroken) stays so.
+fn tame(line: &str) -> String {
+    line.split(GLUE).map(wire::visible).collect::<Vec<_>>().join(&GLUE.to_string())
+}
+
+/// JSON whose strings hold nothing that a terminal would obey; it means the same.
+fn escaped(json: &str) -> String {
+    let mut text = String::with_capacity(json.len());
+    for char in json.chars() {
+        if wire::is_disruptive(char) {
+            text.push_str(&format!("\\u{:04x}", u32::from(char)));
+        } else {
+            text.push(char);
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::line::unbroken;
+
+    #[test]
+    fn json_for_a_terminal_means_the_same() {
+        let value = Value::from("a\u{202e}b\u{9b}c\u{7f}\n");
+        let text = escaped(&value.to_string());
+        assert_eq!(text, r#""a\u202eb\u009bc\u007f\n""#);
+        assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), value);
+    }
+
+    #[test]
+    fn a_tamed_line_keeps_only_what_is_unbroken() {
+        let name = unbroken("a film\x1b[31m\n\u{202e}");
+        assert_eq!(tame(&name), "a\u{1}film\u{fffd}[31m\u{fffd}\u{fffd}");
     }
 }

@@ -20,7 +20,7 @@ use wire::printable;
 
 use crate::display::{self, LINES_MAX, Row};
 use crate::ending::Ending;
-use crate::failure::{Exit, Failure, words};
+use crate::failure::{Exit, Failure, place_hint, shown, words};
 use crate::interrupt::Interrupt;
 use crate::line::unbroken;
 use crate::log::{self, Level};
@@ -473,7 +473,7 @@ impl<'a> Session<'a> {
         let downloaded = item.status.stats.downloaded_bytes;
         let rate = units::mean_rate(downloaded, time);
         let size = units::size(item.total_bytes);
-        let place = unbroken(&item.place.to_string_lossy());
+        let place = unbroken(&shown(&item.place));
         self.out.event(&item.event(
             "complete",
             &[
@@ -573,7 +573,7 @@ impl<'a> Session<'a> {
         }
         self.out.error(&Failure::Told {
             message: format!("{}: {why}", item.name),
-            hint: self.purpose.hint(&item.place),
+            hint: self.purpose.hint(&item.place).or_else(|| place_hint(why)),
         });
         self.out.event(&item.event("failed", &[("reason", why.into())]))?;
         self.running.node.remove(torrent);
@@ -591,14 +591,14 @@ impl<'a> Session<'a> {
         item.lack_said = true;
         let (have, pieces) = (status.pieces_have, status.pieces);
         if have == 0 {
-            let why = format!("nothing of it is in {}", data.display());
+            let why = format!("nothing of it is in {}", shown(data));
             return self.fail(torrent, &why);
         }
         self.out.warn(&format!(
             "{} has {have} of {pieces} pieces; only these are served\n\
              hint: `shoal verify` says what is missing, `shoal get -o {}` fetches it",
             item.name,
-            data.display(),
+            shown(data),
         ));
         self.out.event(
             &item.event("incomplete", &[("pieces_have", have.into()), ("pieces", pieces.into())]),

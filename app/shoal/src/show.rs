@@ -6,7 +6,7 @@ use wire::printable;
 
 use crate::args::ShowArgs;
 use crate::date::date;
-use crate::failure::{Exit, Failure};
+use crate::failure::{Exit, Failure, shown};
 use crate::interrupt::Interrupt;
 use crate::out::Out;
 use crate::{load, node_setup, units};
@@ -92,7 +92,7 @@ fn as_json(metainfo: &Metainfo) -> Value {
             "padding": file.padding,
             "executable": file.executable,
             "hidden": file.hidden,
-            "symlink": file.symlink.as_ref().map(|path| path.to_string_lossy()),
+            "symlink": file.symlink.as_ref().map(shown),
         })
     });
     json!({

@@ -3,7 +3,9 @@
 use std::ffi::OsString;
 use std::path::{Component, Path, PathBuf};
 
-use crate::failure::{Failure, reason};
+use disk::StartError;
+
+use crate::failure::{Failure, reason, shown, words};
 
 /// The state database: `given`, or where the environment says. `None`: nowhere, keep it in memory.
 pub(crate) fn database(
@@ -20,13 +22,74 @@ pub(crate) fn database(
         .map(|folder| folder.join("state.db"))
 }
 
+/// Whether the database may lie at `path`, as far as can be seen before it is opened.
+///
+/// # Errors
+/// Something else is there.
+pub(crate) fn judge_database(path: &Path) -> Result<(), Failure> {
+    let what = match path.metadata() {
+        Ok(look) if look.is_dir() => "a folder",
+        Ok(look) if !look.is_file() => "a pipe or a device",
+        Ok(_) | Err(_) => return Ok(()),
+    };
+    Err(Failure::with_hint(
+        format!("cannot use the state database {}: it is {what}", shown(path)),
+        "--state names a file",
+    ))
+}
+
+/// Why the disk pool did not start: in nearly all cases, for the database.
+pub(crate) fn start_failure(error: &StartError) -> Failure {
+    match error {
+        StartError::Folder { path, source } => Failure::with_hint(
+            format!(
+                "cannot create the folder of the state database {}: {}",
+                shown(path),
+                reason(source)
+            ),
+            "--state takes another place",
+        ),
+        StartError::Database { path, message } => Failure::with_hint(
+            format!("cannot use the state database {}: {}", shown(path), words(message)),
+            "--state takes another file; if this one is damaged, move it away, and torrents are \
+             checked again",
+        ),
+        StartError::Newer { path, found, known } => Failure::with_hint(
+            format!(
+                "cannot use the state database {}: its version {found} is newer than {known}",
+                shown(path)
+            ),
+            "use the release that wrote it, or another file with --state",
+        ),
+        StartError::Thread(error) => {
+            Failure::new(format!("cannot start a disk thread: {}", reason(error)))
+        }
+    }
+}
+
+/// Whether the files of torrents may lie in the folder `path`.
+///
+/// # Errors
+/// It is no folder.
+pub(crate) fn judge_data(path: &Path) -> Result<(), Failure> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    let what = if path.exists() { "not a folder" } else { "no such folder" };
+    Err(Failure::with_hint(
+        format!("{what}: {}", shown(path)),
+        "--data names the folder that holds the torrent's file or folder",
+    ))
+}
+
 /// `path` as an absolute path without links, `.` and `..`. Its end need not exist.
 ///
 /// # Errors
 /// The existing part can't be looked at, or `..` follows what does not exist.
 pub(crate) fn absolute(path: &Path) -> Result<PathBuf, Failure> {
     let failed = |error: &std::io::Error| {
-        Failure::new(format!("cannot use the folder {}: {}", path.display(), reason(error)))
+        let message = format!("cannot use the folder {}: {}", shown(path), reason(error));
+        Failure::with_hint(message, "name another folder; one that is missing is made")
     };
     let whole = std::path::absolute(path).map_err(|error| failed(&error))?;
     let mut missing = Vec::new();
@@ -43,10 +106,7 @@ pub(crate) fn absolute(path: &Path) -> Result<PathBuf, Failure> {
         let (Some(Component::Normal(name)), Some(parent)) =
             (at.components().next_back(), at.parent())
         else {
-            return Err(Failure::new(format!(
-                "cannot use the folder {}: not found",
-                path.display()
-            )));
+            return Err(Failure::new(format!("cannot use the folder {}: not found", shown(path))));
         };
         missing.push(name);
         at = parent;

@@ -5,7 +5,7 @@ use std::path::Path;
 use node::spec::{SeedGoal, TorrentSpec};
 
 use crate::args::{GetArgs, NetworkArgs, SeedArgs};
-use crate::failure::{Exit, Failure};
+use crate::failure::{Exit, Failure, shown};
 use crate::interrupt::Interrupt;
 use crate::load::{self, Source};
 use crate::log::{Level, Log};
@@ -26,7 +26,10 @@ pub(crate) fn get(args: &GetArgs, out: &Out) -> Result<Exit, Failure> {
     };
     let root = state_dir::absolute(&args.out)?;
     if root.exists() && !root.is_dir() {
-        return Err(Failure::new(format!("not a folder: {}", args.out.display())));
+        return Err(Failure::with_hint(
+            format!("not a folder: {}", shown(&args.out)),
+            "-o names the folder to download into",
+        ));
     }
     let sources = load::sources(&args.torrents)?;
     let down = args.down;
@@ -37,12 +40,7 @@ pub(crate) fn get(args: &GetArgs, out: &Out) -> Result<Exit, Failure> {
 /// Runs `shoal seed`.
 pub(crate) fn seed(args: &SeedArgs, out: &Out) -> Result<Exit, Failure> {
     let root = state_dir::absolute(&args.data)?;
-    if !root.is_dir() {
-        return Err(Failure::with_hint(
-            format!("no such folder: {}", args.data.display()),
-            "--data names the folder that holds the torrent's file or folder",
-        ));
-    }
+    state_dir::judge_data(&args.data)?;
     let sources = load::sources(&args.torrents)?;
     let purpose = Purpose::Seed(root.clone());
     let wanted = Wanted { root: &root, goal: SeedGoal::Forever, writable: false, purpose };
@@ -81,7 +79,9 @@ fn transfer(
         }
     }
     let state = state_dir::database(args.state.as_deref(), |name| std::env::var_os(name));
-    if state.is_none() {
+    if let Some(state) = &state {
+        state_dir::judge_database(state)?;
+    } else {
         out.warn("no HOME and no --state: what is done is forgotten at the end");
     }
     let setup = Setup {
@@ -137,7 +137,7 @@ fn say_what(specs: &[TorrentSpec], root: &Path, args: &NetworkArgs, out: &Out) {
         }
         several => format!("{} torrents", several.len()),
     };
-    out.note(&format!("{what}, {}, in {}", units::size(total), root.display()));
+    out.note(&format!("{what}, {}, in {}", units::size(total), shown(root)));
     let no_tracker = args.no_discovery || specs.iter().all(|spec| spec.trackers.is_empty());
     if no_tracker && args.peer.is_empty() && specs.iter().any(|spec| spec.writable) {
         out.warn("no tracker and no --peer: waiting for peers that connect to us");

@@ -3,8 +3,11 @@
 //! Source: our own rule: k, M and G are powers of 1024, with or without `B`, `iB` and `/s`. Bits
 //! are refused, not guessed: a factor of eight is no detail.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
+
+/// Said of a size that is none.
+const OUT_OF_RANGE: &str = "must be at least 1 byte, and below 8 PiB";
 
 /// Parses a number of bytes: `1048576`, `1M`, `1.5 MiB`.
 ///
@@ -24,8 +27,8 @@ pub(crate) fn parse_size(text: &str) -> Result<u64, String> {
         other => return Err(format!("unit is none of B, k, M and G (bytes, not bits): {other}")),
     };
     let bytes = number * factor;
-    if !(1.0..=9e15).contains(&bytes) {
-        return Err("out of range".into());
+    if !(1.0..9e15).contains(&bytes) {
+        return Err(OUT_OF_RANGE.into());
     }
     #[expect(
         clippy::cast_possible_truncation,
@@ -43,7 +46,7 @@ pub(crate) fn parse_rate(text: &str) -> Result<u64, String> {
     let text = text.trim();
     let size = text.strip_suffix("/s").or_else(|| text.strip_suffix("ps")).unwrap_or(text);
     match parse_size(size) {
-        Err(why) if why == "out of range" => {
+        Err(why) if why == OUT_OF_RANGE => {
             Err("must be at least 1 byte per second; leave the option out for no limit".into())
         }
         result => result,
@@ -106,9 +109,28 @@ pub(crate) fn parse_ratio(text: &str) -> Result<u64, String> {
 /// # Errors
 /// What is wrong, for the user.
 pub(crate) fn parse_addr(text: &str) -> Result<SocketAddr, String> {
-    text.trim().parse().map_err(|_bad| {
+    let addr: SocketAddr = text.trim().parse().map_err(|_bad| {
         "not an IP address with a port, as in 192.0.2.7:6881 or [2001:db8::7]:6881".to_owned()
-    })
+    })?;
+    if addr.ip().is_multicast() || addr.ip() == Ipv4Addr::BROADCAST {
+        return Err("not the address of one machine".into());
+    }
+    Ok(addr)
+}
+
+/// Parses the address of a peer.
+///
+/// # Errors
+/// What is wrong, for the user.
+pub(crate) fn parse_peer(text: &str) -> Result<SocketAddr, String> {
+    let addr = parse_addr(text)?;
+    if addr.port() == 0 {
+        return Err("nobody listens on port 0".into());
+    }
+    if addr.ip().is_unspecified() {
+        return Err("not the address of one machine".into());
+    }
+    Ok(addr)
 }
 
 /// An address as people know it: IPv4 even if the socket was of both families.
@@ -240,6 +262,21 @@ mod tests {
             ("99999999999999999999s", None),
         ] {
             assert_eq!(parse_time(text).ok(), expected.map(Duration::from_secs), "{text}");
+        }
+    }
+
+    #[test]
+    fn peers_have_an_address_that_can_be_dialled() {
+        for (text, good) in [
+            ("192.0.2.7:6881", true),
+            ("[::1]:1", true),
+            ("192.0.2.7:0", false),
+            ("0.0.0.0:6881", false),
+            ("[ff02::1]:6881", false),
+            ("224.0.0.1:6881", false),
+            ("255.255.255.255:1", false),
+        ] {
+            assert_eq!(parse_peer(text).is_ok(), good, "{text}");
         }
     }
 

@@ -13,11 +13,11 @@ use storage::layout::Layout;
 use wire::printable;
 
 use crate::args::VerifyArgs;
-use crate::failure::{Exit, Failure};
+use crate::failure::{Exit, Failure, shown};
 use crate::hashing::{Hashing, Why};
 use crate::interrupt::Interrupt;
 use crate::out::Out;
-use crate::{load, node_setup, units};
+use crate::{load, node_setup, state_dir, units};
 
 /// Ranges of pieces listed per file; more are counted.
 const RANGES_SHOWN_MAX: usize = 8;
@@ -61,12 +61,7 @@ pub(crate) fn verify(args: &VerifyArgs, out: &Out) -> Result<Exit, Failure> {
     let metainfo = node_setup::load_one(&load::source(&args.torrent)?, &interrupt)?;
     let spec = TorrentSpec::new(&metainfo, args.data.clone());
     drop(metainfo);
-    if !args.data.is_dir() {
-        return Err(Failure::with_hint(
-            format!("no such folder: {}", args.data.display()),
-            "--data names the folder that holds the torrent's file or folder",
-        ));
-    }
+    state_dir::judge_data(&args.data)?;
     let layout = Layout::new(spec.files, spec.piece_bytes);
     let (digests, _) = spec.digests.as_chunks::<20>();
     let name = printable(spec.name.as_bytes(), 200);
@@ -81,8 +76,7 @@ pub(crate) fn verify(args: &VerifyArgs, out: &Out) -> Result<Exit, Failure> {
             Err(broken) => {
                 if let Why::Unreadable(_) | Why::NotAFile = &broken.why {
                     let path = args.data.join(&layout.file(broken.file).path);
-                    let why = broken.why.text();
-                    return Err(Failure::new(format!("cannot read {}: {why}", path.display())));
+                    return Err(broken.why.failure(&path));
                 }
                 bad.insert(piece);
             }
@@ -143,7 +137,7 @@ impl Report {
             if self.files.iter().all(|file| file.state == State::Missing) {
                 out.always(&format!(
                     "hint: nothing of it is in {}; name the folder that holds {}: --data DIR",
-                    args.data.display(),
+                    shown(&args.data),
                     self.name
                 ));
             }

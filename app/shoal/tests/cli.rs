@@ -446,12 +446,13 @@ fn what_cannot_be_done_is_said_in_one_line_and_a_hint() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let addr = taken.local_addr().unwrap().to_string();
     let cases: &[Case<'_>] = &[
-        (&["show", "no.torrent"], 1, "error: cannot read no.torrent: no such file or directory\n".into()),
+        (&["show", "no.torrent"], 1, "error: cannot read no.torrent: no such file or directory\n\
+             hint: is the name right? it is looked for from the current folder\n".into()),
         (
             &["show", "page.torrent"],
             1,
-            "error: cannot use page.torrent: torrent file is not bencode: byte 0x3c at 0 where a value was expected\n\
-             hint: this is a web page; take the link of the file itself\n"
+            "error: cannot use page.torrent: it is a web page, not a torrent file\n\
+             hint: take the link of the file itself; the site may want a login\n"
                 .into(),
         ),
         (
@@ -467,7 +468,7 @@ fn what_cannot_be_done_is_said_in_one_line_and_a_hint() {
                  hint: another program listens there; take another port, as in --listen 127.0.0.1:0\n"
             ),
         ),
-        (&["get", torrent, "-o", torrent], 1, format!("error: not a folder: {torrent}\n")),
+        (&["get", torrent, "-o", torrent], 1, format!("error: not a folder: {torrent}\nhint: -o names the folder to download into\n")),
         (
             &["seed", torrent, "--data", "nowhere"],
             1,
@@ -475,13 +476,15 @@ fn what_cannot_be_done_is_said_in_one_line_and_a_hint() {
              hint: --data names the folder that holds the torrent's file or folder\n"
                 .into(),
         ),
-        (&["seed", "none"], 1, "error: no .torrent file in the folder none\n".into()),
+        (&["seed", "none"], 1, "error: no .torrent file in the folder none\n\
+             hint: name the folder that holds them, or the files themselves\n".into()),
         (
             &["create", "data/sample", "-o", torrent],
             1,
             format!("error: already exists: {torrent}\nhint: --force replaces it, -o takes another name\n"),
         ),
-        (&["create", "empty"], 1, "error: cannot make a torrent: the folder holds no bytes: empty\n".into()),
+        (&["create", "empty"], 1, "error: cannot make a torrent: the folder holds no bytes: empty\n\
+             hint: a torrent needs at least one byte\n".into()),
     ];
     assert_errors(&folder, cases);
 }
@@ -504,15 +507,15 @@ fn values_that_make_no_sense_are_refused_with_the_right_form() {
         (
             &["get", torrent, "--down", "3Mbit"],
             2,
-            "error: invalid value '3Mbit' for '--down <RATE>': unit is none of B, k, M and G (bytes, not bits): Mbit\n\n\
-             For more information, try '--help'.\n"
+            "error: invalid value '3Mbit' for '--down <RATE>': unit is none of B, k, M and G (bytes, not bits): Mbit\n\
+             hint: shoal get --help shows what there is\n"
                 .into(),
         ),
         (
             &["get", torrent, "--peer", "localhost:1"],
             2,
-            "error: invalid value 'localhost:1' for '--peer <ADDR>': not an IP address with a port, as in 192.0.2.7:6881 or [2001:db8::7]:6881\n\n\
-             For more information, try '--help'.\n"
+            "error: invalid value 'localhost:1' for '--peer <ADDR>': not an IP address with a port, as in 192.0.2.7:6881 or [2001:db8::7]:6881\n\
+             hint: shoal get --help shows what there is\n"
                 .into(),
         ),
     ];
@@ -673,7 +676,10 @@ fn a_torrent_file_is_fetched_by_url() {
     let output = folder.run(&["show", &url]);
     assert_eq!(
         text(&output.stderr),
-        format!("error: cannot fetch {url}: the server answered with status 404\n")
+        format!(
+            "error: cannot fetch {url}: the server answered with status 404\n\
+             hint: try the link in a browser; the file that it saves can be given, too\n"
+        )
     );
     server.join().unwrap();
 }

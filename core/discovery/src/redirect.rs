@@ -39,6 +39,9 @@ pub enum RedirectError {
     /// Another scheme than `http` and `https`.
     #[error("redirect to another scheme than http and https")]
     BadScheme,
+    /// To a URL with a user name or password, which we would not send.
+    #[error("redirect to a URL with a user name or password")]
+    Credentials,
     /// From `https` to `http`.
     #[error("redirect from https down to http")]
     Downgrade,
@@ -85,6 +88,10 @@ pub fn next_hop(
         ("https", "http") => return Err(RedirectError::Downgrade),
         (_, "http" | "https") => {}
         (_, _) => return Err(RedirectError::BadScheme),
+    }
+    let credentials = |url: &Url| (url.username().to_owned(), url.password().map(str::to_owned));
+    if credentials(&there) != credentials(&here) && credentials(&there) != (String::new(), None) {
+        return Err(RedirectError::Credentials);
     }
     if here == there {
         return Err(RedirectError::Loop);
@@ -142,6 +149,10 @@ mod tests {
             ("http://a/x", 302, Some("file:///etc/passwd"), 0, "BadScheme"),
             ("http://a/x", 302, Some("udp://a:1/"), 0, "BadScheme"),
             ("http://a/x", 302, Some("data:,d8:intervali1ee"), 0, "BadScheme"),
+            ("http://a/x", 302, Some("http://u:p@b/"), 0, "Credentials"),
+            ("http://a/x", 302, Some("//u@b/"), 0, "Credentials"),
+            ("http://u:p@a/x", 302, Some("http://b/"), 0, "http://b/"),
+            ("http://u:p@a/x", 302, Some("/y"), 0, "http://u:p@a/y"),
             ("http://a/x", 302, Some("/x"), 0, "Loop"),
             ("http://a/x#1", 302, Some("http://a:80/x#2"), 0, "Loop"),
             ("http://a/x", 302, Some("http://b/"), 5, "TooMany"),

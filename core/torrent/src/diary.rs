@@ -37,8 +37,8 @@ pub enum Entry {
     Rechoked {
         /// Whom we serve now.
         unchoked: Vec<SocketAddr>,
-        /// The one of them that is there on trust.
-        optimistic: Option<SocketAddr>,
+        /// Those of them that are there on trust.
+        optimistic: Vec<SocketAddr>,
         /// How many want something of us.
         interested: usize,
     },

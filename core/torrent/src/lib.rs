@@ -12,4 +12,5 @@ pub mod picker;
 pub mod pipeline;
 pub mod receive;
 pub mod session;
+pub mod spread;
 pub mod swarm;

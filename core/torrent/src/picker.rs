@@ -19,6 +19,10 @@ const RANDOM_FIRST_PIECES: u32 = 4;
 /// At most this many peers are asked for one block in the endgame.
 const ENDGAME_COPIES_MAX: u8 = 3;
 
+/// With so many pieces begun, those are finished before rarer ones are begun: each binds memory or
+/// has to be read back.
+const PARTIALS_MAX: usize = 200;
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Piece {
     /// At this position of `order`.
@@ -114,11 +118,6 @@ impl Picker {
         matches!(self.pieces[piece.0 as usize], Piece::Partial | Piece::Verifying)
     }
 
-    /// How many connected peers have `piece`.
-    pub fn availability(&self, piece: PieceIndex) -> u32 {
-        self.availability[piece.0 as usize]
-    }
-
     /// Length of `piece` in bytes.
     pub fn piece_bytes(&self, piece: PieceIndex) -> u32 {
         if piece.0 as usize + 1 == self.pieces.len() {
@@ -132,6 +131,11 @@ impl Picker {
         let offset_bytes = block * BLOCK_BYTES;
         let length_bytes = BLOCK_BYTES.min(self.piece_bytes(piece) - offset_bytes);
         BlockId { piece, offset_bytes, length_bytes }
+    }
+
+    /// How many connected peers have `piece`.
+    pub fn availability(&self, piece: PieceIndex) -> u32 {
+        self.availability[piece.0 as usize]
     }
 
     /// A peer has one more piece.
@@ -222,22 +226,35 @@ impl Picker {
         if let Some(piece) = last.filter(|&piece| peer.has(piece)) {
             self.pick_from(piece, end, out);
         }
-        if out.len() < end {
-            let open = self
-                .partials
-                .iter()
-                .filter(|(piece, partial)| partial.free > 0 && peer.has(**piece));
-            let open: Vec<PieceIndex> = open.map(|(&piece, _)| piece).collect();
-            for piece in open {
-                if out.len() < end {
-                    self.pick_from(piece, end, out);
-                }
-            }
+        if out.len() == end {
+            return;
         }
+        let mut open: Vec<(u32, PieceIndex)> = self
+            .partials
+            .iter()
+            .filter(|(piece, partial)| partial.free > 0 && peer.has(**piece))
+            .map(|(&piece, _)| (self.availability[piece.0 as usize], piece))
+            .collect();
+        open.sort_unstable();
+        let mut open = open.into_iter().peekable();
+        let mut fresh = self.next_missing(peer, rng);
         while out.len() < end {
-            let Some(piece) = self.next_missing(peer, rng) else { return };
-            self.begin(piece);
-            self.pick_from(piece, end, out);
+            // A piece that others have too must not keep a peer from giving what only it has.
+            let rarest = match fresh {
+                Some(piece) if self.partials.len() < PARTIALS_MAX => {
+                    self.availability[piece.0 as usize]
+                }
+                Some(_) | None => u32::MAX,
+            };
+            if let Some((_, piece)) = open.next_if(|&(available, _)| available <= rarest) {
+                self.pick_from(piece, end, out);
+            } else if let Some(piece) = fresh {
+                self.begin(piece);
+                self.pick_from(piece, end, out);
+                fresh = self.next_missing(peer, rng);
+            } else {
+                return;
+            }
         }
     }
 
@@ -256,9 +273,26 @@ impl Picker {
             return None;
         }
         let started = self.partials.len() + self.verifying.len() + self.have_count as usize;
-        let start =
-            if started < RANDOM_FIRST_PIECES as usize { rng.below(length) as usize } else { 0 };
-        let (before, after) = self.order.split_at(start);
+        if started < RANDOM_FIRST_PIECES as usize {
+            return self.find_from(0, length, peer, rng);
+        }
+        // Within a bucket by chance: the order there is the work of the HAVEs, which all peers of a
+        // seeder hear alike. Taken as it is, ten leechers asked one seeder for the same pieces.
+        let ends = self.bounds.iter().copied().skip(1).chain([length]);
+        self.bounds
+            .iter()
+            .copied()
+            .zip(ends)
+            .find_map(|(from, to)| self.find_from(from, to, peer, rng))
+    }
+
+    /// The first piece that the peer has at `from..to` of the order, from a random place on.
+    fn find_from(&self, from: u32, to: u32, peer: &Bitfield, rng: &mut Rng) -> Option<PieceIndex> {
+        let bucket = &self.order[from as usize..to as usize];
+        if bucket.is_empty() {
+            return None;
+        }
+        let (before, after) = bucket.split_at(rng.below(to - from) as usize);
         after.iter().chain(before).copied().map(PieceIndex).find(|&piece| peer.has(piece))
     }
 

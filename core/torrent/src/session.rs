@@ -88,6 +88,16 @@ pub struct Session {
     pub upload_only: bool,
     /// We answer no requests of it.
     pub am_choking: bool,
+    /// The tick at which it was choked or unchoked last.
+    pub choked_at: u64,
+    /// We are a seed, and it gets much more from us than others do.
+    pub dependent: bool,
+    /// It had taken without giving when we were complete.
+    pub left_debt: bool,
+    /// For how many ticks we wanted something that it has.
+    pub wanted_ticks: u32,
+    /// What it had been sent when it was unchoked last.
+    pub sent_before_turn: u64,
     /// We told it that we want something.
     pub am_interested: bool,
     /// It answers no requests of ours.
@@ -123,6 +133,8 @@ pub struct Session {
     /// It rejected a request though it does not choke us: it is asked nothing until the next
     /// tick, or the same question would go round as fast as the line allows.
     pub refused: bool,
+    /// The pieces that it was told we have, if not all of them (BEP 16).
+    pub shown: Option<Bitfield>,
     /// What it asked for and is not yet being fetched from the disk.
     pub asked: VecDeque<BlockId>,
     /// Bytes asked for that are on their way from the disk or in the socket's queue.
@@ -159,6 +171,11 @@ impl Session {
             client: None,
             upload_only: false,
             am_choking: true,
+            choked_at: 0,
+            dependent: false,
+            left_debt: false,
+            wanted_ticks: 0,
+            sent_before_turn: 0,
             am_interested: false,
             peer_choking: true,
             peer_interested: false,
@@ -176,6 +193,7 @@ impl Session {
             allows: Vec::new(),
             snubbed: false,
             refused: false,
+            shown: None,
             asked: VecDeque::new(),
             unsent_bytes: 0,
             down: Rate::default(),

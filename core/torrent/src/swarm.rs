@@ -7,7 +7,9 @@
 //! Invariants: a block counted as requested in the picker is in the `requests` of exactly so
 //! many sessions; `useful` of a session is the number of pieces it has and we lack.
 
+mod choking;
 mod messages;
+mod spreading;
 mod upkeep;
 mod uploads;
 pub mod view;
@@ -26,9 +28,22 @@ use crate::peers::{Peers, Source};
 use crate::picker::Picker;
 use crate::receive::{Received, Receiver, RecvPlan, StreamError};
 use crate::session::{Asked, REQUESTS_QUEUED_MAX, Rate, Session};
+use crate::spread::Spread;
 
 /// Payload a peer may send unasked before it is closed: two full pipelines that crossed a choke.
 const UNASKED_BYTES_MAX: u64 = 64 << 20;
+
+/// When a seed shows its pieces one by one (BEP 16).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SuperSeed {
+    /// As long as it is the only one that has every piece.
+    #[default]
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
 
 /// Settings of one swarm.
 #[derive(Clone, Debug)]
@@ -43,8 +58,10 @@ pub struct Config {
     pub connections_max: usize,
     /// Most dials under way: home routers drop bursts.
     pub dials_max: usize,
-    /// Peers unchoked at once.
-    pub unchoke_slots: usize,
+    /// Peers unchoked at once; `None`: by the measured rate.
+    pub unchoke_slots: Option<usize>,
+    /// When to super seed.
+    pub super_seed: SuperSeed,
     /// Whether what happens to peers is told by [`Output::Diary`].
     pub diary: bool,
 }
@@ -58,7 +75,8 @@ impl Config {
             listen_port: None,
             connections_max: 80,
             dials_max: 16,
-            unchoke_slots: 8,
+            unchoke_slots: None,
+            super_seed: SuperSeed::Auto,
             diary: false,
         }
     }
@@ -210,7 +228,10 @@ pub struct Swarm {
     wasted_bytes: u64,
     tick_at: Option<Instant>,
     ticks: u64,
-    optimistic: Option<ConnId>,
+    optimistic: Vec<ConnId>,
+    uplink: choking::Uplink,
+    /// While we super seed.
+    spread: Option<Spread>,
     /// Closed connections whose buffers and addresses are still to be given back.
     graveyard: Vec<(Receiver, Option<SocketAddr>)>,
     /// Strikes for having taken part in corrupt pieces.
@@ -241,7 +262,9 @@ impl Swarm {
             wasted_bytes: 0,
             tick_at: None,
             ticks: 0,
-            optimistic: None,
+            optimistic: Vec::new(),
+            uplink: choking::Uplink::default(),
+            spread: None,
             graveyard: Vec::new(),
             strikes: BTreeMap::new(),
             outputs: VecDeque::new(),
@@ -255,6 +278,7 @@ impl Swarm {
         self.picker =
             Picker::new(&have, self.shape.piece_bytes, self.shape.total_bytes, &mut self.rng);
         self.have = have;
+        self.start_spreading();
         let conns: Vec<ConnId> = self.sessions.keys().copied().collect();
         for conn in conns {
             let Some(session) = self.sessions.get_mut(&conn) else { continue };
@@ -373,8 +397,14 @@ impl Swarm {
     }
 
     fn introduce(&mut self, conn: ConnId) {
+        let shown_little = self.is_shown_little();
+        if shown_little {
+            self.show_little(conn);
+        }
+        self.spread_to(conn, !shown_little);
         let Some(session) = self.sessions.get_mut(&conn) else { return };
         match (session.fast, self.have.count()) {
+            (true | false, _) if shown_little => {}
             (true, 0) => session.say(Message::HaveNone),
             (true, count) if count == self.have.len() => session.say(Message::HaveAll),
             (false, 0) => {}
@@ -385,7 +415,7 @@ impl Swarm {
                 version: Some(self.config.client.clone()),
                 port: self.config.listen_port,
                 reqq: Some(u32::try_from(REQUESTS_QUEUED_MAX).expect("a small constant")),
-                upload_only: self.have.is_full(),
+                upload_only: self.have.is_full() && !shown_little,
                 your_ip: Some(session.addr.ip()),
                 ..ExtendedHandshake::default()
             };
@@ -394,7 +424,11 @@ impl Swarm {
                 payload: &hello.encode(),
             });
         }
-        self.allow_fast(conn);
+        if shown_little {
+            self.show_more();
+        } else {
+            self.allow_fast(conn);
+        }
         self.touch(conn);
     }
 
@@ -518,12 +552,16 @@ impl Swarm {
             if session.have.has(piece) {
                 session.useful -= 1;
                 self.update_interest(conn);
-            } else if session.peer_id.is_some() {
+            }
+            // Also to who has it: a seed that shows piece after piece waits for our word (BEP 16).
+            let session = self.sessions.get_mut(&conn).expect("just listed");
+            if session.peer_id.is_some() && !session.have.is_full() {
                 session.say(Message::Have(piece));
                 self.touch(conn);
             }
         }
         if self.have.is_full() {
+            self.remember_debts();
             self.close_other_seeds();
         }
     }
@@ -667,11 +705,13 @@ impl Swarm {
         if self.ready {
             session.have.ones().for_each(|piece| self.picker.on_peer_lost(piece));
         }
+        if let Some(spread) = &mut self.spread {
+            spread.remove(conn, &session.have, |piece| self.picker.availability(piece));
+            self.show_more();
+        }
         self.residents.retain(|_, run| run.conn != conn);
         self.strikes.remove(&conn);
-        if self.optimistic == Some(conn) {
-            self.optimistic = None;
-        }
+        self.optimistic.retain(|&other| other != conn);
     }
 
     /// Ends: closes every connection.

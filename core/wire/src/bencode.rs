@@ -223,7 +223,7 @@ pub enum DecodeError {
         offset: usize,
     },
     /// Bytes after the value.
-    #[error("{trailing_bytes} bytes follow the value that ends at byte {offset}")]
+    #[error("something follows the value, which ends at byte {offset}")]
     Trailing {
         /// Where the value ends.
         offset: usize,

@@ -22,4 +22,4 @@ pub mod tracker;
 pub mod tracker_http;
 pub mod tracker_udp;
 
-pub use text::printable;
+pub use text::{is_disruptive, printable, visible};

@@ -161,27 +161,28 @@ impl Info {
     }
 }
 
-/// Why bytes are not a torrent file that we can use. The fault of whoever made it.
+/// Why bytes are not a torrent file that we can use. The fault of whoever made it. Texts go behind
+/// the name of the file; they count files from 1, as people do.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DecodeError {
     /// Not bencode, or beyond the limits.
-    #[error("torrent file is not bencode: {0}")]
+    #[error("{fault}: {0}", fault = bencode_fault(.0))]
     Bencode(#[from] bencode::DecodeError),
     /// Bencode of another type.
-    #[error("torrent file is of type {found}, not a dictionary")]
+    #[error("it holds {}, not a dictionary", with_article(found))]
     NotADictionary {
         /// What it is.
         found: &'static str,
     },
     /// A key that must be there is not.
-    #[error("torrent file has no `{key}`")]
+    #[error("`{key}` is missing")]
     Missing {
         /// The key.
         key: &'static str,
     },
     /// A value of the wrong type.
-    #[error("`{key}` of the torrent file is of type {found}")]
+    #[error("`{key}` must be {}; found {}", wanted(key), with_article(found))]
     WrongType {
         /// Its key.
         key: &'static str,
@@ -204,7 +205,7 @@ pub enum DecodeError {
         bytes: usize,
     },
     /// More or fewer pieces than the files need.
-    #[error("torrent file has {found} piece hashes where its files need {needed}")]
+    #[error("the number of piece hashes is {found}, but its files need {needed}")]
     PieceCount {
         /// How many there are.
         found: usize,
@@ -224,9 +225,9 @@ pub enum DecodeError {
         files: usize,
     },
     /// A file of less than nothing.
-    #[error("file {file} has the negative length {bytes}")]
+    #[error("file {} has the negative length {bytes}", file.saturating_add(1))]
     NegativeLength {
-        /// Its position.
+        /// Its position, from 0.
         file: usize,
         /// Its length.
         bytes: i64,
@@ -235,16 +236,69 @@ pub enum DecodeError {
     #[error("the files together are longer than 64 bits can say")]
     TotalOverflow,
     /// No file, or no byte in any of them.
-    #[error("torrent has no content")]
+    #[error("it has no content: no file, or only empty ones")]
     Empty,
-    /// A name or path that we refuse to write to.
-    #[error("path of file {file}: {source}")]
+    /// A torrent's name that we refuse to write to.
+    #[error("the name {source}")]
+    Name {
+        /// What is wrong.
+        source: PathError,
+    },
+    /// A path that we refuse to write to.
+    #[error("the path of file {} {source}", file.saturating_add(1))]
     Path {
-        /// Its position.
+        /// Its position, from 0.
         file: usize,
         /// What is wrong.
         source: PathError,
     },
+    /// A symbolic link that leads to a path which we refuse.
+    #[error("the link of file {} leads to a path that {source}", file.saturating_add(1))]
+    Link {
+        /// Its position, from 0.
+        file: usize,
+        /// What is wrong.
+        source: PathError,
+    },
+    /// Something else in an entry of `files`.
+    #[error("file {}: {source}", file.saturating_add(1))]
+    InFile {
+        /// Its position, from 0.
+        file: usize,
+        /// What is wrong.
+        source: Box<Self>,
+    },
+}
+
+/// What kind of fault it is, before where it is.
+fn bencode_fault(error: &bencode::DecodeError) -> &'static str {
+    use bencode::DecodeError as E;
+    match error {
+        E::TooLong { .. } | E::TooDeep { .. } | E::TooManyValues { .. } => "beyond our limits",
+        E::Truncated { .. } | E::StringTooLong { .. } => "cut off",
+        E::Unexpected { .. }
+        | E::NotShortest { .. }
+        | E::OutOfRange { .. }
+        | E::UnsortedKey { .. }
+        | E::DuplicateKey { .. }
+        | E::Trailing { .. } => "not bencode",
+    }
+}
+
+/// What the value of `key` has to be (BEP 3, 27 and 47).
+fn wanted(key: &str) -> &'static str {
+    match key {
+        "length" | "piece length" | "private" => "an integer",
+        "files" => "a list of dictionaries",
+        "path" | "symlink path" => "a list of strings",
+        "info" => "a dictionary",
+        _ => "a string",
+    }
+}
+
+fn with_article(kind: &str) -> String {
+    let article = if kind.starts_with('i') { "an" } else { "a" };
+    format!("{article} {kind}")
 }
 
 impl Metainfo {

@@ -29,6 +29,20 @@ pub fn printable(bytes: &[u8], chars_max: usize) -> String {
     trimmed(text)
 }
 
+/// `text` on one line: each control character, line break and direction mark becomes U+FFFD, and
+/// all else stays as it is. For paths and other text whose blanks and length matter.
+pub fn visible(text: &str) -> String {
+    text.chars().map(|char| if is_disruptive(char) { '\u{fffd}' } else { char }).collect()
+}
+
+/// Characters that act on a terminal or on their neighbours: controls, separators of lines and
+/// marks of direction.
+pub fn is_disruptive(char: char) -> bool {
+    char.is_control()
+        || matches!(char,
+            '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
 fn trimmed(mut text: String) -> String {
     text.truncate(text.trim_end().len());
     text
@@ -64,6 +78,19 @@ mod tests {
         ];
         for (bytes, chars_max, expected) in cases {
             assert_eq!(printable(bytes, *chars_max), *expected, "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn what_acts_on_a_terminal_is_replaced_one_for_one() {
+        for (text, expected) in [
+            ("  two  blanks ", "  two  blanks "),
+            ("a\n\t\x1b[31mb\x7f", "a\u{fffd}\u{fffd}\u{fffd}[31mb\u{fffd}"),
+            ("\u{9b}1m \u{202e}txt.exe\u{2066}", "\u{fffd}1m \u{fffd}txt.exe\u{fffd}"),
+            // Joiners are part of words in some scripts, and of emoji.
+            ("\u{200c}\u{200d}", "\u{200c}\u{200d}"),
+        ] {
+            assert_eq!(visible(text), expected, "{text:?}");
         }
     }
 

@@ -95,6 +95,8 @@ def run(args):
         params.flags |= flags.override_trackers
     if args.down:
         params.download_limit = args.down
+    if args.up:
+        params.upload_limit = args.up
     handle = session.add_torrent(params)
     for peer in args.peer:
         host, port = peer.rsplit(":", 1)
@@ -128,6 +130,7 @@ def main():
     parser.add_argument("--tracker", action="append", default=[])
     parser.add_argument("--piece-size", type=int, default=0)
     parser.add_argument("--down", type=int, default=0, help="bytes per second")
+    parser.add_argument("--up", type=int, default=0, help="bytes per second")
     parser.add_argument("--padded", action="store_true")
     parser.add_argument("--no-discovery", action="store_true")
     args = parser.parse_args()

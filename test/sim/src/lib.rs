@@ -9,6 +9,7 @@
 use std::io::Write as _;
 
 pub mod content;
+pub mod crowd;
 pub mod disk;
 pub mod network;
 pub mod scenario;

@@ -68,6 +68,31 @@ fn rarest_piece_that_the_peer_has_comes_first() {
     }
 }
 
+/// Found in a crowd of ten: the HAVEs that all hear alike had undone the shuffle, so that all
+/// asked the seeder for the same pieces, and it sent each of them two and a half times.
+#[test]
+fn two_that_hear_the_same_ask_for_different_pieces() {
+    let picked = |seed| {
+        let mut rng = Rng::from_seed(seed);
+        let mut picker = Picker::new(&Bitfield::empty(200), BLOCK_BYTES, 200 * 16_384, &mut rng);
+        (0..200).for_each(|piece| picker.on_peer_has(PieceIndex(piece)));
+        let mut out = Vec::new();
+        picker.pick(&Bitfield::full(200), None, 50, &mut rng, &mut out);
+        out
+    };
+    let (one, other) = (picked(1), picked(2));
+    let same = one.iter().filter(|block| other.contains(block)).count();
+    assert!((5..25).contains(&same), "{same} of 50, where chance gives 12");
+}
+
+/// Found there, too: a seeder was asked for the rest of pieces that everybody had.
+#[test]
+fn what_others_have_too_waits_for_what_only_this_peer_has() {
+    let mut picker = picker("****31", 3);
+    assert_eq!(picked(&mut picker, "xxxxx.", None, 1), "4.0");
+    assert_eq!(picked(&mut picker, "xxxxxx", None, 4), "5.0 5.1 5.2 4.1");
+}
+
 #[test]
 fn partial_pieces_come_before_new_ones_and_the_own_piece_before_all() {
     let mut picker = picker("****111", 3);

@@ -74,6 +74,10 @@ impl Swarm {
         }
         if self.session(conn).have.set(piece) && self.ready {
             self.picker.on_peer_has(piece);
+            if let Some(spread) = &mut self.spread {
+                spread.on_have(conn, piece, self.picker.availability(piece));
+                self.show_more();
+            }
             let lacking = !self.have.has(piece);
             let session = self.session(conn);
             session.useful += u32::from(lacking);
@@ -103,13 +107,17 @@ impl Swarm {
         for piece in before.differences(&session.have) {
             let lacking = u32::from(!self.have.has(piece));
             if session.have.has(piece) {
-                self.picker.on_peer_has(piece);
                 session.useful += lacking;
+                self.picker.on_peer_has(piece);
+                if let Some(spread) = &mut self.spread {
+                    spread.on_have(conn, piece, self.picker.availability(piece));
+                }
             } else {
                 self.picker.on_peer_lost(piece);
                 session.useful -= lacking;
             }
         }
+        self.show_more();
         self.update_interest(conn);
         self.close_if_useless(conn);
     }
@@ -133,6 +141,10 @@ impl Swarm {
             && (session.have.is_full() || session.upload_only)
             && session.unsent_bytes == 0
         {
+            // We are not the only seed.
+            if session.have.is_full() && self.config.super_seed == super::SuperSeed::Auto {
+                self.stop_spreading();
+            }
             self.close(conn, CloseReason::NothingToGive);
         }
     }

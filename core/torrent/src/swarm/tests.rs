@@ -115,11 +115,11 @@ fn a_bitfield_may_come_again_and_again_but_have_all_may_not() {
 }
 
 #[test]
-fn a_finished_piece_is_told_to_who_lacks_it() {
+fn a_finished_piece_is_told_to_all_but_seeds() {
     let mut w = World::new("..");
     w.with('a', "", "bits*. unchoke").with('b', "", "");
     w.says('a', "piece0.0 piece0.1 piece0.2 piece0.3");
-    assert_eq!(w.done(0), "b:have0 a:bored");
+    assert_eq!(w.done(0), "b:have0 a:bored a:have0");
 }
 
 #[test]
@@ -463,4 +463,38 @@ fn a_stop_closes_everything_in_the_middle_of_it() {
 fn a_swarm_without_connections_or_addresses_has_no_deadline() {
     let w = World::new(".");
     assert_eq!(w.swarm.deadline(), None);
+}
+
+#[test]
+fn the_only_seed_shows_newcomers_piece_after_piece() {
+    let mut w = World::new("****");
+    assert_eq!(
+        w.meet('a', "f"),
+        "a:handshake a:have_all",
+        "the first one has nobody to share with"
+    );
+    w.says('a', "have_none interested");
+    let shown = w.meet('b', "f");
+    assert!(shown.starts_with("b:handshake b:have_none b:have"), "{shown}");
+    assert_eq!(shown.matches("b:have").count(), 2, "none, and one to wake its interest: {shown}");
+    // Unchoked, it has more to fetch, and each piece only as long as nobody else has it.
+    w.says('b', "have_none interested");
+    let more = w.says('a', "have0");
+    assert!(more.contains("b:have"), "{more}");
+    let all = w.says('a', "have1 have2 have3");
+    let told = format!("{shown} {more} {all}");
+    for piece in 0..4 {
+        assert_eq!(told.matches(&format!("b:have{piece}")).count(), 1, "{told}");
+    }
+}
+
+#[test]
+fn a_second_seed_ends_super_seeding() {
+    let mut w = World::new("****");
+    w.with('a', "f", "have_none");
+    let shown = w.meet('b', "f");
+    assert_eq!(shown.matches("b:have").count(), 2, "{shown}");
+    w.meet('c', "f");
+    let told = w.says('c', "have_all");
+    assert_eq!(told.matches("b:have").count(), 3, "{told}");
 }

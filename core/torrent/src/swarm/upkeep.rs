@@ -9,7 +9,6 @@ use base::{BlockId, BufPool, ConnId, Instant};
 use wire::peer::Message;
 
 use super::{CloseReason, Output, Swarm};
-use crate::choker::{self, Candidate};
 
 /// Part taken in so many corrupt pieces in a row gets an address banned.
 pub(super) const STRIKES_MAX: u32 = 3;
@@ -46,9 +45,13 @@ impl Swarm {
         for conn in conns {
             self.tick_session(conn, now);
         }
+        if self.ready {
+            self.tick_slots();
+        }
         if self.ready && self.ticks.is_multiple_of(RECHOKE_TICKS) {
             self.rechoke(self.ticks.is_multiple_of(OPTIMISTIC_TICKS));
         }
+        self.show_rest();
         self.bury(now, pool);
         self.tick_at = None;
         if !self.sessions.is_empty() || self.down.per_second() + self.up.per_second() > 0 {
@@ -119,46 +122,5 @@ impl Swarm {
         }
         // Also the first second of a peer that others left something for.
         self.fill(conn, now);
-    }
-
-    /// Interest changed: a free slot is given at once, a slot no longer wanted is free.
-    pub(super) fn on_interest_changed(&mut self, conn: ConnId) {
-        if !self.ready {
-            return;
-        }
-        let unchoked = self.sessions.values().filter(|session| !session.am_choking).count();
-        let session = self.session(conn);
-        match (session.peer_interested, session.am_choking) {
-            (true, true) if unchoked < self.config.unchoke_slots => self.unchoke(conn),
-            (false, false) => self.choke(conn),
-            (true, _) | (false, true) => {}
-        }
-    }
-
-    fn rechoke(&mut self, rotate: bool) {
-        let seeding = self.have.is_full();
-        let candidates: Vec<Candidate> = self
-            .sessions
-            .iter()
-            .filter(|(_, session)| session.peer_id.is_some())
-            .map(|(&conn, session)| Candidate {
-                conn,
-                interested: session.peer_interested,
-                rate: if seeding { session.up.per_second() } else { session.down.per_second() },
-                snubbed: session.snubbed,
-            })
-            .collect();
-        let slots = self.config.unchoke_slots;
-        let choice = choker::choose(&candidates, slots, self.optimistic, rotate, &mut self.rng);
-        self.optimistic = choice.optimistic;
-        for candidate in candidates {
-            let conn = candidate.conn;
-            match (choice.unchoked.contains(&conn), self.sessions[&conn].am_choking) {
-                (true, true) => self.unchoke(conn),
-                (false, false) => self.choke(conn),
-                (true, false) | (false, true) => {}
-            }
-        }
-        self.note(|swarm| Some(swarm.choice()));
     }
 }

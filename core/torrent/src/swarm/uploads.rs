@@ -60,14 +60,17 @@ impl Swarm {
             session.up.add(u64::from(block.length_bytes));
             session.unsent_bytes -= u64::from(block.length_bytes);
             session.said_at = now;
+            self.collect_debt(conn);
             self.pump_uploads(conn);
         }
     }
 
     /// Stops answering a peer.
     pub(super) fn choke(&mut self, conn: ConnId) {
+        let ticks = self.ticks;
         let session = self.session(conn);
         session.am_choking = true;
+        session.choked_at = ticks;
         session.say(Message::Choke);
         let dropped: Vec<BlockId> = session.asked.drain(..).collect();
         if session.fast {
@@ -78,8 +81,11 @@ impl Swarm {
 
     /// Begins to answer a peer.
     pub(super) fn unchoke(&mut self, conn: ConnId) {
+        let ticks = self.ticks;
         let session = self.session(conn);
         session.am_choking = false;
+        session.choked_at = ticks;
+        session.sent_before_turn = session.up.total();
         session.say(Message::Unchoke);
         self.touch(conn);
     }
@@ -89,7 +95,8 @@ impl Swarm {
         let shape = self.shape;
         let session = self.sessions.get_mut(&conn).expect("the caller saw it alive");
         let IpAddr::V4(ip) = session.addr.ip().to_canonical() else { return };
-        if !session.fast || !self.ready || shape.pieces == 0 || self.have.count() == 0 {
+        let gives = self.config.unchoke_slots != Some(0);
+        if !session.fast || !self.ready || self.have.count() == 0 || !gives {
             return;
         }
         let set = allowed_fast(ip, shape.info_hash, shape.pieces, SET_PIECES);

@@ -86,7 +86,7 @@ impl Swarm {
             peer_interested: session.peer_interested,
             peer_choking: session.peer_choking,
             snubbed: session.snubbed,
-            optimistic: self.optimistic == Some(conn),
+            optimistic: self.optimistic.contains(&conn) && !session.am_choking,
         })
         .collect()
     }
@@ -127,11 +127,12 @@ impl Swarm {
 
     /// For the diary: whom the choker serves now.
     pub(super) fn choice(&self) -> Entry {
-        let serves = self.sessions.values().filter(|session| !session.am_choking);
+        let serves = || self.sessions.iter().filter(|(_, session)| !session.am_choking);
+        let trusts = serves().filter(|(conn, _)| self.optimistic.contains(conn));
         let interested = self.sessions.values().filter(|session| session.peer_interested);
         Entry::Rechoked {
-            unchoked: serves.map(|session| session.addr).collect(),
-            optimistic: self.optimistic.map(|conn| self.sessions[&conn].addr),
+            unchoked: serves().map(|(_, session)| session.addr).collect(),
+            optimistic: trusts.map(|(_, session)| session.addr).collect(),
             interested: interested.count(),
         }
     }

@@ -95,7 +95,7 @@ fn name(info: &Dict<'_>) -> Result<(Component, String), DecodeError> {
         None => return Err(DecodeError::Missing { key: "name" }),
     };
     let name = path::utf8_or(name, info.get(b"name.utf-8").and_then(Value::as_bytes));
-    let root = Component::new(name).map_err(|source| DecodeError::Path { file: 0, source })?;
+    let root = Component::new(name).map_err(|source| DecodeError::Name { source })?;
     let display = printable(name, TEXT_CHARS_MAX);
     let display = if display.is_empty() { "_".to_owned() } else { display };
     Ok((root, display))
@@ -122,16 +122,30 @@ fn multiple_files(files: &[Value<'_>], root: &Component) -> Result<Vec<File>, De
     let mut decoded = Vec::with_capacity(files.len());
     for (index, value) in files.iter().enumerate() {
         let found = value.kind();
-        let file = value.as_dict().ok_or(DecodeError::WrongType { key: "files", found })?;
-        let below = components(file, b"path", b"path.utf-8").map_err(|error| error.at(index))?;
+        let file = value
+            .as_dict()
+            .ok_or_else(|| DecodeError::WrongType { key: "files", found }.in_file(index))?;
+        let below = components(file, "path", b"path.utf-8").map_err(|error| match error {
+            ComponentsError::Decode(error) => error.in_file(index),
+            ComponentsError::Path(source) => DecodeError::Path { file: index, source },
+        })?;
         let attr = Attr::of(file);
         // A link that does not say where it leads is an ordinary file to us.
         let symlink = (attr.symlink && file.get(b"symlink path").is_some())
-            .then(|| components(file, b"symlink path", b"symlink path.utf-8"))
+            .then(|| components(file, "symlink path", b"symlink path.utf-8"))
             .transpose()
-            .map_err(|error| error.at(index))?;
+            .map_err(|error| match error {
+                ComponentsError::Decode(error) => error.in_file(index),
+                ComponentsError::Path(source) => DecodeError::Link { file: index, source },
+            })?;
         // A link has no content (BEP 47), whatever its length says.
-        let length_bytes = if symlink.is_some() { 0 } else { length(int(file, "length")?, index)? };
+        let length_bytes = match symlink {
+            Some(_) => 0,
+            None => {
+                let bytes = int(file, "length").map_err(|error| error.in_file(index))?;
+                length(bytes, index)?
+            }
+        };
         decoded.push(File {
             length_bytes,
             path: root.text.clone().into(),
@@ -158,28 +172,25 @@ enum ComponentsError {
     Path(path::PathError),
 }
 
-impl ComponentsError {
-    fn at(self, file: usize) -> DecodeError {
-        match self {
-            Self::Decode(error) => error,
-            Self::Path(source) => DecodeError::Path { file, source },
-        }
+impl DecodeError {
+    /// The same, as a fault of an entry of `files`.
+    fn in_file(self, file: usize) -> Self {
+        Self::InFile { file, source: Box::new(self) }
     }
 }
 
 fn components(
     file: &Dict<'_>,
-    key: &'static [u8],
-    key_utf8: &'static [u8],
+    key: &'static str,
+    key_utf8: &[u8],
 ) -> Result<Vec<Component>, ComponentsError> {
-    let name = if key == b"path" { "path" } else { "symlink path" };
-    let list = match file.get(key) {
+    let list = match file.get(key.as_bytes()) {
         Some(Value::List(list)) => list,
         Some(other) => {
             let found = other.kind();
-            return Err(ComponentsError::Decode(DecodeError::WrongType { key: name, found }));
+            return Err(ComponentsError::Decode(DecodeError::WrongType { key, found }));
         }
-        None => return Err(ComponentsError::Decode(DecodeError::Missing { key: name })),
+        None => return Err(ComponentsError::Decode(DecodeError::Missing { key })),
     };
     let list_utf8 = file.get(key_utf8).and_then(Value::as_list).unwrap_or_default();
     let list_utf8 = if list_utf8.len() == list.len() { list_utf8 } else { &[] };
@@ -188,7 +199,7 @@ fn components(
     for (index, item) in list.iter().enumerate() {
         let Value::Bytes(bytes) = item else {
             let found = item.kind();
-            return Err(ComponentsError::Decode(DecodeError::WrongType { key: name, found }));
+            return Err(ComponentsError::Decode(DecodeError::WrongType { key, found }));
         };
         let bytes = path::utf8_or(bytes, list_utf8.get(index).and_then(Value::as_bytes));
         components.push(Component::new(bytes).map_err(ComponentsError::Path)?);

@@ -3,11 +3,11 @@
 //! Source: our own rules; BEP 3 only says that a path is a list of strings.
 //! What could lead out of the folder is refused, never mended: an honest creator makes none of
 //! it. What is merely unusual is mended, and always in the same way, so that a torrent finds its
-//! files again: bytes that are not UTF-8 become U+FFFD, control characters `_`, components
-//! longer than a file system takes are cut before their extension. On Windows, so are the
-//! characters and device names that it reserves; elsewhere they are names like any other
-//! (`aux.c` is in every kernel source). A mended path that collides with another gets a number;
-//! paths that collide as they came are an error.
+//! files again: bytes that are not UTF-8 become U+FFFD, control characters and marks that write
+//! backwards `_`, components longer than a file system takes are cut before their extension. On
+//! Windows, so are the characters and device names that it reserves; elsewhere they are names like
+//! any other (`aux.c` is in every kernel source). A mended path that collides with another gets a
+//! number; paths that collide as they came are an error.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -29,48 +29,48 @@ const EXTENSION_BYTES_MAX: usize = 17;
 /// Room for the number that makes a mended component unique: `~` and ten digits.
 const NUMBER_BYTES_MAX: usize = 11;
 
-/// Why a path is refused.
+/// Why a path is refused. Texts go behind what is refused: "the path of file 2".
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PathError {
     /// A path without components.
-    #[error("path has no components")]
+    #[error("has no components")]
     NoComponents,
     /// A component without characters.
-    #[error("path has an empty component")]
+    #[error("has an empty component")]
     EmptyComponent,
     /// `.` or `..`.
-    #[error("path has the component {component:?}")]
+    #[error("has the component \"{component}\"")]
     DotComponent {
         /// The component.
         component: &'static str,
     },
     /// `/`, `\` or NUL inside a component.
-    #[error("path component {component:?} has a separator or a zero byte")]
+    #[error("has a slash, a backslash or a zero byte inside the component \"{component}\"")]
     Separator {
         /// The component, printable.
         component: String,
     },
     /// More than 64 components.
-    #[error("path has {components} components, limit {COMPONENTS_MAX}")]
+    #[error("has {components} components, more than {COMPONENTS_MAX}")]
     TooDeep {
         /// How many it has.
         components: usize,
     },
     /// Longer than 4096 bytes.
-    #[error("path has {bytes} bytes, limit {PATH_BYTES_MAX}")]
+    #[error("has {bytes} bytes, more than {PATH_BYTES_MAX}")]
     TooLong {
         /// How many it has.
         bytes: usize,
     },
     /// Two files of one path.
-    #[error("two files have the path {path:?}")]
+    #[error("is that of another file, too: \"{path}\"")]
     Duplicate {
         /// The path, printable.
         path: String,
     },
     /// A file where another file needs a folder.
-    #[error("path {path:?} is a file and a folder")]
+    #[error("needs one name for a file and a folder: \"{path}\"")]
     FileAndFolder {
         /// The path, printable.
         path: String,
@@ -103,7 +103,7 @@ impl Component {
         let mut text = String::new();
         for char in String::from_utf8_lossy(bytes).chars() {
             let reserved = windows && matches!(char, ':' | '*' | '?' | '"' | '<' | '>' | '|');
-            text.push(if char.is_control() || reserved { '_' } else { char });
+            text.push(if reorders(char) || char.is_control() || reserved { '_' } else { char });
         }
         if windows {
             let kept_bytes = text.trim_end_matches(['.', ' ']).len();
@@ -120,6 +120,11 @@ impl Component {
         let mended = text.as_bytes() != bytes;
         Ok(Self { text, mended })
     }
+}
+
+/// Separators of lines, and marks that write what follows backwards: `gpj.exe` ends in `jpg` then.
+fn reorders(char: char) -> bool {
+    matches!(char, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// Whether Windows takes `name` for a device, whatever its extension.

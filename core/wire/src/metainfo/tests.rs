@@ -249,11 +249,11 @@ fn fields_of_info_that_are_wrong_are_named() {
         (info().with("length", 0_u32), E::Empty),
         (
             info().with("name", "a/b"),
-            E::Path { file: 0, source: PathError::Separator { component: "a/b".to_owned() } },
+            E::Name { source: PathError::Separator { component: "a/b".to_owned() } },
         ),
         (
             info().with("name", ".."),
-            E::Path { file: 0, source: PathError::DotComponent { component: ".." } },
+            E::Name { source: PathError::DotComponent { component: ".." } },
         ),
     ];
     for (info, expected) in cases {
@@ -267,7 +267,8 @@ fn fields_of_info_that_are_wrong_are_named() {
 #[test]
 fn files_that_are_wrong_are_named() {
     use DecodeError as E;
-    let wrong = |key, found| E::WrongType { key, found };
+    let in_file = |file, source| E::InFile { file, source: Box::new(source) };
+    let wrong = |key, found| in_file(0, E::WrongType { key, found });
     let path = |file, source| E::Path { file, source };
     let bare = || OwnedValue::dict().with("length", 1_u32);
     let half = 1_i64 << 62;
@@ -275,7 +276,7 @@ fn files_that_are_wrong_are_named() {
         (vec![], E::Empty),
         (vec![file(0, &["a"]), file(0, &["b"])], E::Empty),
         (vec![OwnedValue::Int(1)], wrong("files", "integer")),
-        (vec![bare()], E::Missing { key: "path" }),
+        (vec![bare()], in_file(0, E::Missing { key: "path" })),
         (vec![bare().with("path", "a")], wrong("path", "string")),
         (vec![bare().with("path", vec![OwnedValue::Int(1)])], wrong("path", "integer")),
         (vec![file(1, &["a"]), file(1, &[])], path(1, PathError::NoComponents)),
@@ -300,7 +301,7 @@ fn files_that_are_wrong_are_named() {
         }),
         (
             vec![file(0, &["a"]).with("attr", "l").with("symlink path", list(&[".."]))],
-            path(0, PathError::DotComponent { component: ".." }),
+            E::Link { file: 0, source: PathError::DotComponent { component: ".." } },
         ),
         (vec![file(0, &["a"]).with("attr", "l").with("symlink path", 1_u32)], {
             wrong("symlink path", "integer")
@@ -312,6 +313,42 @@ fn files_that_are_wrong_are_named() {
     let many = vec![OwnedValue::Int(0); FILES_MAX + 1];
     let too_many = E::TooManyFiles { files: FILES_MAX + 1 };
     assert_eq!(decode_info(info_of(many)), Err(too_many));
+}
+
+#[test]
+fn texts_stand_behind_the_name_of_the_file_and_count_from_1() {
+    let of = |bytes: &[u8]| Metainfo::decode(bytes).unwrap_err().to_string();
+    let info = |value: OwnedValue| decode_info(value).unwrap_err().to_string();
+    let link = |path: &[&str]| file(0, &["a"]).with("attr", "l").with("symlink path", list(path));
+    for (text, expected) in [
+        (of(b"d"), "cut off: input ends at byte 1, inside a dictionary"),
+        (of(b"9:a"), "cut off: string of 9 bytes at 0 is longer than the 1 left"),
+        (of(b"x"), "not bencode: byte 0x78 at 0 where a value was expected"),
+        (of(&[b'l'; 99]), "beyond our limits: nested deeper than 64 levels at byte 64"),
+        (of(b"i1e"), "it holds an integer, not a dictionary"),
+        (of(b"le"), "it holds a list, not a dictionary"),
+        (of(b"d4:info0:e"), "`info` must be a dictionary; found a string"),
+        (info(info_of(vec![]).with("name", 1_u32)), "`name` must be a string; found an integer"),
+        (info(info_of(vec![OwnedValue::Int(1)])), {
+            "file 1: `files` must be a list of dictionaries; found an integer"
+        }),
+        (info(info_of(vec![file(1, &["a"]).with("length", "1")])), {
+            "file 1: `length` must be an integer; found a string"
+        }),
+        (info(info_of(vec![file(1, &["a"]).with("path", "a")])), {
+            "file 1: `path` must be a list of strings; found a string"
+        }),
+        (info(info_of(vec![]).with("name", "..")), r#"the name has the component "..""#),
+        (info(info_of(vec![file(1, &["a"]), file(1, &["b", ".."])])), {
+            r#"the path of file 2 has the component "..""#
+        }),
+        (info(info_of(vec![link(&["", "etc"])])), {
+            "the link of file 1 leads to a path that has an empty component"
+        }),
+        (info(info_of(vec![file(-1, &["a"])])), "file 1 has the negative length -1"),
+    ] {
+        assert_eq!(text, expected);
+    }
 }
 
 #[test]

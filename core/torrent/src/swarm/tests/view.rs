@@ -55,7 +55,7 @@ fn a_diary_is_kept_only_if_somebody_wants_it() {
         let said = w.wait(10);
         let entries = said.matches("Rechoked").count() + usize::from(wanted);
         assert_eq!(entries, expected, "{said}");
-        assert_eq!(said.contains("unchoked: [[fd00::61]:6881], optimistic: None"), wanted);
+        assert_eq!(said.contains("unchoked: [[fd00::61]:6881], optimistic: []"), wanted);
     }
     let mut w = World::new("*");
     w.swarm.config.diary = true;

@@ -130,7 +130,7 @@ impl World {
         let total_bytes = u64::from(pieces) * u64::from(piece_bytes);
         let shape = Shape { info_hash: INFO_HASH, piece_bytes, total_bytes, pieces, wants: true };
         let mut config = Config::new(PeerId([u8::try_from(OURS).unwrap(); 20]), "test".into());
-        config.unchoke_slots = 3;
+        config.unchoke_slots = Some(3);
         config.dials_max = 2;
         config.connections_max = 8;
         Self {

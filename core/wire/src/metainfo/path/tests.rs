@@ -36,6 +36,8 @@ fn unusual_components_are_mended() {
         ("Ωλ".as_bytes(), "Ωλ", "Ωλ"),
         (b"Icon\r", "Icon_", "Icon_"),
         (b"a\x1b[2J\x7f", "a_[2J_", "a_[2J_"),
+        ("a\u{202e}gpj.exe".as_bytes(), "a_gpj.exe", "a_gpj.exe"),
+        ("a\u{200e}b\u{200d}".as_bytes(), "a\u{200e}b\u{200d}", "a\u{200e}b\u{200d}"),
         (b"\xff\xfe", "\u{fffd}\u{fffd}", "\u{fffd}\u{fffd}"),
         (b"a:b*c?d\"e<f>g|h", "a:b*c?d\"e<f>g|h", "a_b_c_d_e_f_g_h"),
         (b"dot. ", "dot. ", "dot"),
