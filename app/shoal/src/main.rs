@@ -12,6 +12,7 @@ mod load;
 mod node_setup;
 mod out;
 mod progress;
+mod redact;
 mod session;
 mod show;
 mod state_dir;

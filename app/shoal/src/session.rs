@@ -23,6 +23,7 @@ use crate::interrupt::Interrupt;
 use crate::node_setup::Running;
 use crate::out::Out;
 use crate::progress::{Meter, View, width};
+use crate::redact;
 use crate::units;
 
 /// How often we look how the torrents do: on a terminal, and elsewhere.
@@ -534,13 +535,14 @@ impl<'a> Session<'a> {
         {
             return Ok(());
         }
-        self.out.note(&format!("{}: tracker {} {text}", item.name, tracker_name(url)));
+        let text = redact::text(&text, url);
+        self.out.note(&format!("{}: tracker {} {text}", item.name, redact::host(url)));
         let state = match works {
             Some(true) => "working",
             Some(false) => "failed",
             None => "warning",
         };
-        let url = printable(url.as_bytes(), 4096);
+        let url = redact::tracker(url);
         self.out.event(&item.event(
             "tracker",
             &[("url", url.into()), ("state", state.into()), ("text", text.into())],
@@ -603,15 +605,6 @@ fn ratio_text(per_mille: u64) -> String {
     if short.ends_with('.') { format!("{short}0") } else { short.to_owned() }
 }
 
-/// A tracker for people: scheme and host. The rest may be a secret of the user's.
-fn tracker_name(url: &str) -> String {
-    let host_end = url.find("://").map(|at| at + 3).and_then(|start| {
-        let rest = url.get(start..)?;
-        Some(start + rest.find(['/', '?', '#']).unwrap_or(rest.len()))
-    });
-    printable(host_end.and_then(|end| url.get(..end)).unwrap_or(url).as_bytes(), 100)
-}
-
 fn phase_name(phase: Phase) -> &'static str {
     match phase {
         Phase::Opening => "opening",
@@ -626,17 +619,6 @@ fn phase_name(phase: Phase) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_tracker_is_named_without_its_secrets() {
-        for (url, expected) in [
-            ("http://t.example.org:80/announce?passkey=abc", "http://t.example.org:80"),
-            ("udp://t.example.org:6969", "udp://t.example.org:6969"),
-            ("nonsense", "nonsense"),
-        ] {
-            assert_eq!(tracker_name(url), expected);
-        }
-    }
 
     #[test]
     fn goals_are_said_in_words() {

@@ -2,14 +2,17 @@
 
 use std::path::Path;
 
+use node::peer_source::{Source, may_name_peers};
 use node::spec::{SeedGoal, TorrentSpec};
 
 use crate::args::{GetArgs, NetworkArgs, SeedArgs};
 use crate::failure::{Exit, Failure};
 use crate::interrupt::Interrupt;
-use crate::load::{self, Source};
+use crate::load;
+use crate::load::Source as TorrentSource;
 use crate::node_setup::{self, Running, Setup};
 use crate::out::Out;
+use crate::redact;
 use crate::session::{Purpose, Session};
 use crate::state_dir;
 use crate::units;
@@ -31,7 +34,8 @@ pub(crate) fn get(args: &GetArgs, out: &Out) -> Result<Exit, Failure> {
     let wanted = Wanted { root: &root, goal, writable: true, purpose: Purpose::Get(goal) };
     let exit = transfer(&sources, &args.network, down, wanted, out)?;
     if exit == Exit::Interrupted {
-        out.note(&format!("incomplete; the same command goes on where it stopped: {}", command()));
+        let command = command().map(|command| format!(": {command}")).unwrap_or_default();
+        out.note(&format!("incomplete; the same command goes on where it stopped{command}"));
     }
     Ok(exit)
 }
@@ -59,7 +63,7 @@ struct Wanted<'a> {
 }
 
 fn transfer(
-    sources: &[Source],
+    sources: &[TorrentSource],
     args: &NetworkArgs,
     down: Option<u64>,
     wanted: Wanted<'_>,
@@ -77,8 +81,9 @@ fn transfer(
     // What is wrong with a file is said before anything is started.
     let mut specs = Vec::new();
     for source in sources {
-        if let Source::Path(path) = source {
+        if let TorrentSource::Path(path) = source {
             specs.push(spec(&load::read(path)?));
+            judge_peers(specs.last(), args)?;
         }
     }
     let state = state_dir::database(args.state.as_deref(), |name| std::env::var_os(name));
@@ -94,9 +99,10 @@ fn transfer(
     };
     let mut session = Session::new(out, Running::start(&setup)?, &interrupt, wanted.purpose)?;
     for source in sources {
-        if let Source::Url(url) = source {
+        if let TorrentSource::Url(url) = source {
             let metainfo = node_setup::fetch(&session.running().node, url, &interrupt)?;
             specs.push(spec(&metainfo));
+            judge_peers(specs.last(), args)?;
         }
     }
     say_what(&specs, wanted.root, args, out);
@@ -104,6 +110,19 @@ fn transfer(
         session.add(spec)?;
     }
     session.run()
+}
+
+/// Refuses peers that the user names where it would cost him his account.
+fn judge_peers(spec: Option<&TorrentSpec>, args: &NetworkArgs) -> Result<(), Failure> {
+    let Some(spec) = spec.filter(|spec| !spec.peers.is_empty()) else { return Ok(()) };
+    if may_name_peers(Source::User, spec.private, !args.no_discovery) {
+        return Ok(());
+    }
+    let name = wire::printable(spec.name.as_bytes(), 200);
+    Err(Failure::with_hint(
+        format!("a private torrent takes peers from its tracker only, not from --peer: {name}"),
+        "with --no-discovery too, --peer works and no tracker hears of it",
+    ))
 }
 
 /// One line on what is to be done, and a warning if it can't lead anywhere.
@@ -128,12 +147,19 @@ fn say_what(specs: &[TorrentSpec], root: &Path, args: &NetworkArgs, out: &Out) {
     }
 }
 
-/// The command line, as a shell would read it.
-fn command() -> String {
+/// The command line, as a shell would read it. `None` if there may be a secret in it.
+fn command() -> Option<String> {
+    let secret = |argument: std::ffi::OsString| {
+        let text = argument.to_string_lossy();
+        text.contains("://") && redact::link(&text) != text
+    };
+    if std::env::args_os().any(secret) {
+        return None;
+    }
     let quoted = std::env::args_os().enumerate().map(|(index, argument)| {
         if index == 0 { "shoal".into() } else { quote(&argument.to_string_lossy()) }
     });
-    quoted.collect::<Vec<String>>().join(" ")
+    Some(quoted.collect::<Vec<String>>().join(" "))
 }
 
 fn quote(argument: &str) -> String {

@@ -552,9 +552,11 @@ impl World {
         let spec = AnnounceSpec {
             info_hash: hash_of(torrent),
             peer_id: PeerId([b'p'; 20]),
+            key: 1,
             tiers,
             private: self.rng.chance(1, 4),
             progress: Progress { left_bytes, ..Progress::default() },
+            was_complete: false,
         };
         self.client.add(torrent, spec, self.now);
     }
