@@ -212,12 +212,14 @@ impl TrackerClient {
     }
 
     /// Stops announcing: `stopped` to each tracker that heard `started`, one try each, then
-    /// [`Output::StoppedAll`] within [`STOP_BUDGET`].
+    /// [`Output::StoppedAll`] within [`STOP_BUDGET`]. A `started` of a private torrent that is under
+    /// way is waited for, so that no tracker keeps us on its books.
     pub fn remove(&mut self, torrent: TorrentId, now: Instant) {
         let Some(known) = self.live(torrent) else {
             return;
         };
-        let busy: Vec<AskId> = known
+        let private = known.private;
+        let mut busy: Vec<AskId> = known
             .walk
             .channels()
             .filter_map(|(_, _, channel)| channel.busy)
@@ -231,12 +233,22 @@ impl TrackerClient {
             })
             .map(|(tracker, channel, _)| (tracker, channel))
             .collect();
-        known.phase = Phase::Stopping { open: knowing.len() };
+        let all = busy.len();
+        if private {
+            // It may be heard yet, and then so must `stopped`: see `finish`.
+            busy.retain(|ask| {
+                let sent = self.http.is_sent(*ask) || self.udp.is_sent(*ask);
+                !(sent && self.asks.get(ask).is_some_and(Ask::is_start))
+            });
+        }
+        let starting = all - busy.len();
+        let known = self.torrents.get_mut(&torrent).expect("found above");
+        known.phase = Phase::Stopping { open: knowing.len() + starting };
         for ask in busy {
             self.cancel(ask, now);
         }
         self.timers.set(torrent, Some(now.after(STOP_BUDGET)));
-        if knowing.is_empty() {
+        if knowing.is_empty() && starting == 0 {
             self.end_stopping(torrent, now);
         }
         for (tracker, channel) in knowing {

@@ -57,6 +57,13 @@ enum What {
     Scrape,
 }
 
+impl Ask {
+    /// Whether it is the first announce.
+    pub(super) fn is_start(&self) -> bool {
+        matches!(self.what, What::Announce { event: Event::Started, .. })
+    }
+}
+
 impl What {
     fn is_stop(self) -> bool {
         matches!(self, Self::Announce { event: Event::Stopped, .. })
@@ -84,7 +91,12 @@ enum Heard {
 
 impl Outcome {
     fn refused(failure: Failure) -> Self {
-        Self::Failed { reason: failure.reason, retry_in: failure.retry_in, heard: Heard::Refused }
+        let reason = if failure.reason.trim().is_empty() {
+            "it refuses, and does not say why".to_owned()
+        } else {
+            failure.reason
+        };
+        Self::Failed { reason, retry_in: failure.retry_in, heard: Heard::Refused }
     }
 
     fn garbled(reason: String) -> Self {
@@ -352,6 +364,11 @@ impl TrackerClient {
         let known = self.torrents.get_mut(&ask.torrent).expect("an ask keeps its torrent");
         known.walk.channel_mut(ask.tracker, ask.channel).busy = None;
         if let Phase::Stopping { open } = &mut known.phase {
+            if ask.is_start() && matches!(outcome, Outcome::Announced { .. }) {
+                let (tracker, channel) = (ask.tracker, ask.channel);
+                self.announce(ask.torrent, Due { tracker, channel, event: Event::Stopped }, now);
+                return;
+            }
             *open -= 1;
             if *open == 0 {
                 self.end_stopping(ask.torrent, now);

@@ -123,6 +123,18 @@ fn announces_by_table() {
             &["a/x V4 started 9", "1: b/x V4 started 9", "1802: b/x V4 - 9", "3602: b/x V4 - 9"],
         ),
         (
+            "who leaves while it starts says so once it was heard",
+            one,
+            &["1 quit", "2 ok", "3 ok"],
+            &["a/x V4 started 9", "2: a/x V4 stopped 9"],
+        ),
+        (
+            "and not to a tracker that never heard of it",
+            one,
+            &["1 quit", "2 lost", "20 wait"],
+            &["a/x V4 started 9"],
+        ),
+        (
             "completed goes to one of them",
             two,
             &["1 ok", "1801 lost", "1802 ok", "1803 done", "1804 ok", "1805 wait"],
