@@ -34,13 +34,16 @@ pub const fn peer_id_prefix(version: &str) -> [u8; 8] {
     let mut released = true;
     while at < text.len() {
         match text[at] {
-            digit @ b'0'..=b'9' => numbers[place] = numbers[place] * 10 + (digit - b'0') as usize,
+            digit @ b'0'..=b'9' if place < numbers.len() => {
+                numbers[place] = numbers[place] * 10 + (digit - b'0') as usize;
+            }
             b'.' => place += 1,
             b'-' => {
                 released = false;
                 at = text.len();
             }
-            _ => panic!("a version is three numbers, and perhaps a pre-release"),
+            // Anything else makes the count of places wrong.
+            _ => place = numbers.len(),
         }
         at += 1;
     }
@@ -77,6 +80,12 @@ mod tests {
     fn all_names_are_of_one_version() {
         assert_eq!(AGENT, format!("shoal/{VERSION}"));
         assert_eq!(PEER_ID_PREFIX, peer_id_prefix(VERSION));
+    }
+
+    #[test]
+    #[should_panic(expected = "three numbers")]
+    fn a_version_of_another_form_does_not_build() {
+        peer_id_prefix("0.1.x");
     }
 
     #[test]

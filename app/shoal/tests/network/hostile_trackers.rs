@@ -233,7 +233,6 @@ fn run(&(name, ref does, says): &Row) {
         let line = get.wait(says, |line| is_event(line, "tracker"));
         let event: Value = serde_json::from_str(&line).unwrap();
         let text = event["text"].as_str().unwrap();
-        eprintln!("TEXT {name} => {text:?}");
         assert!(text.starts_with(says), "{name}: {text:?}");
         assert!(text.len() < 1024, "{name}: {text}");
         let state = if says == "works" { "working" } else { "failed" };

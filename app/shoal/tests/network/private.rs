@@ -256,6 +256,12 @@ fn the_program_has_one_version_everywhere() {
     folder.torrent(&[]);
     let shown = folder.shoal("state", &["show", "t.torrent"]).output().unwrap();
     assert!(String::from_utf8(shown.stdout).unwrap().contains(&format!("created by {AGENT}\n")));
+    // The page that those read who let clients in.
+    let page = include_str!("../../../../docs/private-trackers.md");
+    let prefix = std::str::from_utf8(&PEER_ID_PREFIX).unwrap();
+    for name in [format!("`{prefix}` is {VERSION}"), format!("User-Agent: {AGENT}\n")] {
+        assert!(page.contains(&name), "docs/private-trackers.md lacks {name:?}");
+    }
 }
 
 #[test]

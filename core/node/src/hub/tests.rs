@@ -323,7 +323,12 @@ fn first_steps(seed: u64, private: bool, announce: bool) -> (usize, Option<(Stri
                 };
                 names = Some((of("key"), of("peer_id")));
             }
-            other => panic!("{other:?}"),
+            other @ (Output::ToShard(..)
+            | Output::Close(_)
+            | Output::CancelHttp(_)
+            | Output::Resolve(_)
+            | Output::Datagram(..)
+            | Output::Event(_)) => panic!("{other:?}"),
         }
     }
     (peers, names)

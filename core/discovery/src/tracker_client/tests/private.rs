@@ -45,108 +45,112 @@ fn play(tiers: &[&[&str]], script: &[&str]) -> Vec<String> {
     lines.iter().map(|line| line.replace("http://", "").replace(" left", "")).collect()
 }
 
+/// What it shows, the tiers, the script of [`play`], what goes out.
+type Case<'a> = (&'a str, &'a [&'a [&'a str]], &'a [&'a str], &'a [&'a str]);
+
+const ONE: &[&[&str]] = &[&["http://a/x"]];
+const TWO: &[&[&str]] = &[&["http://a/x"], &["http://b/x"]];
+
+const CASES: &[Case<'_>] = &[
+    (
+        "each event once, over one family",
+        ONE,
+        &["1 ok", "5 done", "6 ok", "7 done", "9 quit"],
+        &["a/x V4 started 9", "5: a/x V4 completed 0", "9: a/x V4 stopped 0"],
+    ),
+    (
+        "the interval is waited for, hungry or not",
+        ONE,
+        &["1 ok", "2 hungry", "1800 wait", "1801 wait"],
+        &["a/x V4 started 9", "1801: a/x V4 - 9"],
+    ),
+    (
+        "however long it is",
+        ONE,
+        &["0 ok 7200", "7199 wait", "7200 wait"],
+        &["a/x V4 started 9", "7200: a/x V4 - 9"],
+    ),
+    (
+        "a minimum is for the hungry",
+        ONE,
+        &["0 ok 1800 600", "1 hungry", "599 wait", "600 wait", "601 ok 1800 600", "2400 wait"],
+        &["a/x V4 started 9", "600: a/x V4 - 9"],
+    ),
+    (
+        "the other family only if the first never reached it",
+        ONE,
+        &["1 off", "2 ok", "3 done", "4 ok", "5 quit"],
+        &[
+            "a/x V4 started 9",
+            "1: a/x V6 started 9",
+            "3: a/x V6 completed 0",
+            "5: a/x V6 stopped 0",
+        ],
+    ),
+    (
+        "a name without an address of one family",
+        ONE,
+        &["1 none", "2 ok", "1802 wait"],
+        &["a/x V4 started 9", "1: a/x V6 started 9", "1802: a/x V6 - 9"],
+    ),
+    (
+        "what may have been heard is said again over the same family",
+        ONE,
+        &["1 lost", "30 wait"],
+        &["a/x V4 started 9", "30: a/x V4 started 9"],
+    ),
+    (
+        "a family that was heard is kept when it fails",
+        ONE,
+        &["1 ok", "1801 off", "1830 wait"],
+        &["a/x V4 started 9", "1801: a/x V4 - 9", "1830: a/x V4 - 9"],
+    ),
+    (
+        "both families off: back to the first, after a pause",
+        ONE,
+        &["1 off", "1 off", "10 wait", "30 wait"],
+        &["a/x V4 started 9", "1: a/x V6 started 9", "30: a/x V4 started 9"],
+    ),
+    (
+        "a refusal is not argued with",
+        ONE,
+        &["1 no", "300 wait", "301 wait"],
+        &["a/x V4 started 9", "301: a/x V4 started 9"],
+    ),
+    (
+        "one tracker at a time, and the one that works is kept",
+        TWO,
+        &["1 no", "2 ok", "1700 wait", "1802 ok", "3602 wait"],
+        &["a/x V4 started 9", "1: b/x V4 started 9", "1802: b/x V4 - 9", "3602: b/x V4 - 9"],
+    ),
+    (
+        "who leaves while it starts says so once it was heard",
+        ONE,
+        &["1 quit", "2 ok", "3 ok"],
+        &["a/x V4 started 9", "2: a/x V4 stopped 9"],
+    ),
+    (
+        "and not to a tracker that never heard of it",
+        ONE,
+        &["1 quit", "2 lost", "20 wait"],
+        &["a/x V4 started 9"],
+    ),
+    (
+        "completed goes to one of them",
+        TWO,
+        &["1 ok", "1801 lost", "1802 ok", "1803 done", "1804 ok", "1805 wait"],
+        &[
+            "a/x V4 started 9",
+            "1801: a/x V4 - 9",
+            "1801: b/x V4 started 9",
+            "1803: b/x V4 completed 0",
+        ],
+    ),
+];
+
 #[test]
 fn announces_by_table() {
-    type Case<'a> = (&'a str, &'a [&'a [&'a str]], &'a [&'a str], &'a [&'a str]);
-    let one: &[&[&str]] = &[&["http://a/x"]];
-    let two: &[&[&str]] = &[&["http://a/x"], &["http://b/x"]];
-    let cases: &[Case<'_>] = &[
-        (
-            "each event once, over one family",
-            one,
-            &["1 ok", "5 done", "6 ok", "7 done", "9 quit"],
-            &["a/x V4 started 9", "5: a/x V4 completed 0", "9: a/x V4 stopped 0"],
-        ),
-        (
-            "the interval is waited for, hungry or not",
-            one,
-            &["1 ok", "2 hungry", "1800 wait", "1801 wait"],
-            &["a/x V4 started 9", "1801: a/x V4 - 9"],
-        ),
-        (
-            "however long it is",
-            one,
-            &["0 ok 7200", "7199 wait", "7200 wait"],
-            &["a/x V4 started 9", "7200: a/x V4 - 9"],
-        ),
-        (
-            "a minimum is for the hungry",
-            one,
-            &["0 ok 1800 600", "1 hungry", "599 wait", "600 wait", "601 ok 1800 600", "2400 wait"],
-            &["a/x V4 started 9", "600: a/x V4 - 9"],
-        ),
-        (
-            "the other family only if the first never reached it",
-            one,
-            &["1 off", "2 ok", "3 done", "4 ok", "5 quit"],
-            &[
-                "a/x V4 started 9",
-                "1: a/x V6 started 9",
-                "3: a/x V6 completed 0",
-                "5: a/x V6 stopped 0",
-            ],
-        ),
-        (
-            "a name without an address of one family",
-            one,
-            &["1 none", "2 ok", "1802 wait"],
-            &["a/x V4 started 9", "1: a/x V6 started 9", "1802: a/x V6 - 9"],
-        ),
-        (
-            "what may have been heard is said again over the same family",
-            one,
-            &["1 lost", "30 wait"],
-            &["a/x V4 started 9", "30: a/x V4 started 9"],
-        ),
-        (
-            "a family that was heard is kept when it fails",
-            one,
-            &["1 ok", "1801 off", "1830 wait"],
-            &["a/x V4 started 9", "1801: a/x V4 - 9", "1830: a/x V4 - 9"],
-        ),
-        (
-            "both families off: back to the first, after a pause",
-            one,
-            &["1 off", "1 off", "10 wait", "30 wait"],
-            &["a/x V4 started 9", "1: a/x V6 started 9", "30: a/x V4 started 9"],
-        ),
-        (
-            "a refusal is not argued with",
-            one,
-            &["1 no", "300 wait", "301 wait"],
-            &["a/x V4 started 9", "301: a/x V4 started 9"],
-        ),
-        (
-            "one tracker at a time, and the one that works is kept",
-            two,
-            &["1 no", "2 ok", "1700 wait", "1802 ok", "3602 wait"],
-            &["a/x V4 started 9", "1: b/x V4 started 9", "1802: b/x V4 - 9", "3602: b/x V4 - 9"],
-        ),
-        (
-            "who leaves while it starts says so once it was heard",
-            one,
-            &["1 quit", "2 ok", "3 ok"],
-            &["a/x V4 started 9", "2: a/x V4 stopped 9"],
-        ),
-        (
-            "and not to a tracker that never heard of it",
-            one,
-            &["1 quit", "2 lost", "20 wait"],
-            &["a/x V4 started 9"],
-        ),
-        (
-            "completed goes to one of them",
-            two,
-            &["1 ok", "1801 lost", "1802 ok", "1803 done", "1804 ok", "1805 wait"],
-            &[
-                "a/x V4 started 9",
-                "1801: a/x V4 - 9",
-                "1801: b/x V4 started 9",
-                "1803: b/x V4 completed 0",
-            ],
-        ),
-    ];
-    for &(name, tiers, script, want) in cases {
+    for &(name, tiers, script, want) in CASES {
         assert_eq!(play(tiers, script), want, "{name}");
     }
 }
