@@ -36,6 +36,9 @@ const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
 /// How long a removal waits for trackers to hear `completed`, which a `stopped` would overtake.
 const COMPLETED_MAX: Duration = Duration::from_secs(3);
 
+/// The same for private torrents: their trackers are often slow, and keep accounts of downloads.
+const COMPLETED_MAX_PRIVATE: Duration = Duration::from_secs(10);
+
 /// First number of our own HTTP exchanges; the tracker client's have another top byte.
 const FETCH_EXCHANGES: u64 = (b'F' as u64) << 56;
 
@@ -373,7 +376,8 @@ impl Hub {
         }
         if self.announced.contains(&torrent) {
             if item.status.stats.downloaded_bytes > 0 && !item.status.was_complete {
-                self.completing.insert(torrent, now.after(COMPLETED_MAX));
+                let most = if item.private { COMPLETED_MAX_PRIVATE } else { COMPLETED_MAX };
+                self.completing.insert(torrent, now.after(most));
             }
             self.trackers.on_completed(torrent, now);
         }

@@ -144,7 +144,7 @@ fn a_private_tracker_hears_each_event_once_and_right_totals_through_restarts_and
     assert_eq!(counts, life);
 
     // It seeds, and dies in the middle of it: the tracker hears only that it started.
-    let (mut seeding, addr) = run(&["--seed-time", "1h", "--up", "40k"]);
+    let (mut seeding, addr) = run(&["--seed-time", "1h", "--up", "25k"]);
     seeding.event("complete");
     heard.push(tracker.hears());
     assert_eq!(heard.last().unwrap().counts(), count("started", 0, 0, 0));
@@ -165,7 +165,7 @@ fn a_private_tracker_hears_each_event_once_and_right_totals_through_restarts_and
     heard.extend((0..2).map(|_| tracker.hears()));
     let counts: Vec<_> = heard[4..].iter().map(Announce::counts).collect();
     assert_eq!(counts, [count("started", 0, 0, 0), count("stopped", 0, 0, 0)]);
-    // At 40 KiB a second the upload took over six seconds; at most the last five are forgotten.
+    // At 25 KiB a second the upload took ten seconds; at most the last five are forgotten.
     assert!(ever >= 32 * 1024, "{ever} bytes survived the crash");
     assert!(ever <= total as u64, "{ever} bytes are counted of {total}");
 

@@ -352,6 +352,22 @@ fn the_key_of_a_private_torrent_outlives_the_process_and_that_of_a_public_one_do
 }
 
 #[test]
+fn a_private_tracker_may_take_its_time_to_hear_completed() {
+    let mut rig = rig(None);
+    rig.hub.add(TorrentSpec { private: true, ..spec(1, SeedGoal::None) }, rig.now);
+    rig.hear();
+    rig.says(ToHub::Status(TorrentId(0), status(Phase::Downloading, 0, 0)));
+    rig.tracker_answers();
+    rig.says(ToHub::Status(TorrentId(0), status(Phase::Seeding, TOTAL, 0)));
+    let heard = rig.says(ToHub::Settled(TorrentId(0)));
+    assert_eq!(heard, "settled0 goal0 0<remove0 completed!");
+    rig.says(ToHub::Removed(TorrentId(0)));
+    let before = rig.now;
+    assert!(rig.wait(COMPLETED_MAX_PRIVATE).contains("stopped!"));
+    assert_eq!(rig.now, before.after(COMPLETED_MAX_PRIVATE));
+}
+
+#[test]
 fn a_private_tracker_is_not_scraped() {
     let mut rig = rig(None);
     rig.hub.add(TorrentSpec { private: true, ..spec(1, SeedGoal::Forever) }, rig.now);
