@@ -217,9 +217,13 @@ impl Walk {
     /// The tracker in use: the first viable one.
     pub(crate) fn pick(&self, now: Instant) -> Option<TrackerIndex> {
         let mut order = self.tiers.iter().flatten().copied();
-        let works =
-            |at: &TrackerIndex| self.trackers[at.0].channels.iter().any(Channel::is_working);
-        let kept = if self.sticky { order.clone().find(works) } else { None };
+        // Found by `world`, seed 3: an earlier one whose back-off is over must not be asked while
+        // the answer of another is still to come.
+        let in_use = |at: &TrackerIndex| {
+            let mut channels = self.trackers[at.0].channels.iter();
+            channels.any(|channel| channel.is_working() || channel.busy.is_some())
+        };
+        let kept = if self.sticky { order.clone().find(in_use) } else { None };
         kept.or_else(|| order.find(|&at| self.is_viable(at, now)))
     }
 

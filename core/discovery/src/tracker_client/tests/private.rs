@@ -136,6 +136,12 @@ const CASES: &[Case<'_>] = &[
         &["a/x V4 started 9"],
     ),
     (
+        "an earlier one waits for the answer of a later one",
+        TWO,
+        &["1 lost", "17 hungry", "17 ok", "1816 wait"],
+        &["a/x V4 started 9", "1: b/x V4 started 9"],
+    ),
+    (
         "completed goes to one of them",
         TWO,
         &["1 ok", "1801 lost", "1802 ok", "1803 done", "1804 ok", "1805 wait"],
