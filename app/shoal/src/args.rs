@@ -237,6 +237,9 @@ pub(crate) struct ShowArgs {
     /// Torrent file or its http(s) URL
     #[arg(value_name = "TORRENT")]
     pub(crate) torrent: OsString,
+    /// Show the URLs of a private torrent in full: they hold your passkey
+    #[arg(long)]
+    pub(crate) secrets: bool,
 }
 
 #[derive(Debug, Args)]

@@ -19,9 +19,9 @@ use crate::args::CreateArgs;
 use crate::failure::{Exit, Failure, reason, shown};
 use crate::hashing::Hashing;
 use crate::interrupt::Interrupt;
-use crate::node_setup::CLIENT;
 use crate::out::Out;
 use crate::{state_dir, units};
+use base::client::AGENT;
 
 /// Most pieces that we make unasked: the smallest power of two that needs no more gives 1000 to
 /// 2000 pieces, a torrent file of some 40 kB.
@@ -75,7 +75,7 @@ pub(crate) fn create(args: &CreateArgs, out: &Out) -> Result<Exit, Failure> {
         source: args.source.clone(),
         trackers: args.tracker.iter().map(|url| vec![url.clone()]).collect(),
         comment: args.comment.clone(),
-        created_by: Some(CLIENT.into()),
+        created_by: Some(AGENT.into()),
         creation_date: args.date.then(|| UnixTime(i64::try_from(date).unwrap_or(i64::MAX))),
     };
     let bytes = torrent.encode();
@@ -87,6 +87,7 @@ pub(crate) fn create(args: &CreateArgs, out: &Out) -> Result<Exit, Failure> {
     judge_names(&torrent, &made)?;
     drop(torrent);
     write_atomically(&target, &bytes)?;
+    advise(args, out);
     say(&made, &target, out)
 }
 
@@ -106,6 +107,22 @@ fn judge_names(torrent: &NewTorrent, made: &Metainfo) -> Result<(), Failure> {
             "rename it; who downloads it would get another name",
         )),
         None => Ok(()),
+    }
+}
+
+/// What makers of private torrents forget.
+fn advise(args: &CreateArgs, out: &Out) {
+    if args.private && args.tracker.is_empty() {
+        out.warn(
+            "a private torrent without a tracker finds nobody\n\
+             hint: --tracker names the announce URL that your tracker shows you",
+        );
+    }
+    if args.private && args.source.is_none() {
+        out.note(
+            "hint: most private trackers want their own --source TEXT: it makes the info-hash another \
+             one than on other trackers",
+        );
     }
 }
 

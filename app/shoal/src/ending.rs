@@ -26,8 +26,8 @@ pub(crate) struct Ending {
 }
 
 impl Ending {
-    /// The line; `None` if everything is done and was said. `command` is what was typed.
-    pub(crate) fn words(self, command: &str) -> Option<String> {
+    /// The line; `None` if everything is done and was said. `with` is that of [`crate::resume`].
+    pub(crate) fn words(self, with: &str) -> Option<String> {
         let Self { torrents, complete, failed, .. } = self;
         let uploaded = format!("{} uploaded", units::size(self.uploaded_bytes));
         let failures = if failed > 0 { format!(", {failed} failed") } else { String::new() };
@@ -39,24 +39,24 @@ impl Ending {
             let some = failed > 0 && torrents > 1;
             return some.then(|| {
                 let all = units::count(torrents as u64, "torrent");
-                format!("{failed} of {all} failed; try again with: {command}")
+                format!("{failed} of {all} failed; try again {with}")
             });
         }
         if self.serving {
-            return Some(format!("stopped, {uploaded}{failures}; go on with: {command}"));
+            return Some(format!("stopped, {uploaded}{failures}; go on {with}"));
         }
         if complete == torrents {
-            return Some(format!("stopped, complete, {uploaded}; seed on with: {command}"));
+            return Some(format!("stopped, complete, {uploaded}; seed on {with}"));
         }
         if failed == torrents {
-            return Some(format!("stopped; try again with: {command}"));
+            return Some(format!("stopped; try again {with}"));
         }
         let at = if self.checking {
             " while checking what is there".to_owned()
         } else {
             format!(" at {}", units::percent(self.have_bytes, self.total_bytes))
         };
-        Some(format!("stopped{at}{of_all}; go on with: {command}"))
+        Some(format!("stopped{at}{of_all}; go on {with}"))
     }
 }
 
@@ -92,13 +92,16 @@ mod tests {
             ("0/1!1", false, ""),
             ("3/3", false, ""),
         ] {
-            let said = ending(notation, stopped).words("CMD").unwrap_or_default();
+            let said = ending(notation, stopped).words("with: CMD").unwrap_or_default();
             assert_eq!(said, expected, "{notation}");
         }
         let checking = Ending { checking: true, ..ending("0/1", true) };
-        let said = checking.words("CMD").unwrap();
+        let said = checking.words("with: CMD").unwrap();
         assert_eq!(said, "stopped while checking what is there; go on with: CMD");
         let serving = Ending { serving: true, ..ending("1/1", true) };
-        assert_eq!(serving.words("CMD").unwrap(), "stopped, 3.0 MiB uploaded; go on with: CMD");
+        assert_eq!(
+            serving.words("with: CMD").unwrap(),
+            "stopped, 3.0 MiB uploaded; go on with: CMD"
+        );
     }
 }

@@ -14,6 +14,7 @@ use node::message::DiaryEntry as Entry;
 
 use crate::date;
 use crate::failure::{Failure, reason, shown};
+use crate::redact;
 use crate::units;
 
 /// How much a line matters.
@@ -111,27 +112,7 @@ impl Log {
 }
 
 fn line(stamp: &str, level: Level, text: &str) -> String {
-    format!("{stamp} {} {}", level.name(), wire::visible(&redacted(&text.replace('\n', "; "))))
-}
-
-/// A text without what URLs say after their host, and without users and passwords before it.
-pub(crate) fn redacted(text: &str) -> String {
-    let mut kept = String::new();
-    let mut rest = text;
-    while let Some((before, after)) = rest.split_once("://") {
-        kept.push_str(before);
-        kept.push_str("://");
-        let end = after.find(|c: char| c.is_whitespace() || "\"'<>".contains(c));
-        let (url, next) = after.split_at(end.unwrap_or(after.len()));
-        let host_end = url.find(['/', '?', '#']).unwrap_or(url.len());
-        let (authority, secret) = url.split_at(host_end);
-        kept.push_str(authority.rsplit_once('@').map_or(authority, |(_user, host)| host));
-        if secret.len() > 1 {
-            kept.push_str("/…");
-        }
-        rest = next;
-    }
-    kept + rest
+    format!("{stamp} {} {}", level.name(), wire::visible(&redact::urls(&text.replace('\n', "; "))))
 }
 
 /// An entry of a swarm's diary in words.
@@ -170,19 +151,6 @@ pub(crate) fn entry_words(entry: &Entry) -> (Level, String) {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn of_a_url_only_scheme_and_host_are_kept() {
-        for (text, expected) in [
-            ("http://t.example.org:80/abc/announce?passkey=s3cret", "http://t.example.org:80/…"),
-            ("x http://a/ and https://u:p@b/key, c", "x http://a and https://b/… c"),
-            ("udp://t.example.org:6969", "udp://t.example.org:6969"),
-            ("no url: // here", "no url: // here"),
-            ("\"http://a/secret\" http://b?k", "\"http://a/…\" http://b/…"),
-        ] {
-            assert_eq!(redacted(text), expected);
-        }
-    }
 
     #[test]
     fn a_line_is_a_time_a_level_and_a_text_without_breaks() {

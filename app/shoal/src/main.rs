@@ -22,6 +22,7 @@ mod out;
 mod peer_table;
 mod piece_map;
 mod progress;
+mod redact;
 mod refusal;
 mod resume;
 mod screen;

@@ -1,12 +1,36 @@
 //! The command line that goes on where this one stopped.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt as _;
 
-/// The command line of this process, as a shell would read it.
-pub(crate) fn command() -> String {
-    let words = std::env::args_os().map(|argument| quote(&argument));
-    words.collect::<Vec<String>>().join(" ")
+use crate::redact;
+
+/// The command line of this process, as a shell would read it. `None`: there may be a secret in it.
+pub(crate) fn command() -> Option<String> {
+    let words = || std::env::args_os();
+    let open = words().all(|argument| redacted(&argument) == argument);
+    open.then(|| join(words()))
+}
+
+/// The same for a log: links are shown without what may be a secret in them.
+pub(crate) fn shown() -> String {
+    join(std::env::args_os().map(|argument| redacted(&argument)))
+}
+
+/// How to go on, for the end of a sentence.
+pub(crate) fn with(command: Option<String>) -> String {
+    command.map_or_else(|| "with the same command".into(), |command| format!("with: {command}"))
+}
+
+fn join(words: impl Iterator<Item = OsString>) -> String {
+    words.map(|word| quote(&word)).collect::<Vec<String>>().join(" ")
+}
+
+fn redacted(argument: &OsStr) -> OsString {
+    match argument.to_string_lossy() {
+        text if text.contains("://") => redact::link(&text).into(),
+        _ => argument.to_owned(),
+    }
 }
 
 /// A word for a POSIX shell. What cannot be written as it is, for its control characters or for
@@ -49,6 +73,18 @@ mod tests {
         for (argument, expected) in words {
             assert_eq!(quote(OsStr::from_bytes(argument)), expected);
         }
+    }
+
+    #[test]
+    fn links_that_may_hold_a_secret_are_cut_short() {
+        for (argument, expected) in [
+            ("https://example.org/a.torrent", "https://example.org/a.torrent"),
+            ("https://example.org/dl?key='s3cret", "https://example.org/dl?…"),
+            ("a?b", "a?b"),
+        ] {
+            assert_eq!(redacted(OsStr::new(argument)), expected);
+        }
+        assert_eq!(with(None), "with the same command");
     }
 
     #[test]

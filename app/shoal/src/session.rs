@@ -29,6 +29,7 @@ use crate::out::Out;
 use crate::peer_table::as_json;
 use crate::piece_map::Extent;
 use crate::progress::Meter;
+use crate::redact;
 use crate::resume;
 use crate::units;
 
@@ -205,7 +206,7 @@ impl<'a> Session<'a> {
             uploaded_bytes: sum(|item| item.status.stats.uploaded_bytes),
         };
         let command = resume::command();
-        if let Some(words) = ending.words(&command) {
+        if let Some(words) = ending.words(&resume::with(command.clone())) {
             self.out.copyable(&words);
             if ending.stopped {
                 let (have, total) = (ending.have_bytes, ending.total_bytes);
@@ -639,7 +640,7 @@ impl<'a> Session<'a> {
             }
             TrackerReport::ScrapeFailed { .. } => return Ok(()),
         };
-        let name = tracker_name(url);
+        let (name, text) = (redact::host(url), redact::text(&text, url));
         self.out.log(Level::Debug, &format!("{}: tracker {name} {text}", item.name));
         if let Some(works) = works
             && item.trackers.insert(url.to_owned(), works) == Some(works)
@@ -652,7 +653,7 @@ impl<'a> Session<'a> {
             Some(false) => "failed",
             None => "warning",
         };
-        let url = printable(url.as_bytes(), 4096);
+        let url = redact::tracker(url);
         self.out.event(&item.event(
             "tracker",
             &[("url", url.into()), ("state", state.into()), ("text", text.into())],
@@ -715,15 +716,6 @@ fn ratio_text(per_mille: u64) -> String {
     if short.ends_with('.') { format!("{short}0") } else { short.to_owned() }
 }
 
-/// A tracker for people: scheme and host. The rest may be a secret of the user's.
-fn tracker_name(url: &str) -> String {
-    let host_end = url.find("://").map(|at| at + 3).and_then(|start| {
-        let rest = url.get(start..)?;
-        Some(start + rest.find(['/', '?', '#']).unwrap_or(rest.len()))
-    });
-    printable(host_end.and_then(|end| url.get(..end)).unwrap_or(url).as_bytes(), 100)
-}
-
 fn phase_name(phase: Phase) -> &'static str {
     match phase {
         Phase::Opening => "opening",
@@ -738,17 +730,6 @@ fn phase_name(phase: Phase) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_tracker_is_named_without_its_secrets() {
-        for (url, expected) in [
-            ("http://t.example.org:80/announce?passkey=abc", "http://t.example.org:80"),
-            ("udp://t.example.org:6969", "udp://t.example.org:6969"),
-            ("nonsense", "nonsense"),
-        ] {
-            assert_eq!(tracker_name(url), expected);
-        }
-    }
 
     #[test]
     fn goals_are_said_in_words() {

@@ -9,12 +9,15 @@ use crate::date::date;
 use crate::failure::{Exit, Failure, shown};
 use crate::interrupt::Interrupt;
 use crate::out::Out;
-use crate::{load, node_setup, units};
+use crate::{load, node_setup, redact, units};
 
 /// Runs `shoal show`.
 pub(crate) fn show(args: &ShowArgs, out: &Out) -> Result<Exit, Failure> {
     let interrupt = Interrupt::listen()?;
-    let metainfo = node_setup::load_one(&load::source(&args.torrent)?, &interrupt)?;
+    let mut metainfo = node_setup::load_one(&load::source(&args.torrent)?, &interrupt)?;
+    if metainfo.info.private && !args.secrets {
+        hide_secrets(&mut metainfo);
+    }
     if out.json() {
         out.event(&as_json(&metainfo))?;
         return Ok(Exit::Done);
@@ -27,6 +30,12 @@ pub(crate) fn show(args: &ShowArgs, out: &Out) -> Result<Exit, Failure> {
         out.entry(&file_line(file), 14)?;
     }
     Ok(Exit::Done)
+}
+
+/// What is shown is also pasted into questions on forums.
+fn hide_secrets(metainfo: &mut Metainfo) {
+    let urls = metainfo.trackers.iter_mut().flatten().chain(&mut metainfo.url_list);
+    urls.for_each(|url| *url = redact::tracker(url));
 }
 
 fn file_line(file: &File) -> String {

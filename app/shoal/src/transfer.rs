@@ -2,12 +2,15 @@
 
 use std::path::Path;
 
+use base::client::AGENT;
+use node::peer_source::{Source, may_name_peers};
 use node::spec::{SeedGoal, TorrentSpec};
 
 use crate::args::{GetArgs, NetworkArgs, SeedArgs};
 use crate::failure::{Exit, Failure, shown};
 use crate::interrupt::Interrupt;
-use crate::load::{self, Source};
+use crate::load;
+use crate::load::Source as TorrentSource;
 use crate::log::{Level, Log};
 use crate::node_setup::{self, Running, Setup};
 use crate::out::Out;
@@ -55,7 +58,7 @@ struct Wanted<'a> {
 }
 
 fn transfer(
-    sources: &[Source],
+    sources: &[TorrentSource],
     args: &NetworkArgs,
     down: Option<u64>,
     wanted: Wanted<'_>,
@@ -74,8 +77,9 @@ fn transfer(
     // What is wrong with a file is said before anything is started.
     let mut specs = Vec::new();
     for source in sources {
-        if let Source::Path(path) = source {
+        if let TorrentSource::Path(path) = source {
             specs.push(spec(&load::read(path)?));
+            judge_peers(specs.last(), args)?;
         }
     }
     let state = state_dir::database(args.state.as_deref(), |name| std::env::var_os(name));
@@ -97,13 +101,14 @@ fn transfer(
     }
     let mut session = Session::new(out, running, &interrupt, wanted.purpose, args.peers)?;
     for source in sources {
-        if let Source::Url(url) = source {
+        if let TorrentSource::Url(url) = source {
             let fetched = node_setup::fetch(&session.running().node, url, &interrupt);
             if matches!(fetched, Err(Failure::Interrupted)) {
-                out.copyable(&format!("stopped; go on with: {}", resume::command()));
+                out.copyable(&format!("stopped; go on {}", resume::with(resume::command())));
             }
             let metainfo = fetched?;
             specs.push(spec(&metainfo));
+            judge_peers(specs.last(), args)?;
         }
     }
     say_what(&specs, wanted.root, args, out);
@@ -117,9 +122,22 @@ fn transfer(
 fn open_log(args: &NetworkArgs, out: &Out) -> Result<(), Failure> {
     let Some(path) = &args.log else { return Ok(()) };
     out.set_log(Log::open(path, args.log_level)?);
-    let (client, system) = (node_setup::CLIENT, std::env::consts::OS);
-    out.log(Level::Info, &format!("{client} on {system}: {}", resume::command()));
+    let system = std::env::consts::OS;
+    out.log(Level::Info, &format!("{AGENT} on {system}: {}", resume::shown()));
     Ok(())
+}
+
+/// Refuses peers that the user names where it would cost him his account.
+fn judge_peers(spec: Option<&TorrentSpec>, args: &NetworkArgs) -> Result<(), Failure> {
+    let Some(spec) = spec.filter(|spec| !spec.peers.is_empty()) else { return Ok(()) };
+    if may_name_peers(Source::User, spec.private, !args.no_discovery) {
+        return Ok(());
+    }
+    let name = wire::printable(spec.name.as_bytes(), 200);
+    Err(Failure::with_hint(
+        format!("a private torrent takes peers from its tracker only, not from --peer: {name}"),
+        "with --no-discovery too, --peer works and no tracker hears of it",
+    ))
 }
 
 /// One line on what is to be done, and a warning if it can't lead anywhere.

@@ -25,6 +25,7 @@ use crate::catalogue::{Catalogue, Removal};
 use crate::fetch::{Fetch, Step};
 use crate::limit::{Bucket, Direction};
 use crate::message::{PeerNews, Phase, ToHub, ToShard, TorrentStatus, View};
+use crate::peer_source::may_name_peers;
 use crate::spec::{SeedGoal, TorrentSpec};
 
 /// Incoming connections that have not shown a handshake yet; more are closed at once.
@@ -35,6 +36,9 @@ const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
 
 /// How long a removal waits for trackers to hear `completed`, which a `stopped` would overtake.
 const COMPLETED_MAX: Duration = Duration::from_secs(3);
+
+/// The same for private torrents: their trackers are often slow, and keep accounts of downloads.
+const COMPLETED_MAX_PRIVATE: Duration = Duration::from_secs(10);
 
 /// First number of our own HTTP exchanges; the tracker client's have another top byte.
 const FETCH_EXCHANGES: u64 = (b'F' as u64) << 56;
@@ -52,6 +56,8 @@ pub struct Config {
     pub families: Families,
     /// Whether trackers are told and asked at all.
     pub announce: bool,
+    /// What the keys of private torrents are made of (see `key_of`). The same in each run.
+    pub key_secret: [u8; 16],
     /// Global limits in bytes per second.
     pub down_limit: Option<u64>,
     /// Global limits in bytes per second.
@@ -108,6 +114,8 @@ pub struct Hub {
     config: Config,
     catalogue: Catalogue,
     trackers: TrackerClient,
+    /// The key of public torrents: of this run only, so that it does not lead from one to another.
+    key: u32,
     /// Torrents to be announced once it is known what is missing of them.
     announces_waiting: BTreeMap<TorrentId, AnnounceSpec>,
     /// Torrents that the tracker client knows.
@@ -132,11 +140,12 @@ impl Hub {
     pub fn new(config: Config, mut rng: Rng, now: Instant) -> Self {
         let trackers = tracker_client::Config {
             listen_port: config.listen_port,
-            key: u32::try_from(rng.next_u64() >> 32).expect("32 bits"),
             families: config.families,
             ..tracker_client::Config::default()
         };
+        let key = u32::try_from(rng.next_u64() >> 32).expect("32 bits");
         Self {
+            key,
             catalogue: Catalogue::default(),
             trackers: TrackerClient::new(trackers, rng.fork()),
             announces_waiting: BTreeMap::new(),
@@ -156,18 +165,23 @@ impl Hub {
     }
 
     /// Takes a torrent. `None`: it is here already.
-    pub fn add(&mut self, spec: TorrentSpec, now: Instant) -> Option<TorrentId> {
+    pub fn add(&mut self, mut spec: TorrentSpec, now: Instant) -> Option<TorrentId> {
         if self.catalogue.by_hash(spec.info_hash).is_some() {
             return None;
         }
-        let torrent = self.catalogue.add(spec.info_hash, self.config.shards, spec.goal);
+        let torrent = self.catalogue.add(&spec, self.config.shards);
+        if !may_name_peers(Source::User, spec.private, self.config.announce) {
+            spec.peers.clear();
+        }
         if self.config.announce && !spec.trackers.is_empty() {
             let announce = AnnounceSpec {
                 info_hash: spec.info_hash,
                 peer_id: self.config.peer_id,
+                key: self.key_of(&spec),
                 tiers: spec.trackers.clone(),
                 private: spec.private,
                 progress: Progress { left_bytes: Some(spec.total_bytes), ..Progress::default() },
+                was_complete: false,
             };
             self.announces_waiting.insert(torrent, announce);
         }
@@ -175,6 +189,18 @@ impl Hub {
         self.outputs.push_back(Output::ToShard(shard, ToShard::Add(torrent, Box::new(spec))));
         self.forward(now);
         Some(torrent)
+    }
+
+    /// The `key` of its announces. A private tracker knows its user in any case, and may take who
+    /// comes back after a crash with another key for a second one; so the key stays, and is another
+    /// for each torrent.
+    fn key_of(&self, spec: &TorrentSpec) -> u32 {
+        if !spec.private {
+            return self.key;
+        }
+        let digest = keys::sha1(&[&self.config.key_secret[..], &spec.info_hash.0].concat());
+        let [a, b, c, d, ..] = digest;
+        u32::from_be_bytes([a, b, c, d])
     }
 
     /// Stops a torrent; [`Event::Removed`] comes when nothing of it is left.
@@ -194,10 +220,12 @@ impl Hub {
     }
 
     /// A tracker that does not say in its announces how large the swarm is, is asked once (BEP 48).
+    /// Not that of a private torrent: it expects announces.
     fn ask_for_counts(&mut self, torrent: TorrentId, report: &TrackerReport, now: Instant) {
         let silent = matches!(report, TrackerReport::Working { seeders: None, leechers: None, .. });
         if let Some(item) = self.catalogue.get_mut(torrent)
             && silent
+            && !item.private
             && !item.scraped
         {
             item.scraped = true;
@@ -344,11 +372,13 @@ impl Hub {
             downloaded_bytes: status.stats.downloaded_bytes,
             left_bytes: Some(left),
         };
+        let was_complete = status.was_complete;
         item.status = status;
         let open = matches!(phase, Phase::Downloading | Phase::Seeding);
         if open && let Some(mut announce) = self.announces_waiting.remove(&torrent) {
             // Only now is it known what is left, and whether `completed` may ever be sent.
             announce.progress = progress;
+            announce.was_complete = was_complete;
             self.trackers.add(torrent, announce, now);
             self.announced.insert(torrent);
         } else if self.announced.contains(&torrent) {
@@ -368,8 +398,9 @@ impl Hub {
             self.goals.insert((now.after(time), torrent));
         }
         if self.announced.contains(&torrent) {
-            if item.status.stats.downloaded_bytes > 0 {
-                self.completing.insert(torrent, now.after(COMPLETED_MAX));
+            if item.status.stats.downloaded_bytes > 0 && !item.status.was_complete {
+                let most = if item.private { COMPLETED_MAX_PRIVATE } else { COMPLETED_MAX };
+                self.completing.insert(torrent, now.after(most));
             }
             self.trackers.on_completed(torrent, now);
         }
@@ -491,6 +522,9 @@ impl Hub {
                 tracker_client::Output::Datagram { to, bytes } => Output::Datagram(to, bytes),
                 tracker_client::Output::Peers { torrent, addrs, tracker: _ } => {
                     let Some(item) = self.catalogue.get(torrent) else { continue };
+                    if !may_name_peers(Source::Tracker, item.private, self.config.announce) {
+                        continue;
+                    }
                     Output::ToShard(item.shard, ToShard::Peers(torrent, addrs, Source::Tracker))
                 }
                 tracker_client::Output::Report { torrent, tracker, report } => {

@@ -128,4 +128,6 @@ pub struct TorrentStatus {
     pub downloaded_ever_bytes: u64,
     /// Payload bytes of all runs.
     pub uploaded_ever_bytes: u64,
+    /// It was complete in an earlier run.
+    pub was_complete: bool,
 }

@@ -649,6 +649,7 @@ impl Shard {
         entry.status_at = Some(now.after(STATUS_EVERY));
         let stats = entry.swarm.stats();
         entry.store.set_totals(stats.downloaded_bytes, stats.uploaded_bytes);
+        entry.store.on_totals_told(now);
         let (downloaded_ever_bytes, uploaded_ever_bytes) = entry.store.totals();
         let small = |n: usize| u32::try_from(n).expect("bounded by the pieces");
         let phase = match entry.store.check_progress() {
@@ -669,6 +670,7 @@ impl Shard {
             stats,
             downloaded_ever_bytes,
             uploaded_ever_bytes,
+            was_complete: entry.store.was_complete(),
         };
         self.outputs.push_back(Output::ToHub(ToHub::Status(torrent, Box::new(status))));
     }

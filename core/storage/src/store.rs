@@ -133,6 +133,9 @@ pub struct Store {
     /// Payload bytes of all runs before this one, and now: (downloaded, uploaded).
     totals_before: (u64, u64),
     totals: (u64, u64),
+    /// The totals of this run in the last record, and whether an earlier run was complete.
+    totals_recorded: (u64, u64),
+    was_complete: bool,
     retry_at: Option<Instant>,
     troubled: bool,
     settle: bool,
@@ -162,6 +165,8 @@ impl Store {
             next_job: 0,
             totals_before: (0, 0),
             totals: (0, 0),
+            totals_recorded: (0, 0),
+            was_complete: false,
             retry_at: None,
             troubled: false,
             settle: false,
@@ -199,6 +204,19 @@ impl Store {
     /// Tells the totals of this run, for the record.
     pub fn set_totals(&mut self, downloaded_bytes: u64, uploaded_bytes: u64) {
         self.totals = (downloaded_bytes, uploaded_bytes);
+    }
+
+    /// Has the totals recorded by and by, if they grew: what a crash loses of them is bounded as
+    /// that of data is ([`SyncPolicy::dirty_age_max`]).
+    pub fn on_totals_told(&mut self, now: Instant) {
+        if self.totals != self.totals_recorded && matches!(self.state, State::Ready) {
+            self.durability.on_totals_grown(now);
+        }
+    }
+
+    /// Whether all of it was durable in an earlier run.
+    pub fn was_complete(&self) -> bool {
+        self.was_complete
     }
 
     /// A block arrived. The caller sees to it that each byte of a piece arrives once; a second
@@ -370,6 +388,7 @@ impl Store {
         let record = resume.filter(|record| record.have.len() == piece_count.div_ceil(8) as usize);
         if let Some(record) = &record {
             self.totals_before = (record.downloaded_bytes, record.uploaded_bytes);
+            self.was_complete = record.was_complete;
         }
         let record = record.filter(|_| !self.spec.recheck);
         let (trusted, unknown) = judge_files(&self.spec.layout, &stamps, record.as_deref());
@@ -568,7 +587,8 @@ impl Store {
         }
     }
 
-    fn record(&self) -> ResumeRecord {
+    fn record(&mut self) -> ResumeRecord {
+        self.totals_recorded = self.totals;
         let (downloaded_bytes, uploaded_bytes) = self.totals();
         let checked_to = match &self.state {
             State::Checking(recheck) => recheck.cursor(),
@@ -585,6 +605,7 @@ impl Store {
             checked_to,
             downloaded_bytes,
             uploaded_bytes,
+            was_complete: self.was_complete || self.durability.durable().is_full(),
         }
     }
 

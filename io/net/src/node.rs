@@ -50,6 +50,8 @@ pub struct Config {
     pub client: String,
     /// Whether trackers are told and asked.
     pub announce: bool,
+    /// Names us to private trackers; see `node::hub::Config`. A secret.
+    pub key_secret: [u8; 16],
     /// Global limit in bytes per second.
     pub down_limit: Option<u64>,
     /// Global limit in bytes per second.
@@ -154,6 +156,7 @@ impl Node {
             listen_port,
             families: families(&listening),
             announce: config.announce,
+            key_secret: config.key_secret,
             down_limit: config.down_limit,
             up_limit: config.up_limit,
         };

@@ -313,7 +313,7 @@ impl World {
                 }
             }
             Output::Banned(addr) => panic!("{addr} was banned, and nobody lies here"),
-            Output::WantPeers => {}
+            Output::WantPeers | Output::Diary(_) => {}
         }
     }
 

@@ -349,6 +349,7 @@ impl World {
             listen_port: 6881,
             families: Families { v4: true, v6: false },
             announce: true,
+            key_secret: [0; 16],
             down_limit: self.scenario.limit,
             up_limit: self.scenario.limit,
         };

@@ -126,7 +126,7 @@ const LINKS: &[Row] = &[
     ("show http://h.example:0/", 1, "cannot fetch http://h.example:0/: there is no port 0\nhint: leave the port out, or name the right one"),
     ("show http://h.example:65536/", 1, "cannot fetch http://h.example:65536/: invalid port number\nhint: a link is like https://example.org/a.torrent"),
     ("show http://300.1.1.1/", 1, "cannot fetch http://300.1.1.1/: invalid IPv4 address\nhint: a link is like https://example.org/a.torrent"),
-    ("show https://me:secret@h.example/a.torrent?b", 1, "a user name or password in a link is not supported: https://h.example/a.torrent?b\nhint: download the torrent file with a program that can log in, and give the file"),
+    ("show https://me:secret@h.example/a.torrent?b", 1, "a user name or password in a link is not supported: https://h.example/a.torrent?…\nhint: download the torrent file with a program that can log in, and give the file"),
     ("get http://me@h.example/", 1, "a user name or password in a link is not supported: http://h.example/\nhint: download the torrent file with a program that can log in, and give the file"),
     ("show http://\x1b[2J/", 1, "cannot fetch http://\u{fffd}[2J/: invalid international domain name\nhint: a link is like https://example.org/a.torrent"),
 ];

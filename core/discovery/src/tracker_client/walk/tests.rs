@@ -9,7 +9,13 @@ fn at(s: u64) -> Instant {
 /// Trackers named by letters: `"ab c"` is a tier of two and a tier of one; capitals have two
 /// families.
 fn walk(tiers: &str) -> Walk {
-    let mut walk = Walk { trackers: Vec::new(), tiers: Vec::new(), finished: false, hungry: false };
+    let mut walk = Walk {
+        trackers: Vec::new(),
+        tiers: Vec::new(),
+        finished: false,
+        hungry: false,
+        sticky: false,
+    };
     for tier in tiers.split(' ') {
         let mut order = Vec::new();
         for name in tier.chars() {
