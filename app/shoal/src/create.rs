@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use base::UnixTime;
+use base::client::AGENT;
 use keys::Digest20;
 use serde_json::json;
 use storage::layout::{FileEntry, Layout};
@@ -20,8 +21,7 @@ use crate::failure::{Exit, Failure, reason, shown};
 use crate::hashing::Hashing;
 use crate::interrupt::Interrupt;
 use crate::out::Out;
-use crate::{state_dir, units};
-use base::client::AGENT;
+use crate::{redact, state_dir, units};
 
 /// Most pieces that we make unasked: the smallest power of two that needs no more gives 1000 to
 /// 2000 pieces, a torrent file of some 40 kB.
@@ -157,7 +157,8 @@ fn say(made: &Metainfo, target: &Path, out: &Out) -> Result<Exit, Failure> {
 }
 
 fn judge_tracker(text: &str) -> Result<(), Failure> {
-    let refused = |hint| Err(Failure::with_hint(format!("not a tracker: {text}"), hint));
+    let refused =
+        |hint| Err(Failure::with_hint(format!("not a tracker: {}", redact::tracker(text)), hint));
     let known = ["http://", "https://", "udp://"].iter().any(|scheme| text.starts_with(scheme));
     if !known {
         return refused("a tracker begins with http://, https:// or udp://");

@@ -4,13 +4,15 @@
 //! and the host are kept, since private trackers put the user's key into the rest.
 
 use std::fs::{File, OpenOptions};
-use std::io::Write as _;
+use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::ValueEnum;
 use node::message::DiaryEntry as Entry;
+use rustix::fs::{OFlags, fcntl_setfl};
 
 use crate::date;
 use crate::failure::{Failure, reason, shown};
@@ -65,11 +67,12 @@ impl Log {
         let sink = if path.as_os_str() == "-" {
             Sink::Stderr
         } else {
-            let file =
-                OpenOptions::new().append(true).create(true).open(path).map_err(|error| {
-                    let why = reason(&error);
-                    Failure::new(format!("cannot write the log {}: {why}", shown(path)))
-                })?;
+            let file = open(path).map_err(|error| {
+                Failure::with_hint(
+                    format!("cannot write the log {}: {}", shown(path), reason(&error)),
+                    "--log names a file to write to; - is standard error",
+                )
+            })?;
             Sink::File(file)
         };
         Ok(Self { level, sink, broken: AtomicBool::new(false) })
@@ -109,6 +112,15 @@ impl Log {
             }
         }
     }
+}
+
+/// A pipe that nobody reads would otherwise keep us here; one that somebody reads is waited for.
+fn open(path: &Path) -> io::Result<File> {
+    let nonblocking = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or_default();
+    let mut options = OpenOptions::new();
+    let file = options.append(true).create(true).custom_flags(nonblocking).open(path)?;
+    fcntl_setfl(&file, OFlags::APPEND)?;
+    Ok(file)
 }
 
 fn line(stamp: &str, level: Level, text: &str) -> String {

@@ -71,7 +71,9 @@ pub(crate) fn urls(text: &str) -> String {
     while let Some(at) = rest.find("://") {
         let (before, from) = rest.split_at(at);
         let ends = |c: char| c.is_whitespace() || "\"'<>".contains(c);
-        let (url, next) = from.split_at(from.find(ends).unwrap_or(from.len()));
+        let end = from.find(ends).unwrap_or(from.len());
+        let url = from.get(..end).unwrap_or_default().trim_end_matches([',', ';', '.', ':']);
+        let next = from.get(url.len()..).unwrap_or_default();
         let parts = Parts::of(url);
         let more = parts.path.len() > 1 || parts.query.is_some_and(|query| !query.is_empty());
         let end = if more { "/…" } else { "" };
@@ -151,9 +153,10 @@ mod tests {
     fn of_urls_in_a_text_only_scheme_and_host_are_kept() {
         for (text, expected) in [
             ("http://t.example.org:80/abc/announce?passkey=s3cret", "http://t.example.org:80/…"),
-            ("x http://a/ and https://u:p@b/key, c", "x http://a and https://b/… c"),
+            ("x http://a/ and https://u:p@b/key, c", "x http://a and https://b/…, c"),
             ("udp://t.example.org:6969", "udp://t.example.org:6969"),
-            ("no url: // here", "no url: // here"),
+            ("no url: // here ://: x", "no url: // here ://: x"),
+            ("cannot fetch http://a/s3cret: refused", "cannot fetch http://a/…: refused"),
             ("\"http://a/secret\" http://b?k", "\"http://a/…\" http://b/…"),
         ] {
             assert_eq!(urls(text), expected);

@@ -134,7 +134,8 @@ fn a_log_that_cannot_be_written_is_said_before_anything_begins() {
     let torrent = folder.sample();
     let output = folder.run(&["get", torrent, "--log", "nowhere/shoal.log"]);
     assert_eq!(output.status.code(), Some(1));
-    let expected = "error: cannot write the log nowhere/shoal.log: no such file or directory\n";
+    let expected = "error: cannot write the log nowhere/shoal.log: no such file or directory\n\
+         hint: --log names a file to write to; - is standard error\n";
     assert_eq!(text(&output.stderr), expected);
 }
 

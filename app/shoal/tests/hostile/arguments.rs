@@ -81,6 +81,9 @@ const PLACES: &[Row] = &[
     ("seed good.torrent --data large", 1, "not a folder: large\nhint: --data names the folder that holds the torrent's file or folder"),
     ("verify good.torrent --data nowhere", 1, "no such folder: nowhere\nhint: --data names the folder that holds the torrent's file or folder"),
     ("verify good.torrent --data data/good", 1, "not a folder: data/good\nhint: --data names the folder that holds the torrent's file or folder"),
+    ("get good.torrent --log folder", 1, "cannot write the log folder: is a directory\nhint: --log names a file to write to; - is standard error"),
+    ("get good.torrent --log nowhere/log", 1, "cannot write the log nowhere/log: no such file or directory\nhint: --log names a file to write to; - is standard error"),
+    ("get good.torrent --log unread", 1, "cannot write the log unread: no such device or address\nhint: --log names a file to write to; - is standard error"),
     ("get good.torrent --state folder", 1, "cannot use the state database folder: it is a folder\nhint: --state names a file"),
     ("get good.torrent --state pipe", 1, "cannot use the state database pipe: it is a pipe or a device\nhint: --state names a file"),
     ("get good.torrent --state large/x", 1, "cannot create the folder of the state database large/x: file exists\nhint: --state takes another place"),
@@ -111,6 +114,7 @@ const PLACES: &[Row] = &[
     ("create data/good --tracker http://", 1, "not a tracker: http://\nhint: a tracker is like https://example.org/announce or udp://example.org:6969"),
     ("create data/good --tracker udp:///announce", 1, "not a tracker: udp:///announce\nhint: it names no host"),
     ("create data/good --tracker udp://t.example", 1, "not a tracker: udp://t.example\nhint: it needs a port, as in udp://example.org:6969"),
+    ("create data/good --tracker udp://t.example/s3cret/announce", 1, "not a tracker: udp://t.example/…\nhint: it needs a port, as in udp://example.org:6969"),
     ("create data/good --tracker http://t.example:0/", 1, "not a tracker: http://t.example:0/\nhint: it needs a port, as in udp://example.org:6969"),
     ("create data/good --tracker http://a\x1b[2J/", 1, "not a tracker: http://a\u{fffd}[2J/\nhint: a tracker is like https://example.org/announce or udp://example.org:6969"),
 ];
@@ -169,6 +173,7 @@ fn fixture() -> Fence {
     fs::create_dir(fence.here("folder")).unwrap();
     File::create(fence.here("large")).unwrap().set_len(65 << 20).unwrap();
     mknodat(CWD, fence.here("pipe"), FileType::Fifo, Mode::RUSR, 0).unwrap();
+    mknodat(CWD, fence.here("unread"), FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
     fence
 }
 
