@@ -8,8 +8,9 @@ use std::time::Duration;
 use clap::{Args, ColorChoice, Parser, Subcommand, ValueHint};
 use clap_complete::Shell;
 
+use crate::limits::{DownArgs, UpArgs};
 use crate::log::Level;
-use crate::units::{parse_addr, parse_peer, parse_rate, parse_ratio, parse_size, parse_time};
+use crate::units::{parse_addr, parse_peer, parse_ratio, parse_size, parse_time};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -24,6 +25,7 @@ Examples:
   shoal get https://example.org/debian.torrent --exit
   shoal get film.torrent --peer 192.0.2.7:6881 --exit
   shoal get film.torrent --down 2M --up 500k --seed-ratio 2
+  shoal get ~/torrents --torrent-up 200k --lan-up 20M
 
 Ctrl-C stops in order and says how to go on. A second Ctrl-C ends at once.
 
@@ -130,9 +132,8 @@ pub(crate) struct NetworkArgs {
     /// the next free one]
     #[arg(long, value_name = "ADDR", value_delimiter = ',', value_parser = parse_addr)]
     pub(crate) listen: Vec<SocketAddr>,
-    /// Most bytes per second to upload, as in 500k or 2M
-    #[arg(long, value_name = "RATE", allow_negative_numbers = true, value_parser = parse_rate)]
-    pub(crate) up: Option<u64>,
+    #[command(flatten)]
+    pub(crate) up: UpArgs,
     /// Neither tell nor ask trackers: only peers named by --peer, or that connect to us
     #[arg(long)]
     pub(crate) no_discovery: bool,
@@ -162,9 +163,8 @@ pub(crate) struct GetArgs {
     /// Folder to download into
     #[arg(short, long, value_name = "DIR", default_value = ".")]
     pub(crate) out: PathBuf,
-    /// Most bytes per second to download, as in 500k or 2M
-    #[arg(long, value_name = "RATE", allow_negative_numbers = true, value_parser = parse_rate)]
-    pub(crate) down: Option<u64>,
+    #[command(flatten)]
+    pub(crate) down: DownArgs,
     /// Seed until so many times its size is uploaded [default: 1.0]
     #[arg(long, value_name = "R", allow_negative_numbers = true, value_parser = parse_ratio, group = "goal")]
     pub(crate) seed_ratio: Option<u64>,

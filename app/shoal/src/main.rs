@@ -13,6 +13,7 @@ mod ending;
 mod failure;
 mod hashing;
 mod interrupt;
+mod limits;
 mod line;
 mod load;
 mod log;

@@ -11,6 +11,7 @@ use crossbeam_channel::select;
 use disk::{DiskConfig, DiskPool};
 use net::node::{Config, DiskPort, Node, NodeEvent, StartError};
 use node::hub::Event;
+use node::limit::Limits;
 use rustix::process::{Resource, getrlimit, setrlimit};
 use wire::metainfo::Metainfo;
 
@@ -49,10 +50,8 @@ pub(crate) struct Setup {
     pub(crate) listen: Vec<SocketAddr>,
     /// Whether trackers are told and asked.
     pub(crate) announce: bool,
-    /// In bytes per second.
-    pub(crate) down: Option<u64>,
-    /// In bytes per second.
-    pub(crate) up: Option<u64>,
+    /// Rate limits.
+    pub(crate) limits: Limits,
     /// Where resume state is kept; `None`: in memory.
     pub(crate) state: Option<PathBuf>,
 }
@@ -83,8 +82,7 @@ impl Running {
         let mut config = config(u8::try_from(cores().clamp(1, 4)).unwrap_or(1), BUFFERS)?;
         config.announce = setup.announce;
         config.key_secret = disk.installation();
-        config.down_limit = setup.down;
-        config.up_limit = setup.up;
+        config.limits = setup.limits;
         config.connections_max = (spare / 2).clamp(1, CONNECTIONS_MAX);
         config.sockets_max = (spare / 2).clamp(1, 2 * CONNECTIONS_MAX);
         let node = if setup.listen.is_empty() {
@@ -120,8 +118,7 @@ fn config(shards: u8, buffers: usize) -> Result<Config, Failure> {
         client: AGENT.into(),
         announce: false,
         key_secret: [0; 16],
-        down_limit: None,
-        up_limit: None,
+        limits: Limits::default(),
         buffers,
         connections_max: CONNECTIONS_MAX,
         sockets_max: CONNECTIONS_MAX,

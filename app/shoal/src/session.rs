@@ -433,6 +433,11 @@ impl<'a> Session<'a> {
                 self.out.event(&json!({ "event": "accept_paused" }))
             }
             NodeEvent::AcceptResumed => self.out.event(&json!({ "event": "accept_resumed" })),
+            NodeEvent::Lost(count) => {
+                let news = units::count(count, "report");
+                self.out.warn(&format!("{news} of trackers and disks not shown, too many at once"));
+                self.out.event(&json!({ "event": "lost", "count": count }))
+            }
             NodeEvent::Torrent(Event::Settled(torrent)) => self.on_settled(torrent),
             NodeEvent::Torrent(Event::Failed(torrent, why)) => self.fail(torrent, &words(&why)),
             NodeEvent::Torrent(Event::Trouble(torrent, why)) => {

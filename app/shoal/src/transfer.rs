@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use base::client::AGENT;
+use node::limit::{Limits, Rates};
 use node::peer_source::{Source, may_name_peers};
 use node::spec::{SeedGoal, TorrentSpec};
 
@@ -35,7 +36,7 @@ pub(crate) fn get(args: &GetArgs, out: &Out) -> Result<Exit, Failure> {
         ));
     }
     let sources = load::sources(&args.torrents)?;
-    let down = args.down;
+    let down = args.down.rates();
     let wanted = Wanted { root: &root, goal, writable: true, purpose: Purpose::Get(goal) };
     transfer(&sources, &args.network, down, wanted, out)
 }
@@ -47,7 +48,7 @@ pub(crate) fn seed(args: &SeedArgs, out: &Out) -> Result<Exit, Failure> {
     let sources = load::sources(&args.torrents)?;
     let purpose = Purpose::Seed(root.clone());
     let wanted = Wanted { root: &root, goal: SeedGoal::Forever, writable: false, purpose };
-    transfer(&sources, &args.network, None, wanted, out)
+    transfer(&sources, &args.network, Rates::default(), wanted, out)
 }
 
 struct Wanted<'a> {
@@ -60,7 +61,7 @@ struct Wanted<'a> {
 fn transfer(
     sources: &[TorrentSource],
     args: &NetworkArgs,
-    down: Option<u64>,
+    down: Rates,
     wanted: Wanted<'_>,
     out: &Out,
 ) -> Result<Exit, Failure> {
@@ -91,8 +92,7 @@ fn transfer(
     let setup = Setup {
         listen: args.listen.clone(),
         announce: !args.no_discovery,
-        down,
-        up: args.up,
+        limits: Limits { down, up: args.up.rates() },
         state,
     };
     let running = Running::start(&setup)?;

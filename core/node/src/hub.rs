@@ -19,17 +19,22 @@ use discovery::tracker_client::{
 };
 use torrent::diary::Entry;
 use torrent::peers::Source;
+use torrent::peers::priority::is_local;
 use wire::peer::{HANDSHAKE_BYTES, Handshake};
 
 use crate::catalogue::{Catalogue, Removal};
 use crate::fetch::{Fetch, Step};
-use crate::limit::{Bucket, Direction};
+use crate::limit::{Leases, Limits};
 use crate::message::{PeerNews, Phase, ToHub, ToShard, TorrentStatus, View};
 use crate::peer_source::may_name_peers;
+use crate::shard::BANNED_MAX;
 use crate::spec::{SeedGoal, TorrentSpec};
 
 /// Incoming connections that have not shown a handshake yet; more are closed at once.
 const PENDING_MAX: usize = 128;
+
+/// The same of one address; local ones are exempt. A provider may have many customers behind one.
+const PENDING_PER_IP_MAX: usize = 32;
 
 /// A handshake that takes longer never comes.
 const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
@@ -58,10 +63,8 @@ pub struct Config {
     pub announce: bool,
     /// What the keys of private torrents are made of (see `key_of`). The same in each run.
     pub key_secret: [u8; 16],
-    /// Global limits in bytes per second.
-    pub down_limit: Option<u64>,
-    /// Global limits in bytes per second.
-    pub up_limit: Option<u64>,
+    /// Rate limits; the shards are given the same.
+    pub limits: Limits,
 }
 
 /// What to do.
@@ -124,10 +127,11 @@ pub struct Hub {
     completing: BTreeMap<TorrentId, Instant>,
     external_addr: Option<IpAddr>,
     /// Connections without a handshake, and when they must have shown one.
-    pending: BTreeMap<ConnId, Instant>,
+    pending: BTreeMap<ConnId, (Instant, IpAddr)>,
+    /// Addresses that sent corrupt data: nothing is taken from them.
+    banned: BTreeSet<IpAddr>,
     next_conn: u64,
-    down: Option<Bucket>,
-    up: Option<Bucket>,
+    leases: Leases,
     fetch: Option<Fetch>,
     fetches: u64,
     /// When torrents that seed for a time have done so.
@@ -144,6 +148,8 @@ impl Hub {
             ..tracker_client::Config::default()
         };
         let key = u32::try_from(rng.next_u64() >> 32).expect("32 bits");
+        let mut leases = Leases::default();
+        leases.set(&config.limits, now);
         Self {
             key,
             catalogue: Catalogue::default(),
@@ -153,9 +159,9 @@ impl Hub {
             completing: BTreeMap::new(),
             external_addr: None,
             pending: BTreeMap::new(),
+            banned: BTreeSet::new(),
             next_conn: 0,
-            down: config.down_limit.map(|rate| Bucket::new(rate, now)),
-            up: config.up_limit.map(|rate| Bucket::new(rate, now)),
+            leases,
             fetch: None,
             fetches: 0,
             goals: BTreeSet::new(),
@@ -242,6 +248,15 @@ impl Hub {
         }
     }
 
+    /// Changes the limits of a running node.
+    pub fn set_limits(&mut self, limits: Limits, now: Instant) {
+        self.config.limits = limits;
+        self.leases.set(&limits, now);
+        for shard in 0..self.config.shards {
+            self.outputs.push_back(Output::ToShard(shard, ToShard::Limits(limits)));
+        }
+    }
+
     /// How many torrents there are.
     pub fn torrents(&self) -> usize {
         self.catalogue.len()
@@ -287,14 +302,17 @@ impl Hub {
         self.outputs.push_back(Output::Event(Event::Fetched(result)));
     }
 
-    /// Somebody dialled us. `None`: close it at once, too many wait.
-    pub fn on_accepted(&mut self, now: Instant) -> Option<ConnId> {
-        if self.pending.len() >= PENDING_MAX {
+    /// `from` dialled us. `None`: close it at once, it is banned or too many wait.
+    pub fn on_accepted(&mut self, from: IpAddr, now: Instant) -> Option<ConnId> {
+        let from = from.to_canonical();
+        let of_ip = self.pending.values().filter(|(_, ip)| *ip == from).count();
+        let crowd = of_ip >= PENDING_PER_IP_MAX && !is_local(from);
+        if self.pending.len() >= PENDING_MAX || crowd || self.banned.contains(&from) {
             return None;
         }
         let conn = ConnId(self.next_conn << 8);
         self.next_conn += 1;
-        self.pending.insert(conn, now.after(HANDSHAKE_MAX));
+        self.pending.insert(conn, (now.after(HANDSHAKE_MAX), from));
         Some(conn)
     }
 
@@ -339,7 +357,12 @@ impl Hub {
                 self.event(Event::Failed(torrent, why));
             }
             ToHub::Trouble(torrent, why) => self.event(Event::Trouble(torrent, why)),
-            ToHub::Peer(torrent, addr, news) => self.event(Event::Peer(torrent, addr, news)),
+            ToHub::Peer(torrent, addr, news) => {
+                if news == PeerNews::Banned {
+                    self.ban(addr.ip());
+                }
+                self.event(Event::Peer(torrent, addr, news));
+            }
             ToHub::View(torrent, view) => self.event(Event::View(torrent, view)),
             ToHub::Diary(torrent, entry) => self.event(Event::Diary(torrent, entry)),
             ToHub::Removed(torrent) => {
@@ -350,18 +373,21 @@ impl Hub {
                 }
                 self.finish_removal(torrent);
             }
-            ToHub::LeaseWanted(direction) => {
-                let bucket = match direction {
-                    Direction::Down => &mut self.down,
-                    Direction::Up => &mut self.up,
-                };
-                if let Some(bucket) = bucket {
-                    bucket.on_wanted(shard);
-                }
+            ToHub::LeaseWanted { direction, class, torrents } => {
+                self.leases.on_wanted(shard, (direction, class), torrents);
                 self.lease(now);
             }
         }
         self.forward(now);
+    }
+
+    /// Tells every shard; each ends what it has under way with the address.
+    fn ban(&mut self, ip: IpAddr) {
+        let ip = ip.to_canonical();
+        if self.banned.len() < BANNED_MAX && self.banned.insert(ip) {
+            let tell = |shard| Output::ToShard(shard, ToShard::Ban(ip));
+            self.outputs.extend((0..self.config.shards).map(tell));
+        }
     }
 
     fn on_status(&mut self, torrent: TorrentId, status: TorrentStatus, now: Instant) {
@@ -464,19 +490,18 @@ impl Hub {
 
     /// When to call [`Self::on_deadline`].
     pub fn deadline(&self) -> Option<Instant> {
-        let pending = self.pending.values().next().copied();
+        let pending = self.pending.values().next().map(|&(until, _)| until);
         let goal = self.goals.first().map(|&(at, _)| at);
         // A handful at most: torrents that were completed within the last seconds.
         let completing = self.completing.values().min().copied();
-        let down = self.down.as_ref().and_then(Bucket::deadline);
-        let up = self.up.as_ref().and_then(Bucket::deadline);
-        [pending, goal, completing, down, up, self.trackers.deadline()].into_iter().flatten().min()
+        let lease = self.leases.deadline();
+        [pending, goal, completing, lease, self.trackers.deadline()].into_iter().flatten().min()
     }
 
     /// The deadline passed.
     pub fn on_deadline(&mut self, now: Instant) {
         // Names are given in order of time, so the first is the oldest.
-        while let Some((&conn, &until)) = self.pending.first_key_value() {
+        while let Some((&conn, &(until, _))) = self.pending.first_key_value() {
             if until > now {
                 break;
             }
@@ -503,12 +528,9 @@ impl Hub {
     }
 
     fn lease(&mut self, now: Instant) {
-        for (direction, bucket) in
-            [(Direction::Down, &mut self.down), (Direction::Up, &mut self.up)]
-        {
-            for (shard, bytes) in bucket.iter_mut().flat_map(|bucket| bucket.share(now)) {
-                self.outputs.push_back(Output::ToShard(shard, ToShard::Lease(direction, bytes)));
-            }
+        for (shard, (direction, class), bytes) in self.leases.share(now) {
+            let lease = ToShard::Lease(direction, class, bytes);
+            self.outputs.push_back(Output::ToShard(shard, lease));
         }
     }
 
@@ -533,7 +555,10 @@ impl Hub {
                     Output::Event(Event::Tracker(torrent, tracker, report))
                 }
                 tracker_client::Output::ExternalAddr(addr) => {
-                    self.external_addr = Some(addr);
+                    if self.external_addr.replace(addr) != Some(addr) {
+                        let tell = |shard| Output::ToShard(shard, ToShard::ExternalAddr(addr));
+                        self.outputs.extend((0..self.config.shards).map(tell));
+                    }
                     continue;
                 }
                 tracker_client::Output::StoppedAll { torrent } => {

@@ -3,7 +3,7 @@
 //! Messages may be delayed, and those of different shards reordered; those of one pair arrive
 //! in order. The driver bounds the queues and holds the sender's outputs back when one is full.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use base::{ConnId, TorrentId};
 pub use torrent::diary::Entry as DiaryEntry;
@@ -12,7 +12,7 @@ pub use torrent::swarm::view::{BUCKETS_MAX, Bucket, PeerView};
 pub use torrent::swarm::{CloseReason, Stats};
 use wire::peer::Handshake;
 
-use crate::limit::Direction;
+use crate::limit::{Class, Direction, Limits};
 use crate::spec::TorrentSpec;
 
 /// From the hub to a shard.
@@ -35,8 +35,14 @@ pub enum ToShard {
     },
     /// Stop this torrent; answered by [`ToHub::Removed`].
     Remove(TorrentId),
-    /// Bytes that may be moved.
-    Lease(Direction, u64),
+    /// Bytes that may be moved from or to addresses of a class.
+    Lease(Direction, Class, u64),
+    /// From now on these limits hold; what was leased or asked for before does not count.
+    Limits(Limits),
+    /// Nobody at this address is talked to any more, in any torrent.
+    Ban(IpAddr),
+    /// Others see us at this address.
+    ExternalAddr(IpAddr),
     /// Look closely at a torrent, its pieces in so many buckets; answered by [`ToHub::View`].
     Look(TorrentId, usize),
     /// Tell what happens to the peers of all torrents that come from now on.
@@ -58,8 +64,15 @@ pub enum ToHub {
     Trouble(TorrentId, Option<String>),
     /// The torrent is stopped and its files are closed.
     Removed(TorrentId),
-    /// The lease is used up.
-    LeaseWanted(Direction),
+    /// A lease is used up.
+    LeaseWanted {
+        /// Which way.
+        direction: Direction,
+        /// With whom.
+        class: Class,
+        /// How many torrents want more: shares are equal by torrent.
+        torrents: u32,
+    },
     /// News of a peer.
     Peer(TorrentId, SocketAddr, PeerNews),
     /// A close look at a torrent.

@@ -5,7 +5,9 @@
 //!
 //! Drive it: feed an event, then call [`Shard::poll_output`] until `None`, then sleep until
 //! [`Shard::deadline`]. To read from a socket, ask [`Shard::recv_plan`], read, report by
-//! [`Shard::on_received`]; a `None` means to leave the socket alone until [`Output::ReadAgain`].
+//! [`Shard::on_received`]; a `None` means to leave the socket alone until [`Output::ReadAgain`],
+//! which is answered by [`Shard::recv_plan`] or [`Shard::pass`]. Sending a block at once rather
+//! than later, and reporting it, makes for fairer shares of a limit: who is next depends on it.
 //!
 //! Invariants: a connection is in `conns` exactly while the driver holds its socket or dials it;
 //! at most one timer per torrent is valid (`armed`).
@@ -13,7 +15,7 @@
 use core::cmp::Reverse;
 use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use base::{Bitfield, BlockId, BufPool, ConnId, Instant, PeerId, PieceIndex, Rng, TorrentId};
 use storage::job::{DiskDone, DiskJob, DoneKind, HashPart, JobKind};
@@ -24,9 +26,14 @@ use torrent::receive::RecvPlan;
 use torrent::swarm::{self, CloseReason, Shape, Swarm};
 use wire::peer::{PIECE_HEADER_BYTES, piece_header};
 
-use crate::limit::{Direction, Lease};
+use crate::limit::{Class, Limits};
 use crate::message::{PeerNews, Phase, ToHub, ToShard, TorrentStatus, View};
 use crate::spec::TorrentSpec;
+
+use self::paced::{Go, Paced, Whose};
+
+mod fair;
+mod paced;
 
 /// A dial that takes longer is given up; the system's own patience is minutes.
 const DIAL_MAX: Duration = Duration::from_secs(10);
@@ -49,8 +56,8 @@ pub struct Config {
     pub buffers: usize,
     /// Most connections of this shard.
     pub connections_max: usize,
-    /// Whether there are global limits, (down, up).
-    pub limited: (bool, bool),
+    /// Rate limits. The global ones are leased by the hub.
+    pub limits: Limits,
     /// Settings of every store.
     pub store: store::Config,
 }
@@ -70,8 +77,8 @@ pub enum Output {
     SendBlock(BlockOut),
     /// Give this to the disk pools; answer by [`Shard::on_disk`].
     Disk(DiskJob),
-    /// Sockets that were left alone may be tried again.
-    ReadAgain,
+    /// This socket was left alone and may be tried again.
+    ReadAgain(ConnId),
 }
 
 /// A block to be sent: header first, then the parts, straight from the page cache.
@@ -107,8 +114,17 @@ struct Entry {
 struct Conn {
     torrent: TorrentId,
     addr: SocketAddr,
+    class: Class,
     /// While it is dialled: when that is given up.
     dial_until: Option<Instant>,
+    /// It stands in `starved`.
+    starved: bool,
+}
+
+impl Conn {
+    fn new(torrent: TorrentId, addr: SocketAddr, dial_until: Option<Instant>) -> Self {
+        Self { torrent, addr, class: Class::of(addr.ip()), dial_until, starved: false }
+    }
 }
 
 /// See the [module documentation](self).
@@ -122,16 +138,18 @@ pub struct Shard {
     dials_waiting: VecDeque<(TorrentId, SocketAddr)>,
     /// Dials under way, by when they are given up.
     dials: BTreeSet<(Instant, ConnId)>,
+    /// Addresses that sent corrupt data, to whichever torrent of the node.
+    banned: BTreeSet<IpAddr>,
+    external: Option<IpAddr>,
     pool: BufPool,
     /// Buffers on their way to disk: they come back by themselves.
     writing: usize,
     /// Torrents that may hold blocks in memory.
     assembling: BTreeSet<TorrentId>,
-    down: Lease,
-    up: Lease,
-    blocks_waiting: VecDeque<BlockOut>,
-    /// A socket was left alone for want of buffers or lease.
-    starved: bool,
+    /// What limits hold back.
+    paced: Paced,
+    /// Sockets that were left alone for want of buffers, in order.
+    starved: VecDeque<ConnId>,
     timers: BinaryHeap<Reverse<(Instant, TorrentId)>>,
     outputs: VecDeque<Output>,
     /// How often a torrent was looked at: the cost of events, for tests.
@@ -150,13 +168,13 @@ impl Shard {
             next_conn: 0,
             dials_waiting: VecDeque::new(),
             dials: BTreeSet::new(),
+            banned: BTreeSet::new(),
+            external: None,
             pool: BufPool::new(config.buffers),
             writing: 0,
             assembling: BTreeSet::new(),
-            down: Lease::new(config.limited.0),
-            up: Lease::new(config.limited.1),
-            blocks_waiting: VecDeque::new(),
-            starved: false,
+            paced: Paced::new(config.limits),
+            starved: VecDeque::new(),
             timers: BinaryHeap::new(),
             outputs: VecDeque::new(),
             visits: 0,
@@ -167,6 +185,7 @@ impl Shard {
 
     /// A message of the hub.
     pub fn on_message(&mut self, message: ToShard, now: Instant) {
+        self.paced.on_time(now);
         match message {
             ToShard::Add(torrent, spec) => self.add(torrent, *spec, now),
             ToShard::Peers(torrent, addrs, source) => {
@@ -176,23 +195,27 @@ impl Shard {
                 }
             }
             ToShard::Incoming { torrent, conn, addr, handshake } => {
+                if self.banned.contains(&addr.ip().to_canonical()) {
+                    self.outputs.push_back(Output::Close(conn, CloseReason::Banned));
+                    return;
+                }
                 let room = self.conns.len() < self.config.connections_max;
                 let Some(entry) = self.torrents.get_mut(&torrent).filter(|_| room) else {
                     self.outputs.push_back(Output::Close(conn, CloseReason::Full));
                     return;
                 };
-                self.conns.insert(conn, Conn { torrent, addr, dial_until: None });
+                self.conns.insert(conn, Conn::new(torrent, addr, None));
                 entry.swarm.on_incoming(conn, addr, &handshake, now);
                 self.settle(torrent, now);
             }
             ToShard::Remove(torrent) => self.remove(torrent, now),
-            ToShard::Lease(Direction::Down, bytes) => {
-                self.down.grant(bytes);
-                self.feed();
-            }
-            ToShard::Lease(Direction::Up, bytes) => {
-                self.up.grant(bytes);
-                self.release_blocks();
+            ToShard::Lease(direction, class, bytes) => self.paced.grant(direction, class, bytes),
+            ToShard::Limits(limits) => self.set_limits(limits),
+            ToShard::Ban(ip) => self.ban(ip, now),
+            ToShard::ExternalAddr(ip) => {
+                self.external = Some(ip);
+                let ours = SocketAddr::new(ip, self.config.listen_port.unwrap_or_default());
+                self.torrents.values_mut().for_each(|entry| entry.swarm.set_external(ours));
             }
             ToShard::Look(torrent, buckets) => self.look(torrent, buckets),
             ToShard::KeepDiary => self.diary = true,
@@ -212,6 +235,13 @@ impl Shard {
         }
     }
 
+    fn set_limits(&mut self, limits: Limits) {
+        self.config.limits = limits;
+        self.paced.set(limits);
+        let ahead = limits.up.ahead_bytes();
+        self.torrents.values_mut().for_each(|entry| entry.swarm.set_ahead(ahead));
+    }
+
     fn add(&mut self, torrent: TorrentId, spec: TorrentSpec, now: Instant) {
         let shape = Shape {
             info_hash: spec.info_hash,
@@ -223,7 +253,12 @@ impl Shard {
         let mut config = swarm::Config::new(self.config.peer_id, self.config.client.clone());
         config.listen_port = self.config.listen_port;
         config.diary = self.diary;
+        let port = self.config.listen_port.unwrap_or_default();
         let mut swarm = Swarm::new(shape, config, self.rng.fork());
+        swarm.set_ahead(self.config.limits.up.ahead_bytes());
+        if let Some(ip) = self.external {
+            swarm.set_external(SocketAddr::new(ip, port));
+        }
         swarm.add_peers(&spec.peers, torrent::peers::Source::User, now);
         let files = store::Spec {
             torrent,
@@ -271,7 +306,7 @@ impl Shard {
         self.settle(torrent, now);
         self.torrents.remove(&torrent);
         self.assembling.remove(&torrent);
-        self.blocks_waiting.retain(|block| block.torrent != torrent);
+        self.paced.forget(torrent);
         self.outputs.push_back(Output::ToHub(ToHub::Removed(torrent)));
     }
 
@@ -283,7 +318,7 @@ impl Shard {
             self.dials.remove(&(until, conn));
         }
         if !connected {
-            self.conns.remove(&conn);
+            self.end(conn);
             self.note(torrent, DiaryEntry::Unreachable(addr));
         }
         if let Some(entry) = self.torrents.get_mut(&torrent) {
@@ -293,7 +328,7 @@ impl Shard {
                 entry.swarm.on_dial_failed(addr, now);
             }
             self.settle(torrent, now);
-        } else if self.conns.remove(&conn).is_some() {
+        } else if self.end(conn).is_some() {
             // Its torrent was removed while it was dialled.
             self.outputs.push_back(Output::Close(conn, CloseReason::Stopped));
         }
@@ -302,23 +337,34 @@ impl Shard {
 
     /// Where bytes from `conn` should go, or `None` to leave it alone for now.
     pub fn recv_plan(&mut self, conn: ConnId, now: Instant) -> Option<RecvPlan> {
-        let torrent = self.conns.get(&conn)?.torrent;
+        let &Conn { torrent, class, .. } = self.conns.get(&conn)?;
+        let whose = Whose { torrent, conn, class };
+        let bytes_max = self.paced.may_read(whose)?;
         let entry = self.torrents.get_mut(&torrent)?;
-        let plan = entry.swarm.recv_plan(conn, self.down.available(), &mut self.pool);
-        if plan.is_none() {
-            self.starved = true;
-            if self.down.must_ask() {
-                self.outputs.push_back(Output::ToHub(ToHub::LeaseWanted(Direction::Down)));
+        let Some(mut plan) = entry.swarm.recv_plan(conn, bytes_max, &mut self.pool) else {
+            self.paced.pass(conn);
+            let entry = self.conns.get_mut(&conn)?;
+            if !core::mem::replace(&mut entry.starved, true) {
+                self.starved.push_back(conn);
             }
             self.relieve(now);
-        }
-        plan
+            return None;
+        };
+        self.paced
+            .on_planned(whose, || plan.slots.iter_mut().map(|slot| slot.bytes_mut().len()).sum());
+        Some(plan)
+    }
+
+    /// The answer to [`Output::ReadAgain`] when there is nothing to read, or nobody to read from.
+    pub fn pass(&mut self, conn: ConnId) {
+        self.paced.pass(conn);
     }
 
     /// A read gave `bytes` bytes into `plan`; zero if there was nothing to read.
     pub fn on_received(&mut self, conn: ConnId, plan: RecvPlan, bytes: usize, now: Instant) {
-        let torrent = self.conns[&conn].torrent;
-        self.down.spend(bytes as u64);
+        let Conn { torrent, class, .. } = self.conns[&conn];
+        self.paced.on_time(now);
+        self.paced.on_read(Whose { torrent, conn, class }, bytes);
         let entry = self.torrents.get_mut(&torrent).expect("its connections end before it does");
         entry.swarm.on_received(conn, plan, bytes, now, &mut self.pool);
         self.settle(torrent, now);
@@ -327,6 +373,10 @@ impl Shard {
 
     /// A block is in the kernel's hands.
     pub fn on_sent(&mut self, conn: ConnId, torrent: TorrentId, block: BlockId, now: Instant) {
+        self.paced.on_time(now);
+        if let Some(&Conn { class, .. }) = self.conns.get(&conn) {
+            self.paced.on_sent(Whose { torrent, conn, class }, block.length_bytes);
+        }
         if let Some(entry) = self.torrents.get_mut(&torrent) {
             entry.swarm.on_sent(conn, block, now);
             self.settle(torrent, now);
@@ -335,11 +385,11 @@ impl Shard {
 
     /// The connection ended by itself.
     pub fn on_closed(&mut self, conn: ConnId, now: Instant) {
-        let Some(&Conn { torrent, addr, dial_until }) = self.conns.get(&conn) else { return };
+        let Some(&Conn { torrent, addr, dial_until, .. }) = self.conns.get(&conn) else { return };
         if dial_until.is_some() {
             return self.on_dialed(conn, false, now);
         }
-        self.conns.remove(&conn);
+        self.end(conn);
         self.note(torrent, DiaryEntry::Left { addr, reason: None });
         if let Some(entry) = self.torrents.get_mut(&torrent) {
             entry.swarm.on_closed(conn, now, &mut self.pool);
@@ -371,11 +421,12 @@ impl Shard {
     pub fn deadline(&self) -> Option<Instant> {
         let timer = self.timers.peek().map(|&Reverse((at, _))| at);
         let dial = self.dials.first().map(|&(at, _)| at);
-        [timer, dial].into_iter().flatten().min()
+        [timer, dial, self.paced.deadline()].into_iter().flatten().min()
     }
 
     /// The deadline passed.
     pub fn on_deadline(&mut self, now: Instant) {
+        self.paced.on_time(now);
         while let Some(&(until, conn)) = self.dials.first() {
             if until > now {
                 break;
@@ -403,7 +454,20 @@ impl Shard {
 
     /// The next thing to do.
     pub fn poll_output(&mut self) -> Option<Output> {
-        self.outputs.pop_front()
+        self.outputs.pop_front().or_else(|| {
+            Some(match self.paced.poll()? {
+                Go::Send(block) => Output::SendBlock(block),
+                Go::Read(conn) => Output::ReadAgain(conn),
+                Go::Ask(direction, class, torrents) => {
+                    Output::ToHub(ToHub::LeaseWanted { direction, class, torrents })
+                }
+            })
+        })
+    }
+
+    /// Whether limits hold blocks back. Then it is fairest to send each as soon as it is given.
+    pub fn paces_uploads(&self) -> bool {
+        self.paced.paces_uploads()
     }
 
     /// Buffers that are out, for tests and for shrinking.
@@ -461,12 +525,17 @@ impl Shard {
     fn on_swarm(&mut self, torrent: TorrentId, output: swarm::Output, now: Instant) {
         let Some(entry) = self.torrents.get_mut(&torrent) else { return };
         match output {
+            swarm::Output::Dial(addr) if self.banned.contains(&addr.ip().to_canonical()) => {
+                // Another torrent found out; this one learns it when it matters.
+                entry.swarm.ban(addr.ip());
+                entry.swarm.on_dial_failed(addr, now);
+            }
             swarm::Output::Dial(addr) => {
                 self.dials_waiting.push_back((torrent, addr));
                 self.dial_waiting(now);
             }
             swarm::Output::Close(conn, reason) => {
-                let left = self.conns.remove(&conn);
+                let left = self.end(conn);
                 if let Some(Conn { addr, .. }) = left {
                     self.note(torrent, DiaryEntry::Left { addr, reason: Some(reason) });
                 }
@@ -484,8 +553,12 @@ impl Shard {
             swarm::Output::Send(conn, bytes) => self.outputs.push_back(Output::Send(conn, bytes)),
             swarm::Output::SendBlock(conn, block) => {
                 let (header, parts) = (piece_header(block), entry.store.layout().parts(block));
-                self.blocks_waiting.push_back(BlockOut { conn, torrent, block, header, parts });
-                self.release_blocks();
+                let block = BlockOut { conn, torrent, block, header, parts };
+                if let Some(&Conn { class, .. }) = self.conns.get(&conn)
+                    && let Some(block) = self.paced.hold(block, class)
+                {
+                    self.outputs.push_back(Output::SendBlock(block));
+                }
             }
             swarm::Output::MakeResident { key, range } => entry.store.make_resident(key, range),
             swarm::Output::Block(block, buf) => {
@@ -526,11 +599,16 @@ impl Shard {
             }
             store::Output::PieceDone(piece) => {
                 entry.have_bytes += u64::from(entry.store.layout().piece_bytes(piece));
-                entry.swarm.on_piece_done(piece);
+                entry.swarm.on_piece_done(piece, now);
                 let complete = entry.store.have().is_full();
                 self.on_progress(torrent, complete, now);
             }
-            store::Output::PieceFailed(piece) => entry.swarm.on_piece_failed(piece, now),
+            store::Output::PieceFailed(piece, digests) => {
+                entry.swarm.on_piece_failed(piece, &digests, now);
+            }
+            store::Output::PieceExamined(piece, digests) => {
+                entry.swarm.on_piece_examined(piece, &digests, now);
+            }
             store::Output::PieceLost(piece) => entry.swarm.on_piece_lost(piece, now),
             store::Output::Resident { key, result } => {
                 entry.swarm.on_resident(key, result.is_ok());
@@ -590,34 +668,27 @@ impl Shard {
         }
     }
 
-    /// Wakes the sockets that were left alone, once there is something to read them with.
-    ///
-    /// Found by `test/sim`, seed 249: a lease that only pays for what was overdrawn wakes nobody,
-    /// so that the next one must be asked for here.
+    /// Wakes the sockets that were left alone, in order, once there is something to read with.
     fn feed(&mut self) {
-        if !self.starved {
+        if self.pool.available() == 0 {
             return;
         }
-        if self.down.must_ask() {
-            self.outputs.push_back(Output::ToHub(ToHub::LeaseWanted(Direction::Down)));
-        }
-        if self.pool.available() > 0 && self.down.available() > 0 {
-            self.starved = false;
-            self.outputs.push_back(Output::ReadAgain);
+        while let Some(conn) = self.starved.pop_front() {
+            if let Some(entry) = self.conns.get_mut(&conn) {
+                entry.starved = false;
+                self.outputs.push_back(Output::ReadAgain(conn));
+            }
         }
     }
 
-    fn release_blocks(&mut self) {
-        while self.up.available() > 0 {
-            let Some(block) = self.blocks_waiting.pop_front() else { return };
-            if self.conns.contains_key(&block.conn) {
-                self.up.spend(u64::from(block.block.length_bytes));
-                self.outputs.push_back(Output::SendBlock(block));
-            }
+    /// A connection is over.
+    fn end(&mut self, conn: ConnId) -> Option<Conn> {
+        let entry = self.conns.remove(&conn)?;
+        if entry.starved {
+            self.starved.retain(|&other| other != conn);
         }
-        if !self.blocks_waiting.is_empty() && self.up.must_ask() {
-            self.outputs.push_back(Output::ToHub(ToHub::LeaseWanted(Direction::Up)));
-        }
+        self.paced.leave(entry.torrent, conn);
+        Some(entry)
     }
 
     fn dial_waiting(&mut self, now: Instant) {
@@ -627,7 +698,7 @@ impl Shard {
             self.next_conn += 1;
             let until = now.after(DIAL_MAX);
             self.dials.insert((until, conn));
-            self.conns.insert(conn, Conn { torrent, addr, dial_until: Some(until) });
+            self.conns.insert(conn, Conn::new(torrent, addr, Some(until)));
             self.outputs.push_back(Output::Dial(conn, addr));
         }
     }
@@ -683,6 +754,10 @@ fn bytes_of(have: &Bitfield, store: &Store) -> u64 {
     let missing_of_last = piece - (length - piece * u64::from(last.0));
     u64::from(have.count()) * piece - if have.has(last) { missing_of_last } else { 0 }
 }
+
+mod bans;
+
+pub(crate) use bans::BANNED_MAX;
 
 #[cfg(test)]
 mod accounts;

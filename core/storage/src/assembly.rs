@@ -62,6 +62,7 @@ pub struct Assembly {
     pending_bytes: u32,
     ahead: BTreeMap<u32, u32>,
     jobs: u32,
+    read_back: bool,
 }
 
 impl Assembly {
@@ -75,6 +76,7 @@ impl Assembly {
             pending_bytes: 0,
             ahead: BTreeMap::new(),
             jobs: 0,
+            read_back: false,
         }
     }
 
@@ -188,6 +190,7 @@ impl Assembly {
     /// A [`Step::Hash`] is done.
     pub fn on_hashed(&mut self, offset_bytes: u32, length_bytes: u32, hash: Sha1) {
         self.jobs -= 1;
+        self.read_back = true;
         let end = offset_bytes + length_bytes;
         self.ahead.retain(|&start, _| start < offset_bytes || start >= end);
         self.advance(offset_bytes, length_bytes, hash);
@@ -205,6 +208,12 @@ impl Assembly {
         assert_eq!(self.cursor, offset_bytes, "runs are hashed in order");
         self.cursor += length_bytes;
         self.digest = Digest::Idle(hash);
+    }
+
+    /// Whether some of the bytes that were hashed came from the disk, where somebody else may have
+    /// changed them.
+    pub fn was_read_back(&self) -> bool {
+        self.read_back
     }
 
     /// Whether a job of this piece is out.

@@ -5,6 +5,7 @@
 //! [`store`], one per torrent.
 
 pub mod assembly;
+pub mod autopsy;
 pub mod durability;
 pub mod job;
 pub mod layout;

@@ -16,6 +16,7 @@ use base::{
 use keys::Sha1;
 
 use crate::assembly::{Assembly, Step};
+use crate::autopsy::{Autopsy, BlockDigests};
 use crate::durability::{Durability, Next, SyncPolicy};
 use crate::job::{
     DiskDone, DiskError, DiskErrorKind, DiskJob, DoneKind, FileStamp, HashPart, JobKind,
@@ -75,8 +76,11 @@ pub enum Output {
     Ready(Bitfield),
     /// Verified, written, readable. Not yet durable.
     PieceDone(PieceIndex),
-    /// The bytes do not match the digest; all blocks of the piece are wanted again.
-    PieceFailed(PieceIndex),
+    /// The bytes do not match the digest; all blocks of the piece are wanted again. This is what
+    /// each of them looked like; nothing, if the disk may be to blame as well.
+    PieceFailed(PieceIndex, BlockDigests),
+    /// What each block of a verified piece looks like that had failed before.
+    PieceExamined(PieceIndex, BlockDigests),
     /// The bytes are gone from the disk before they could be verified; nobody's fault but the
     /// disk's. All blocks of the piece are wanted again.
     PieceLost(PieceIndex),
@@ -103,6 +107,7 @@ enum JobUse {
     Write { piece: PieceIndex, offset_bytes: u32, length_bytes: u32 },
     HashAhead { piece: PieceIndex, offset_bytes: u32, length_bytes: u32 },
     Check(PieceIndex),
+    Autopsy { piece: PieceIndex, offset_bytes: u32 },
     Resident(u64),
     Sync,
     Commit,
@@ -128,6 +133,9 @@ pub struct Store {
     durability: Durability,
     stamps: Vec<FileStamp>,
     assemblies: BTreeMap<PieceIndex, Assembly>,
+    /// Pieces that failed and were not verified since.
+    failed: BTreeSet<PieceIndex>,
+    autopsies: BTreeMap<PieceIndex, Autopsy>,
     jobs: BTreeMap<JobId, JobUse>,
     next_job: u64,
     /// Payload bytes of all runs before this one, and now: (downloaded, uploaded).
@@ -161,6 +169,8 @@ impl Store {
             durability: Durability::new(config.sync, Bitfield::empty(piece_count)),
             stamps: Vec::new(),
             assemblies: BTreeMap::new(),
+            failed: BTreeSet::new(),
+            autopsies: BTreeMap::new(),
             jobs: BTreeMap::new(),
             next_job: 0,
             totals_before: (0, 0),
@@ -278,6 +288,7 @@ impl Store {
         for (_, assembly) in core::mem::take(&mut self.assemblies) {
             assembly.into_buffers().for_each(|buf| pool.give_back(buf));
         }
+        self.autopsies.clear();
         self.make_durable(now);
     }
 
@@ -347,6 +358,9 @@ impl Store {
             },
             (JobUse::Check(piece), DoneKind::Hashed { result }) => {
                 self.on_checked(piece, result, now, pool);
+            }
+            (JobUse::Autopsy { piece, offset_bytes }, DoneKind::Hashed { result }) => {
+                self.on_block_hashed(piece, offset_bytes, result);
             }
             (JobUse::Resident(key), DoneKind::Resident { result }) => {
                 self.outputs.push_back(Output::Resident { key, result });
@@ -502,6 +516,7 @@ impl Store {
         for piece in self.assemblies.keys().copied().collect::<Vec<_>>() {
             self.give_up(piece, pool);
         }
+        self.autopsies.clear();
         self.outputs.push_back(Output::Failed(error));
         self.state = State::Closed;
     }
@@ -528,6 +543,7 @@ impl Store {
                     self.job(JobKind::Hash { parts, hash }, hashing);
                 }
                 Some(Step::Finished(hash)) => {
+                    let certain = !assembly.was_read_back();
                     if self.digest_matches(piece, hash) {
                         self.assemblies.remove(&piece);
                         self.have.set(piece);
@@ -538,13 +554,56 @@ impl Store {
                             now,
                         );
                         self.outputs.push_back(Output::PieceDone(piece));
+                        if self.failed.remove(&piece) {
+                            self.examine(piece, false);
+                        }
                     } else {
                         self.give_up(piece, pool);
-                        self.outputs.push_back(Output::PieceFailed(piece));
+                        self.failed.insert(piece);
+                        if certain {
+                            self.examine(piece, true);
+                        } else {
+                            self.outputs.push_back(Output::PieceFailed(piece, Vec::new()));
+                        }
                     }
                 }
             }
         }
+    }
+
+    /// Looks at a piece block by block. One that failed is given free for a new download only
+    /// then, which would overwrite it.
+    fn examine(&mut self, piece: PieceIndex, failed: bool) {
+        let autopsy = Autopsy::new(self.spec.layout.piece_bytes(piece), failed);
+        self.autopsies.insert(piece, autopsy);
+        self.examine_more(piece);
+    }
+
+    fn examine_more(&mut self, piece: PieceIndex) {
+        let next = |store: &mut Self| store.autopsies.get_mut(&piece)?.next_block();
+        while let Some((offset_bytes, length_bytes)) = next(self) {
+            let parts = self.spec.layout.parts(BlockId { piece, offset_bytes, length_bytes });
+            let kind = JobKind::Hash { parts, hash: Sha1::new() };
+            self.job(kind, JobUse::Autopsy { piece, offset_bytes });
+        }
+    }
+
+    fn on_block_hashed(
+        &mut self,
+        piece: PieceIndex,
+        offset_bytes: u32,
+        result: Result<Sha1, DiskError>,
+    ) {
+        let Some(autopsy) = self.autopsies.get_mut(&piece) else { return };
+        autopsy.on_hashed(offset_bytes, result.ok().map(Sha1::finish));
+        if !autopsy.is_done() {
+            return self.examine_more(piece);
+        }
+        let Some(autopsy) = self.autopsies.remove(&piece) else { return };
+        self.outputs.push_back(match autopsy.into_findings() {
+            (true, digests) => Output::PieceFailed(piece, digests),
+            (false, digests) => Output::PieceExamined(piece, digests),
+        });
     }
 
     fn give_up(&mut self, piece: PieceIndex, pool: &mut BufPool) {

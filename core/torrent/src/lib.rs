@@ -5,8 +5,10 @@
 //! the others together.
 
 pub mod allowed_fast;
+pub mod blame;
 pub mod choker;
 pub mod diary;
+pub mod manners;
 pub mod peers;
 pub mod picker;
 pub mod pipeline;

@@ -2,15 +2,19 @@
 //!
 //! Source: BEP 3 (rarest first, random first piece, strict piece order within a piece, endgame).
 //! Partial pieces come before new ones, so that little memory is bound and pieces can be passed
-//! on soon; several peers may fill one piece.
+//! on soon; several peers may fill one piece. Where somebody sends garbage, that ends: a piece
+//! that failed, and every piece of a suspect, is fetched from one peer alone (its owner), so that
+//! the next failure has one culprit and a crowd of corrupters cannot spoil piece after piece.
 //!
 //! Invariants: a piece is in exactly one [`Piece`] state; `order` holds the `Missing` pieces and
 //! no other, sorted by availability, with `bounds[a]` the position of the first one that at
 //! least `a` peers have; a block is `Free`, `Requested` by n ≥ 1 peers, or `Received`.
 
-use std::collections::BTreeMap;
+use core::time::Duration;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
 
-use base::{BLOCK_BYTES, Bitfield, BlockId, ConnId, PieceIndex, Rng};
+use base::{BLOCK_BYTES, Bitfield, BlockId, ConnId, Instant, PieceIndex, Rng};
 
 /// A new download takes its first pieces at random, so that it soon has something to offer that
 /// others want; after these it goes for the rarest.
@@ -46,8 +50,88 @@ struct Partial {
     blocks: Vec<Block>,
     free: u32,
     missing: u32,
-    /// Who sent blocks of it, to name a culprit. One entry a block at most.
-    senders: Vec<ConnId>,
+    /// Who sent blocks of it, to name a culprit.
+    provenance: Provenance,
+    /// The only one that may be asked for it, and since when.
+    owner: Option<(ConnId, Instant)>,
+}
+
+impl Partial {
+    /// Nobody was asked for any block of it.
+    fn is_idle(&self) -> bool {
+        !self.blocks.iter().any(|block| matches!(block, Block::Requested(_)))
+    }
+}
+
+/// Who sent which block of a piece.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Provenance {
+    senders: Vec<SocketAddr>,
+    /// Index into `senders` of each block that came.
+    blocks: Vec<Option<u16>>,
+}
+
+impl Provenance {
+    /// Nothing came yet of so many blocks.
+    fn new(blocks: u32) -> Self {
+        Self { senders: Vec::new(), blocks: vec![None; blocks as usize] }
+    }
+
+    fn on_block(&mut self, index: u32, sender: SocketAddr) {
+        let known = self.senders.iter().position(|&known| known == sender);
+        let at = known.unwrap_or_else(|| {
+            self.senders.push(sender);
+            self.senders.len() - 1
+        });
+        self.blocks[index as usize] = u16::try_from(at).ok();
+    }
+
+    /// A piece of which each block came from one of `senders`.
+    #[cfg(test)]
+    pub fn of(senders: impl Iterator<Item = SocketAddr>) -> Self {
+        let senders: Vec<SocketAddr> = senders.collect();
+        let mut provenance = Self::new(u32::try_from(senders.len()).expect("a few"));
+        (0..).zip(senders).for_each(|(index, sender)| provenance.on_block(index, sender));
+        provenance
+    }
+
+    fn clear(&mut self) {
+        self.senders.clear();
+        self.blocks.fill(None);
+    }
+
+    /// Everybody who sent something, in order of the first block.
+    pub fn senders(&self) -> &[SocketAddr] {
+        &self.senders
+    }
+
+    /// The sender of each block that came.
+    pub fn blocks(&self) -> impl Iterator<Item = (u32, SocketAddr)> {
+        let of = |at: &Option<u16>| at.map(|at| self.senders[usize::from(at)]);
+        (0..).zip(&self.blocks).filter_map(move |(index, at)| Some((index, of(at)?)))
+    }
+}
+
+/// Who asks to be given blocks, and how far it is trusted.
+#[derive(Clone, Debug)]
+pub struct Asker {
+    /// Its connection.
+    pub conn: ConnId,
+    /// The time now.
+    pub now: Instant,
+    /// The piece it was asked for last: it goes on there.
+    pub last: Option<PieceIndex>,
+    /// It shares no piece with others.
+    pub alone: bool,
+    /// Of [`Picker::delicate`], the pieces that are left to others.
+    pub barred: BTreeSet<PieceIndex>,
+}
+
+impl Asker {
+    /// One of whom nothing bad is known.
+    pub fn trusted(conn: ConnId, now: Instant) -> Self {
+        Self { conn, now, last: None, alone: false, barred: BTreeSet::new() }
+    }
 }
 
 /// What a received block is.
@@ -58,7 +142,7 @@ pub enum Accepted {
         /// Whether anybody else was asked.
         asked_others: bool,
     },
-    /// Already here.
+    /// Already here, or not to be taken from this peer.
     Duplicate,
 }
 
@@ -72,7 +156,9 @@ pub struct Picker {
     order: Vec<u32>,
     bounds: Vec<u32>,
     partials: BTreeMap<PieceIndex, Partial>,
-    verifying: BTreeMap<PieceIndex, Vec<ConnId>>,
+    verifying: BTreeMap<PieceIndex, Provenance>,
+    /// Pieces that failed: the next try has one sender.
+    cautious: BTreeSet<PieceIndex>,
     have_count: u32,
 }
 
@@ -99,6 +185,7 @@ impl Picker {
             order,
             partials: BTreeMap::new(),
             verifying: BTreeMap::new(),
+            cautious: BTreeSet::new(),
             have_count: have.count(),
         }
     }
@@ -213,18 +300,18 @@ impl Picker {
     }
 
     /// Picks up to `count` blocks that the peer has and nobody was asked for, and marks them as
-    /// requested. `last` is the piece this peer was asked for last: it goes on there.
+    /// requested.
     pub fn pick(
         &mut self,
         peer: &Bitfield,
-        last: Option<PieceIndex>,
         count: usize,
+        asker: &Asker,
         rng: &mut Rng,
         out: &mut Vec<BlockId>,
     ) {
         let end = out.len() + count;
-        if let Some(piece) = last.filter(|&piece| peer.has(piece)) {
-            self.pick_from(piece, end, out);
+        if let Some(piece) = asker.last.filter(|&piece| peer.has(piece)) {
+            self.pick_from(piece, end, asker, out);
         }
         if out.len() == end {
             return;
@@ -237,7 +324,7 @@ impl Picker {
             .collect();
         open.sort_unstable();
         let mut open = open.into_iter().peekable();
-        let mut fresh = self.next_missing(peer, rng);
+        let mut fresh = self.next_missing(peer, asker, rng);
         while out.len() < end {
             // A piece that others have too must not keep a peer from giving what only it has.
             let rarest = match fresh {
@@ -247,11 +334,11 @@ impl Picker {
                 Some(_) | None => u32::MAX,
             };
             if let Some((_, piece)) = open.next_if(|&(available, _)| available <= rarest) {
-                self.pick_from(piece, end, out);
+                self.pick_from(piece, end, asker, out);
             } else if let Some(piece) = fresh {
                 self.begin(piece);
-                self.pick_from(piece, end, out);
-                fresh = self.next_missing(peer, rng);
+                self.pick_from(piece, end, asker, out);
+                fresh = self.next_missing(peer, asker, rng);
             } else {
                 return;
             }
@@ -260,21 +347,30 @@ impl Picker {
 
     /// Picks up to `count` free blocks of one piece, beginning it if need be: for a piece that a
     /// choking peer allows (BEP 6).
-    pub fn pick_allowed(&mut self, piece: PieceIndex, count: usize, out: &mut Vec<BlockId>) {
-        if count > 0 && matches!(self.pieces[piece.0 as usize], Piece::Missing(_)) {
+    pub fn pick_allowed(
+        &mut self,
+        piece: PieceIndex,
+        count: usize,
+        asker: &Asker,
+        out: &mut Vec<BlockId>,
+    ) {
+        if count == 0 || asker.barred.contains(&piece) {
+            return;
+        }
+        if matches!(self.pieces[piece.0 as usize], Piece::Missing(_)) {
             self.begin(piece);
         }
-        self.pick_from(piece, out.len() + count, out);
+        self.pick_from(piece, out.len() + count, asker, out);
     }
 
-    fn next_missing(&self, peer: &Bitfield, rng: &mut Rng) -> Option<PieceIndex> {
+    fn next_missing(&self, peer: &Bitfield, asker: &Asker, rng: &mut Rng) -> Option<PieceIndex> {
         let length = u32::try_from(self.order.len()).expect("piece count fits u32");
         if length == 0 {
             return None;
         }
         let started = self.partials.len() + self.verifying.len() + self.have_count as usize;
         if started < RANDOM_FIRST_PIECES as usize {
-            return self.find_from(0, length, peer, rng);
+            return self.find_from(0, length, peer, asker, rng);
         }
         // Within a bucket by chance: the order there is the work of the HAVEs, which all peers of a
         // seeder hear alike. Taken as it is, ten leechers asked one seeder for the same pieces.
@@ -283,17 +379,26 @@ impl Picker {
             .iter()
             .copied()
             .zip(ends)
-            .find_map(|(from, to)| self.find_from(from, to, peer, rng))
+            .find_map(|(from, to)| self.find_from(from, to, peer, asker, rng))
     }
 
-    /// The first piece that the peer has at `from..to` of the order, from a random place on.
-    fn find_from(&self, from: u32, to: u32, peer: &Bitfield, rng: &mut Rng) -> Option<PieceIndex> {
+    /// The first piece that the peer may be asked for at `from..to` of the order, from a random
+    /// place on.
+    fn find_from(
+        &self,
+        from: u32,
+        to: u32,
+        peer: &Bitfield,
+        asker: &Asker,
+        rng: &mut Rng,
+    ) -> Option<PieceIndex> {
         let bucket = &self.order[from as usize..to as usize];
         if bucket.is_empty() {
             return None;
         }
         let (before, after) = bucket.split_at(rng.below(to - from) as usize);
-        after.iter().chain(before).copied().map(PieceIndex).find(|&piece| peer.has(piece))
+        let mut order = after.iter().chain(before).copied().map(PieceIndex);
+        order.find(|piece| peer.has(*piece) && !asker.barred.contains(piece))
     }
 
     fn begin(&mut self, piece: PieceIndex) {
@@ -301,14 +406,26 @@ impl Picker {
         self.pieces[piece.0 as usize] = Piece::Partial;
         let count = self.piece_bytes(piece).div_ceil(BLOCK_BYTES);
         let blocks = vec![Block::Free; count as usize];
-        let partial = Partial { blocks, free: count, missing: count, senders: Vec::new() };
+        let provenance = Provenance::new(count);
+        let partial = Partial { blocks, free: count, missing: count, provenance, owner: None };
         self.partials.insert(piece, partial);
     }
 
-    fn pick_from(&mut self, piece: PieceIndex, end: usize, out: &mut Vec<BlockId>) {
+    fn pick_from(&mut self, piece: PieceIndex, end: usize, asker: &Asker, out: &mut Vec<BlockId>) {
         let Some(partial) = self.partials.get_mut(&piece) else { return };
         if partial.free == 0 {
             return;
+        }
+        let exclusive = asker.alone || self.cautious.contains(&piece);
+        match partial.owner {
+            Some((owner, _)) if owner != asker.conn => return,
+            None if exclusive => {
+                if asker.barred.contains(&piece) || !partial.is_idle() {
+                    return;
+                }
+                partial.owner = Some((asker.conn, asker.now));
+            }
+            Some(_) | None => {}
         }
         let mut picked = Vec::new();
         for (index, block) in (0..).zip(&mut partial.blocks) {
@@ -334,7 +451,11 @@ impl Picker {
     ) {
         let mut picked: Vec<BlockId> = Vec::new();
         for copies in 1..ENDGAME_COPIES_MAX {
-            let open = self.partials.iter().filter(|(piece, _)| peer.has(**piece));
+            let shared = |partial: &Partial| partial.owner.is_none();
+            let open = self
+                .partials
+                .iter()
+                .filter(|(piece, partial)| peer.has(**piece) && shared(partial));
             let slow: Vec<BlockId> = open
                 .flat_map(|(&piece, partial)| (0..).zip(&partial.blocks).map(move |b| (piece, b)))
                 .filter(|(_, (_, block))| **block == Block::Requested(copies))
@@ -373,17 +494,61 @@ impl Picker {
         }
     }
 
-    /// A block arrived from `sender`. `on_time`: its request counts as open here; else it was
-    /// given back long ago.
-    pub fn on_block(&mut self, block: BlockId, sender: ConnId, on_time: bool) -> Accepted {
+    /// Pieces for which it matters who is asked: those that failed and nobody owns, and those
+    /// begun that wait for somebody to go on with them.
+    pub fn delicate(&self) -> impl Iterator<Item = PieceIndex> {
+        let missing =
+            |piece: &PieceIndex| matches!(self.pieces[piece.0 as usize], Piece::Missing(_));
+        let failed = self.cautious.iter().copied().filter(missing);
+        let begun = self.partials.iter().filter(|(_, partial)| partial.owner.is_none());
+        failed.chain(begun.map(|(&piece, _)| piece))
+    }
+
+    /// `conn` will not go on with the pieces it owns.
+    pub fn release(&mut self, conn: ConnId) {
+        for partial in self.partials.values_mut() {
+            partial.owner.take_if(|(owner, _)| *owner == conn);
+        }
+    }
+
+    /// Who owns a piece for longer than `patience` allows for its number of blocks.
+    pub fn slow_owners(
+        &self,
+        now: Instant,
+        patience: impl Fn(usize) -> Duration,
+    ) -> BTreeSet<ConnId> {
+        let slow = |partial: &Partial| {
+            let (owner, since) = partial.owner?;
+            (now.saturating_since(since) > patience(partial.blocks.len())).then_some(owner)
+        };
+        self.partials.values().filter_map(slow).collect()
+    }
+
+    /// A block arrived from `conn` at `sender`. `on_time`: its request counts as open here; else
+    /// it was given back long ago.
+    pub fn on_block(
+        &mut self,
+        block: BlockId,
+        conn: ConnId,
+        sender: SocketAddr,
+        on_time: bool,
+    ) -> Accepted {
         match self.pieces[block.piece.0 as usize] {
-            // Asked for, given up, and here after all: take it.
+            // Asked for, given up, and here after all: take it, unless its sender is to be alone.
+            Piece::Missing(_) if self.cautious.contains(&block.piece) => {
+                return Accepted::Duplicate;
+            }
             Piece::Missing(_) => self.begin(block.piece),
             Piece::Partial => {}
             Piece::Verifying | Piece::Have => return Accepted::Duplicate,
         }
         let partial = self.partials.get_mut(&block.piece).expect("it is partial");
-        let state = &mut partial.blocks[(block.offset_bytes / BLOCK_BYTES) as usize];
+        // Somebody else's late block would spoil the proof.
+        if !on_time && partial.owner.is_some_and(|(owner, _)| owner != conn) {
+            return Accepted::Duplicate;
+        }
+        let index = block.offset_bytes / BLOCK_BYTES;
+        let state = &mut partial.blocks[index as usize];
         let asked_others = match *state {
             Block::Received => return Accepted::Duplicate,
             Block::Free => {
@@ -394,32 +559,37 @@ impl Picker {
         };
         *state = Block::Received;
         partial.missing -= 1;
-        if !partial.senders.contains(&sender) {
-            partial.senders.push(sender);
-        }
+        partial.provenance.on_block(index, sender);
         if partial.missing == 0 {
             let partial = self.partials.remove(&block.piece).expect("it is partial");
-            self.verifying.insert(block.piece, partial.senders);
+            self.verifying.insert(block.piece, partial.provenance);
             self.pieces[block.piece.0 as usize] = Piece::Verifying;
         }
         Accepted::Wanted { asked_others }
     }
 
     /// The piece is verified. Returns who sent it.
-    pub fn on_piece_done(&mut self, piece: PieceIndex) -> Vec<ConnId> {
-        let senders = self.verifying.remove(&piece).expect("it was being verified");
+    pub fn on_piece_done(&mut self, piece: PieceIndex) -> Provenance {
+        self.cautious.remove(&piece);
+        let provenance = self.verifying.remove(&piece).expect("it was being verified");
         self.pieces[piece.0 as usize] = Piece::Have;
         self.have_count += 1;
-        senders
+        provenance
     }
 
-    /// The piece is wrong, or part of it was lost before the rest came: all of it is wanted
-    /// again. Returns who is to blame.
-    pub fn on_piece_failed(&mut self, piece: PieceIndex) -> Vec<ConnId> {
+    /// The piece is wrong: all of it is wanted again, of one peer alone. Returns who sent it.
+    pub fn on_piece_failed(&mut self, piece: PieceIndex) -> Provenance {
+        let provenance = self.verifying.remove(&piece).expect("it was being verified");
+        self.cautious.insert(piece);
+        self.put_in(piece);
+        provenance
+    }
+
+    /// Storage lost the piece, or part of it before the rest came: all of it is wanted again.
+    pub fn on_piece_lost(&mut self, piece: PieceIndex) {
         let Some(partial) = self.partials.get_mut(&piece) else {
-            let senders = self.verifying.remove(&piece).expect("it was being verified");
-            self.put_in(piece);
-            return senders;
+            self.verifying.remove(&piece).expect("it was being verified");
+            return self.put_in(piece);
         };
         // What storage could not read back before the piece was whole is nobody's fault, and
         // the requests that are open stay so.
@@ -428,17 +598,17 @@ impl Picker {
             partial.free += 1;
             partial.missing += 1;
         }
-        partial.senders.clear();
+        partial.provenance.clear();
         if partial.free as usize == partial.blocks.len() {
             self.partials.remove(&piece);
             self.put_in(piece);
         }
-        Vec::new()
     }
 
-    /// Whether nothing is left that nobody was asked for.
+    /// Whether nothing is left that nobody was asked for, and that has no owner.
     pub fn is_endgame(&self) -> bool {
-        self.order.is_empty() && self.partials.values().all(|partial| partial.free == 0)
+        let taken = |partial: &Partial| partial.free == 0 || partial.owner.is_some();
+        self.order.is_empty() && self.partials.values().all(taken)
     }
 
     /// Blocks that peers were asked for, and how many peers.

@@ -309,6 +309,11 @@ impl Receiver {
         }
     }
 
+    /// Whether a message or block has begun and is not whole.
+    pub fn is_in_the_middle(&self) -> bool {
+        self.partial.is_some() || self.skip > 0 || self.control.len() > self.parsed
+    }
+
     /// The buffers still held, for a connection that ends.
     pub fn release(&mut self, pool: &mut BufPool) {
         self.partial.take().into_iter().for_each(|partial| pool.give_back(partial.buf));

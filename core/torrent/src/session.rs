@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 use base::{Bitfield, BlockId, Instant, PeerId, PieceIndex};
 use wire::peer::{self, Message};
 
+use crate::manners::Budget;
 use crate::pipeline::Pipeline;
 use crate::receive::Receiver;
 
@@ -135,6 +136,10 @@ pub struct Session {
     pub refused: bool,
     /// The pieces that it was told we have, if not all of them (BEP 16).
     pub shown: Option<Bitfield>,
+    /// Requests it rejected though it does not choke us, since its last block.
+    pub refusals: u32,
+    /// The request open for longest, and since when it is the first.
+    pub front: Option<(BlockId, Instant)>,
     /// What it asked for and is not yet being fetched from the disk.
     pub asked: VecDeque<BlockId>,
     /// Bytes asked for that are on their way from the disk or in the socket's queue.
@@ -145,6 +150,20 @@ pub struct Session {
     pub up: Rate,
     /// Payload it sent that nobody asked for.
     pub unasked_bytes: u64,
+    /// We leave its socket alone, for want of buffers or of a lease: what it says meanwhile waits
+    /// in the kernel, and its silence is ours.
+    pub unread: bool,
+    /// What it may still say.
+    pub budget: Budget,
+    /// Requests of pieces that are allowed to a choked peer which we may still serve.
+    pub allowance: u32,
+    /// When the message began that is not whole yet.
+    pub frame_at: Option<Instant>,
+    /// When it came.
+    pub since: Instant,
+    /// When payload last moved, either way, and how much that was: looked at once a second.
+    pub moved_at: Instant,
+    moved_bytes: u64,
     /// When it last sent anything.
     pub heard_at: Instant,
     /// When it last sent a block, or when we began to wait for one.
@@ -194,11 +213,20 @@ impl Session {
             snubbed: false,
             refused: false,
             shown: None,
+            refusals: 0,
+            front: None,
             asked: VecDeque::new(),
             unsent_bytes: 0,
             down: Rate::default(),
             up: Rate::default(),
             unasked_bytes: 0,
+            unread: false,
+            budget: Budget::default(),
+            allowance: 0,
+            frame_at: None,
+            since: now,
+            moved_at: now,
+            moved_bytes: 0,
             heard_at: now,
             block_at: now,
             said_at: now,
@@ -234,6 +262,29 @@ impl Session {
         let at = self.late.iter().position(|&late| late == block)?;
         self.late.remove(at);
         Some(Asked::GivenUp)
+    }
+
+    /// Once a second.
+    pub fn tick(&mut self, now: Instant) {
+        self.down.tick();
+        self.up.tick();
+        self.budget.tick();
+        let moved_bytes = self.down.total() + self.up.total();
+        if moved_bytes != self.moved_bytes {
+            (self.moved_at, self.moved_bytes) = (now, moved_bytes);
+        }
+    }
+
+    /// Since when the same request is the oldest one; looked at once a second.
+    pub fn watch_front(&mut self, now: Instant) -> Instant {
+        let front = self.requests.front().copied();
+        match (front, self.front) {
+            (Some(block), Some((known, since))) if block == known => since,
+            (front, _) => {
+                self.front = front.map(|block| (block, now));
+                now
+            }
+        }
     }
 
     /// Writes requests for `blocks` and keeps them as open.

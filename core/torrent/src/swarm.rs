@@ -8,8 +8,11 @@
 //! many sessions; `useful` of a session is the number of pieces it has and we lack.
 
 mod choking;
+mod greeting;
+mod justice;
 mod messages;
 mod spreading;
+mod turnover;
 mod upkeep;
 mod uploads;
 pub mod view;
@@ -20,14 +23,15 @@ use std::net::SocketAddr;
 use base::{
     Bitfield, BlockId, BufPool, BufRef, ConnId, InfoHash, Instant, PeerId, PieceIndex, Rng,
 };
-use wire::extended::ExtendedHandshake;
-use wire::peer::{Extensions, Handshake, Message};
+use wire::peer::{Handshake, Message};
 
+use crate::blame::Blame;
 use crate::diary::Entry;
+use crate::manners::Shunned;
 use crate::peers::{Peers, Source};
 use crate::picker::Picker;
 use crate::receive::{Received, Receiver, RecvPlan, StreamError};
-use crate::session::{Asked, REQUESTS_QUEUED_MAX, Rate, Session};
+use crate::session::{Asked, Rate, Session};
 use crate::spread::Spread;
 
 /// Payload a peer may send unasked before it is closed: two full pipelines that crossed a choke.
@@ -118,15 +122,30 @@ pub enum CloseReason {
     /// It sent bytes that do not match the torrent.
     #[error("it sent corrupt data")]
     Corrupt,
+    /// Its address is banned.
+    #[error("its address is banned")]
+    Banned,
     /// Neither side can give the other anything.
     #[error("both sides are complete")]
     NothingToGive,
     /// It said nothing for too long.
     #[error("it said nothing for too long")]
     Silent,
+    /// Another got its place.
+    #[error("it made room for another peer")]
+    Replaced,
     /// We have connections enough.
     #[error("too many connections")]
     Full,
+    /// It sends half a message and no more.
+    #[error("it took too long over one message")]
+    Stuck,
+    /// It says too much.
+    #[error("it sent too many messages")]
+    Flood,
+    /// It misbehaved a short time ago.
+    #[error("it misbehaved a short time ago")]
+    Shunned,
     /// It sends what nobody asked for.
     #[error("it sent blocks that nobody asked for")]
     Unasked,
@@ -146,8 +165,13 @@ impl CloseReason {
             | Self::OutOfRange
             | Self::WrongTorrent
             | Self::Corrupt
+            | Self::Flood
             | Self::Unasked => true,
-            Self::Ourselves
+            Self::Banned
+            | Self::Stuck
+            | Self::Shunned
+            | Self::Replaced
+            | Self::Ourselves
             | Self::Twice
             | Self::NothingToGive
             | Self::Silent
@@ -223,6 +247,7 @@ pub struct Swarm {
     unflushed: Vec<ConnId>,
     residents: BTreeMap<u64, uploads::Run>,
     next_resident: u64,
+    ahead_bytes: u64,
     down: Rate,
     up: Rate,
     wasted_bytes: u64,
@@ -234,8 +259,10 @@ pub struct Swarm {
     spread: Option<Spread>,
     /// Closed connections whose buffers and addresses are still to be given back.
     graveyard: Vec<(Receiver, Option<SocketAddr>)>,
-    /// Strikes for having taken part in corrupt pieces.
-    strikes: BTreeMap<ConnId, u32>,
+    blame: Blame,
+    shunned: Shunned,
+    /// When a connection last made room for somebody who dialled us.
+    room_made_at: Option<Instant>,
     outputs: VecDeque<Output>,
 }
 
@@ -247,16 +274,16 @@ impl Swarm {
             picker: Picker::new(&have, shape.piece_bytes, shape.total_bytes, &mut rng),
             shape,
             config,
-            rng,
             have,
             ready: false,
             stopped: false,
-            peers: Peers::default(),
+            peers: Peers::new(rng.next_u64()),
             dialing: BTreeSet::new(),
             sessions: BTreeMap::new(),
             unflushed: Vec::new(),
             residents: BTreeMap::new(),
             next_resident: 0,
+            ahead_bytes: uploads::AHEAD_BYTES,
             down: Rate::default(),
             up: Rate::default(),
             wasted_bytes: 0,
@@ -266,8 +293,11 @@ impl Swarm {
             uplink: choking::Uplink::default(),
             spread: None,
             graveyard: Vec::new(),
-            strikes: BTreeMap::new(),
+            blame: Blame::default(),
+            shunned: Shunned::default(),
+            room_made_at: None,
             outputs: VecDeque::new(),
+            rng,
         }
     }
 
@@ -299,6 +329,9 @@ impl Swarm {
 
     /// Addresses to try.
     pub fn add_peers(&mut self, addrs: &[SocketAddr], source: Source, now: Instant) {
+        if !self.have.is_full() {
+            self.peers.welcome_seeds();
+        }
         for &addr in addrs {
             self.peers.add(addr, source, now);
         }
@@ -310,6 +343,12 @@ impl Swarm {
         self.dialing.remove(&addr);
         if self.stopped {
             self.outputs.push_back(Output::Close(conn, CloseReason::Stopped));
+            return;
+        }
+        if self.peers.is_banned(addr.ip()) {
+            // While it was dialled.
+            self.peers.forget(addr);
+            self.outputs.push_back(Output::Close(conn, CloseReason::Banned));
             return;
         }
         let mut session = Session::new(addr, true, self.shape.pieces, Receiver::new(true), now);
@@ -336,10 +375,15 @@ impl Swarm {
     ) {
         let reason = if self.stopped {
             Some(CloseReason::Stopped)
-        } else if self.sessions.len() >= self.config.connections_max {
-            Some(CloseReason::Full)
         } else if self.peers.is_banned(addr.ip()) {
-            Some(CloseReason::Corrupt)
+            Some(CloseReason::Banned)
+        } else if self.shunned.contains(addr.ip(), now) {
+            Some(CloseReason::Shunned)
+        } else if self.is_crowd(addr.ip())
+            || (self.sessions.len() >= self.config.connections_max
+                && !self.make_room_for_newcomer(now))
+        {
+            Some(CloseReason::Full)
         } else {
             None
         };
@@ -354,91 +398,6 @@ impl Swarm {
         self.on_handshake(conn, handshake);
     }
 
-    fn handshake(&self) -> Handshake {
-        let extensions = Extensions { fast: true, extended: true, dht: false };
-        Handshake::new(extensions, self.shape.info_hash, self.config.peer_id)
-    }
-
-    /// The other side's handshake: judge it, then introduce ourselves.
-    fn on_handshake(&mut self, conn: ConnId, handshake: &Handshake) {
-        if handshake.info_hash != self.shape.info_hash {
-            return self.close(conn, CloseReason::WrongTorrent);
-        }
-        if handshake.peer_id == self.config.peer_id {
-            let addr = self.sessions[&conn].addr;
-            self.close(conn, CloseReason::Ourselves);
-            return self.peers.forget(addr);
-        }
-        if let Some(twin) = self.twin(conn, handshake.peer_id) {
-            // Both sides keep the connection that the higher name dialled, so that two which
-            // dial each other at once don't hang up on each other.
-            let ours_wins = self.config.peer_id > handshake.peer_id;
-            let keep_new = self.sessions[&conn].outgoing != self.sessions[&twin].outgoing
-                && self.sessions[&conn].outgoing == ours_wins;
-            self.close(if keep_new { twin } else { conn }, CloseReason::Twice);
-            if !keep_new {
-                return;
-            }
-        }
-        let theirs = handshake.extensions();
-        let Some(session) = self.sessions.get_mut(&conn) else { return };
-        session.peer_id = Some(handshake.peer_id);
-        session.fast = theirs.fast;
-        session.extended = theirs.extended;
-        let (addr, outgoing) = (session.addr, session.outgoing);
-        self.peers.on_connected(addr);
-        self.note(|_| Some(Entry::Joined { addr, outgoing }));
-        // A bitfield must come first (BEP 3), and until storage has looked there is none: who
-        // comes earlier has our handshake and waits.
-        self.touch(conn);
-        if self.ready {
-            self.introduce(conn);
-        }
-    }
-
-    fn introduce(&mut self, conn: ConnId) {
-        let shown_little = self.is_shown_little();
-        if shown_little {
-            self.show_little(conn);
-        }
-        self.spread_to(conn, !shown_little);
-        let Some(session) = self.sessions.get_mut(&conn) else { return };
-        match (session.fast, self.have.count()) {
-            (true | false, _) if shown_little => {}
-            (true, 0) => session.say(Message::HaveNone),
-            (true, count) if count == self.have.len() => session.say(Message::HaveAll),
-            (false, 0) => {}
-            (true | false, _) => session.say(Message::Bitfield(self.have.as_bytes())),
-        }
-        if session.extended {
-            let hello = ExtendedHandshake {
-                version: Some(self.config.client.clone()),
-                port: self.config.listen_port,
-                reqq: Some(u32::try_from(REQUESTS_QUEUED_MAX).expect("a small constant")),
-                upload_only: self.have.is_full() && !shown_little,
-                your_ip: Some(session.addr.ip()),
-                ..ExtendedHandshake::default()
-            };
-            session.say(Message::Extended {
-                id: wire::extended::HANDSHAKE_ID,
-                payload: &hello.encode(),
-            });
-        }
-        if shown_little {
-            self.show_more();
-        } else {
-            self.allow_fast(conn);
-        }
-        self.touch(conn);
-    }
-
-    fn twin(&self, conn: ConnId, peer_id: PeerId) -> Option<ConnId> {
-        let same = |(other, session): (&ConnId, &Session)| {
-            (*other != conn && session.peer_id == Some(peer_id)).then_some(*other)
-        };
-        self.sessions.iter().find_map(same)
-    }
-
     /// Where the next bytes from `conn` should go. `None`: nothing can be taken now.
     pub fn recv_plan(
         &mut self,
@@ -447,7 +406,9 @@ impl Swarm {
         pool: &mut BufPool,
     ) -> Option<RecvPlan> {
         let session = self.sessions.get_mut(&conn)?;
-        session.receiver.plan(session.requests.iter(), bytes_max, pool)
+        let plan = session.receiver.plan(session.requests.iter(), bytes_max, pool);
+        session.unread = plan.is_none();
+        plan
     }
 
     /// A read according to `plan` gave `read_bytes` bytes.
@@ -472,8 +433,11 @@ impl Swarm {
         }
         let mut receiver = core::mem::replace(&mut session.receiver, Receiver::new(false));
         receiver.on_received(plan, read_bytes, pool);
+        let mut whole = false;
         while let Some(session) = self.sessions.get(&conn) {
-            match receiver.next(|block| session.expects(block), pool) {
+            let next = receiver.next(|block| session.expects(block), pool);
+            whole |= matches!(next, Ok(Some(_)));
+            match next {
                 Ok(None) => break,
                 Ok(Some(Received::Handshake(handshake))) => self.on_handshake(conn, &handshake),
                 Ok(Some(Received::Block(block, buf))) => self.on_block(conn, block, buf, now, pool),
@@ -486,7 +450,11 @@ impl Swarm {
             }
         }
         match self.sessions.get_mut(&conn) {
-            Some(session) => session.receiver = receiver,
+            Some(session) => {
+                let since = session.frame_at.filter(|_| !whole).unwrap_or(now);
+                session.frame_at = receiver.is_in_the_middle().then_some(since);
+                session.receiver = receiver;
+            }
             None => receiver.release(pool),
         }
         self.pump_uploads(conn);
@@ -506,6 +474,7 @@ impl Swarm {
         session.down.add(u64::from(block.length_bytes));
         self.down.add(u64::from(block.length_bytes));
         session.snubbed = false;
+        session.refusals = 0;
         session.block_at = now;
         session.pipeline.on_block(block.length_bytes, now);
         if let Some((_, asked_at)) = session.probe.filter(|&(probe, _)| probe == block) {
@@ -513,7 +482,7 @@ impl Swarm {
             session.probe = None;
         }
         let on_time = session.forget_request(block) == Some(Asked::Open);
-        match self.picker.on_block(block, conn, on_time) {
+        match self.picker.on_block(block, conn, session.addr, on_time) {
             crate::picker::Accepted::Duplicate => {
                 self.wasted_bytes += u64::from(block.length_bytes);
                 pool.give_back(buf);
@@ -541,10 +510,9 @@ impl Swarm {
     }
 
     /// Storage verified a piece and it can be read.
-    pub fn on_piece_done(&mut self, piece: PieceIndex) {
-        for conn in self.picker.on_piece_done(piece) {
-            self.strikes.remove(&conn);
-        }
+    pub fn on_piece_done(&mut self, piece: PieceIndex, now: Instant) {
+        let provenance = self.picker.on_piece_done(piece);
+        self.blame.on_piece_done(&provenance, now);
         self.have.set(piece);
         let conns: Vec<ConnId> = self.sessions.keys().copied().collect();
         for conn in conns {
@@ -566,32 +534,6 @@ impl Swarm {
         }
     }
 
-    /// Storage found a piece wrong. A single sender is to blame for certain; of several, each
-    /// gets a strike, and a good piece in between wipes it out.
-    pub fn on_piece_failed(&mut self, piece: PieceIndex, now: Instant) {
-        let senders = self.picker.on_piece_failed(piece);
-        self.wasted_bytes += u64::from(self.picker.piece_bytes(piece));
-        for &conn in &senders {
-            // Who is gone would never be forgotten.
-            let Some(session) = self.sessions.get(&conn) else { continue };
-            let strikes = self.strikes.entry(conn).or_insert(0);
-            *strikes += if senders.len() == 1 { upkeep::STRIKES_MAX } else { 1 };
-            if *strikes >= upkeep::STRIKES_MAX {
-                let addr = session.addr;
-                self.peers.ban(addr.ip());
-                self.close(conn, CloseReason::Corrupt);
-                self.outputs.push_back(Output::Banned(addr));
-            }
-        }
-        self.fill_all(now);
-    }
-
-    /// Storage lost a piece before it was verified: wanted again, and nobody is to blame.
-    pub fn on_piece_lost(&mut self, piece: PieceIndex, now: Instant) {
-        self.picker.on_piece_failed(piece);
-        self.fill_all(now);
-    }
-
     /// A block that nobody asked for: once in a while a crossing of messages, then a nuisance.
     fn on_unasked(&mut self, conn: ConnId, block: BlockId) {
         let session = self.session(conn);
@@ -603,7 +545,7 @@ impl Swarm {
 
     /// Asks for as much as the pipeline allows.
     fn fill(&mut self, conn: ConnId, now: Instant) {
-        let Some(session) = self.sessions.get_mut(&conn) else { return };
+        let Some(session) = self.sessions.get(&conn) else { return };
         let willing = session.am_interested && session.peer_id.is_some() && !session.refused;
         if !self.ready || self.stopped || !willing {
             return;
@@ -615,16 +557,19 @@ impl Swarm {
             return;
         }
         let want = depth - open;
+        let asker = self.asker(conn, session, now);
+        let Some(session) = self.sessions.get_mut(&conn) else { return };
         let mut blocks = Vec::new();
         if session.peer_choking {
             for &piece in &session.allowed {
                 if session.have.has(piece) && blocks.len() < want {
-                    self.picker.pick_allowed(piece, want - blocks.len(), &mut blocks);
+                    let count = want - blocks.len();
+                    self.picker.pick_allowed(piece, count, &asker, &mut blocks);
                 }
             }
         } else {
-            self.picker.pick(&session.have, session.last_piece, want, &mut self.rng, &mut blocks);
-            if blocks.is_empty() && open == 0 && self.picker.is_endgame() {
+            self.picker.pick(&session.have, want, &asker, &mut self.rng, &mut blocks);
+            if blocks.is_empty() && open == 0 && !asker.alone && self.picker.is_endgame() {
                 // A fast peer may take over a few blocks at a time from slow ones.
                 let few = want.min(4);
                 self.picker.pick_again(&session.have, |b| session.expects(b), few, &mut blocks);
@@ -670,17 +615,24 @@ impl Swarm {
                 CloseReason::Stream(_)
                 | CloseReason::OutOfRange
                 | CloseReason::Silent
+                | CloseReason::Stuck
+                | CloseReason::Shunned
                 | CloseReason::Full
                 | CloseReason::Unreadable => true,
                 CloseReason::WrongTorrent
                 | CloseReason::Ourselves
                 | CloseReason::Twice
                 | CloseReason::Unasked
+                | CloseReason::Flood
                 | CloseReason::Corrupt
+                | CloseReason::Banned
                 | CloseReason::NothingToGive
+                | CloseReason::Replaced
                 | CloseReason::Stopped => false,
             };
-            if session.outgoing && !again {
+            if session.outgoing && reason == CloseReason::NothingToGive {
+                self.peers.on_seed(session.addr);
+            } else if session.outgoing && !again && reason != CloseReason::Replaced {
                 self.peers.forget(session.addr);
             }
             let retry = (session.outgoing && again).then_some(session.addr);
@@ -710,7 +662,10 @@ impl Swarm {
             self.show_more();
         }
         self.residents.retain(|_, run| run.conn != conn);
-        self.strikes.remove(&conn);
+        if session.outgoing && session.down.total() + session.up.total() > 0 {
+            self.peers.on_useful(session.addr);
+        }
+        self.picker.release(conn);
         self.optimistic.retain(|&other| other != conn);
     }
 

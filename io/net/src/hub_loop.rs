@@ -10,6 +10,7 @@ use crossbeam_channel::Sender;
 use mio::net::{TcpListener, TcpStream, UdpSocket};
 use mio::{Events, Interest, Poll, Token};
 use node::hub::{Event, Hub, Output};
+use node::limit::Limits;
 use node::message::{ToHub, ToShard, TorrentStatus};
 use node::spec::TorrentSpec;
 use wire::peer::{HANDSHAKE_BYTES, may_be_handshake};
@@ -18,6 +19,7 @@ use crate::budget::{Slot, SocketBudget};
 use crate::clock::Clock;
 use crate::factory::SocketFactory;
 use crate::mail::{Inbox, Post};
+use crate::news::News;
 use crate::services::{ServiceDone, Services};
 use crate::shard_loop::{ShardMail, WAKER};
 
@@ -27,6 +29,9 @@ const EVENTS: usize = 128;
 const ACCEPTS_MAX: usize = 64;
 /// Longest datagram of a tracker that we take: 2,000 peers.
 const DATAGRAM_BYTES_MAX: usize = 64 * 1024;
+/// Letters that wait for a shard whose queue is full, beyond which none are taken that might make
+/// more: as many as the queue takes. What one letter or one deadline makes comes on top.
+const LETTERS_WAITING_MAX: usize = 4096;
 /// How long accepting pauses when there are no descriptors left.
 const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
 /// Tokens from here on are UDP sockets, below are listeners; connections have the top bit set.
@@ -51,6 +56,7 @@ pub(crate) enum Command {
     Look(TorrentId, usize),
     KeepDiary,
     Fetch(String),
+    Limits(Limits),
     Stop,
 }
 
@@ -63,6 +69,8 @@ pub enum NodeEvent {
     AcceptPaused,
     /// Incoming connections are taken again.
     AcceptResumed,
+    /// So many reports were lost, because the program did not take them in time.
+    Lost(u64),
 }
 
 struct Pending {
@@ -96,18 +104,23 @@ pub(crate) struct State {
     accept_again_at: Option<Instant>,
     /// There is no descriptor for one more.
     accept_paused: bool,
-    letters_waiting: VecDeque<(usize, ShardMail)>,
-    events_waiting: VecDeque<NodeEvent>,
+    /// For each shard: one that is behind does not keep letters from the others.
+    letters_waiting: Vec<VecDeque<ShardMail>>,
+    events_waiting: News,
     stopping: bool,
 }
 
 impl HubLoop {
     pub(crate) fn run(mut self) {
         let mut events = Events::with_capacity(EVENTS);
+        self.state.letters_waiting.resize_with(self.shards.len(), VecDeque::new);
         while !self.state.stopping {
             self.sleep(&mut events);
-            while let Some(letter) = self.mail.take() {
+            while self.may_take()
+                && let Some(letter) = self.mail.take()
+            {
                 self.on_letter(letter);
+                self.take_outputs();
             }
             for event in &events {
                 self.on_event(event.token());
@@ -130,11 +143,12 @@ impl HubLoop {
     fn sleep(&mut self, events: &mut Events) {
         let deadlines = [self.hub.deadline(), self.state.accept_again_at];
         let mut timeout = self.clock.sleep(deadlines.into_iter().flatten().min());
-        if !self.state.letters_waiting.is_empty() || !self.state.events_waiting.is_empty() {
+        let letters = self.state.letters_waiting.iter().any(|letters| !letters.is_empty());
+        if letters || !self.state.events_waiting.is_empty() {
             timeout =
                 Some(timeout.map_or(Duration::from_millis(5), |t| t.min(Duration::from_millis(5))));
         }
-        if !self.mail.may_sleep() {
+        if !self.mail.may_sleep() && self.may_take() {
             timeout = Some(Duration::ZERO);
         }
         if let Err(error) = self.poll.poll(events, timeout)
@@ -143,6 +157,12 @@ impl HubLoop {
             self.state.stopping = true;
         }
         self.mail.awake();
+    }
+
+    /// Whether letters can be answered. If not they wait, and who wrote them keeps the next ones;
+    /// shards never wait for the hub, so that they get on in any case.
+    fn may_take(&self) -> bool {
+        self.state.letters_waiting.iter().all(|letters| letters.len() < LETTERS_WAITING_MAX)
     }
 
     fn on_letter(&mut self, letter: HubMail) {
@@ -164,6 +184,7 @@ impl HubLoop {
             HubMail::Command(Command::Look(torrent, buckets)) => self.hub.look(torrent, buckets),
             HubMail::Command(Command::KeepDiary) => self.hub.keep_diary(),
             HubMail::Command(Command::Fetch(url)) => self.hub.fetch(url),
+            HubMail::Command(Command::Limits(limits)) => self.hub.set_limits(limits, now),
             HubMail::Command(Command::Stop) => self.state.stopping = true,
         }
     }
@@ -205,19 +226,19 @@ impl HubLoop {
         self.state.accept_again_at = Some(self.clock.now().after(ACCEPT_PAUSE));
         if !self.state.accept_paused {
             self.state.accept_paused = true;
-            self.state.events_waiting.push_back(NodeEvent::AcceptPaused);
+            self.state.events_waiting.push(NodeEvent::AcceptPaused);
         }
     }
 
     fn resume_accepting(&mut self) {
         if self.state.accept_paused {
             self.state.accept_paused = false;
-            self.state.events_waiting.push_back(NodeEvent::AcceptResumed);
+            self.state.events_waiting.push(NodeEvent::AcceptResumed);
         }
     }
 
     fn on_accepted(&mut self, mut stream: TcpStream, slot: Slot, addr: SocketAddr) {
-        let Some(conn) = self.hub.on_accepted(self.clock.now()) else { return };
+        let Some(conn) = self.hub.on_accepted(addr.ip(), self.clock.now()) else { return };
         let token =
             Token(CONN_TOKENS + usize::try_from(conn.0).expect("fewer than 2^54 connections"));
         if self.factory.tcp_accepted(Purpose::Peer, &stream).is_err()
@@ -275,37 +296,43 @@ impl HubLoop {
         }
     }
 
-    fn carry_out(&mut self) {
+    fn take_outputs(&mut self) {
         while let Some(output) = self.hub.poll_output() {
             self.on_output(output);
         }
-        while let Some((shard, letter)) = self.state.letters_waiting.pop_front() {
-            if let Err(letter) = self.shards[shard].try_post(letter) {
-                self.state.letters_waiting.push_front((shard, letter));
-                break;
-            }
-        }
-        while let Some(event) = self.state.events_waiting.pop_front() {
-            if let Err(full) = self.events.try_send(event) {
-                if full.is_full() {
-                    self.state.events_waiting.push_front(full.into_inner());
+    }
+
+    fn carry_out(&mut self) {
+        self.take_outputs();
+        for (shard, letters) in self.shards.iter().zip(&mut self.state.letters_waiting) {
+            while let Some(letter) = letters.pop_front() {
+                if let Err(letter) = shard.try_post(letter) {
+                    letters.push_front(letter);
+                    break;
                 }
-                break;
             }
         }
+        self.state.events_waiting.tell(&self.events);
     }
 
     fn on_output(&mut self, output: Output) {
         match output {
             Output::ToShard(shard, message @ ToShard::Incoming { conn, .. }) => {
                 if let Some((stream, slot)) = self.close(conn) {
-                    let letter = ShardMail::Incoming(stream, slot, Box::new(message));
+                    let letters = &mut self.state.letters_waiting[shard];
                     // A shard that is so far behind is better off without one more peer.
-                    self.shards[shard].try_post(letter).ok();
+                    if letters.len() < LETTERS_WAITING_MAX {
+                        letters.push_back(ShardMail::Incoming(stream, slot, Box::new(message)));
+                    }
                 }
             }
             Output::ToShard(shard, message) => {
-                self.state.letters_waiting.push_back((shard, ShardMail::Hub(Box::new(message))));
+                let letters = &mut self.state.letters_waiting[shard];
+                // Addresses come again with the next announce.
+                let again = matches!(message, ToShard::Peers(..));
+                if !again || letters.len() < LETTERS_WAITING_MAX {
+                    letters.push_back(ShardMail::Hub(Box::new(message)));
+                }
             }
             Output::Close(conn) => drop(self.close(conn)),
             Output::Http(request) => {
@@ -323,7 +350,7 @@ impl HubLoop {
                 }
             }
             Output::Datagram(to, bytes) => self.send_datagram(to, &bytes),
-            Output::Event(event) => self.state.events_waiting.push_back(NodeEvent::Torrent(event)),
+            Output::Event(event) => self.state.events_waiting.push(NodeEvent::Torrent(event)),
         }
     }
 

@@ -13,4 +13,6 @@ mod clock;
 mod connection;
 mod hub_loop;
 mod mail;
+mod news;
+mod outbox;
 mod shard_loop;

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crossbeam_channel::{Receiver, Sender};
+use crossbeam_channel::{Receiver, Sender, TrySendError};
 use mio::Waker;
 
 /// The writing end. Cheap to clone.
@@ -49,10 +49,14 @@ pub(crate) fn queue<T>(capacity: usize, waker: Arc<Waker>) -> (Post<T>, Inbox<T>
 }
 
 impl<T> Post<T> {
-    /// Posts, or gives the letter back when the queue is full or its reader is gone.
+    /// Posts, or gives the letter back when the queue is full. A letter to a reader who is gone
+    /// concerns nobody, and need not be kept.
     pub(crate) fn try_post(&self, letter: T) -> Result<(), T> {
-        self.sender.try_send(letter).map_err(crossbeam_channel::TrySendError::into_inner)?;
-        self.wake.wake();
+        match self.sender.try_send(letter) {
+            Ok(()) => self.wake.wake(),
+            Err(TrySendError::Full(letter)) => return Err(letter),
+            Err(TrySendError::Disconnected(_)) => {}
+        }
         Ok(())
     }
 
@@ -84,5 +88,25 @@ impl<T> Inbox<T> {
     /// The sleep is over.
     pub(crate) fn awake(&self) {
         self.wake.asleep.store(false, Ordering::SeqCst);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use mio::{Poll, Token};
+
+    use super::*;
+
+    #[test]
+    fn a_full_queue_gives_the_letter_back_and_a_reader_who_is_gone_gets_none() {
+        let poll = Poll::new().unwrap();
+        let waker = Arc::new(Waker::new(poll.registry(), Token(0)).unwrap());
+        let (post, inbox) = queue(1, waker);
+        assert_eq!(post.try_post(1), Ok(()));
+        assert_eq!(post.try_post(2), Err(2), "it is to be tried again");
+        assert_eq!(inbox.take(), Some(1));
+        assert_eq!(post.try_post(2), Ok(()));
+        drop(inbox);
+        assert_eq!(post.try_post(3), Ok(()), "it is not kept for ever");
     }
 }

@@ -11,6 +11,7 @@ use discovery::tracker_client::Families;
 use mio::net::TcpListener;
 use mio::{Interest, Poll, Token, Waker};
 use node::hub::{self, Hub};
+use node::limit::Limits;
 use node::message::TorrentStatus;
 use node::shard::{self, Shard};
 use node::spec::TorrentSpec;
@@ -52,10 +53,8 @@ pub struct Config {
     pub announce: bool,
     /// Names us to private trackers; see `node::hub::Config`. A secret.
     pub key_secret: [u8; 16],
-    /// Global limit in bytes per second.
-    pub down_limit: Option<u64>,
-    /// Global limit in bytes per second.
-    pub up_limit: Option<u64>,
+    /// Rate limits.
+    pub limits: Limits,
     /// Payload buffers of 16 KiB per shard.
     pub buffers: usize,
     /// Most connections with peers that said hello.
@@ -157,8 +156,7 @@ impl Node {
             families: families(&listening),
             announce: config.announce,
             key_secret: config.key_secret,
-            down_limit: config.down_limit,
-            up_limit: config.up_limit,
+            limits: config.limits,
         };
         let hub = HubLoop {
             hub: Hub::new(hub_config, rng.fork(), clock.now()),
@@ -197,7 +195,7 @@ impl Node {
             listen_port: (shared.listen_port != 0).then_some(shared.listen_port),
             buffers: config.buffers,
             connections_max: (config.connections_max / usize::from(config.shards)).max(1),
-            limited: (config.down_limit.is_some(), config.up_limit.is_some()),
+            limits: config.limits,
             store: config.store,
         };
         let shard = ShardLoop {
@@ -253,6 +251,11 @@ impl Node {
     /// From now on, what happens to the peers of torrents that are added comes as events.
     pub fn keep_diary(&self) {
         self.command(Command::KeepDiary);
+    }
+
+    /// Changes the rate limits.
+    pub fn set_limits(&self, limits: Limits) {
+        self.command(Command::Limits(limits));
     }
 
     /// Fetches a torrent file by URL; the end is an event.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use base::{ConnId, Purpose};
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
-use node::message::{ToHub, ToShard};
+use node::message::ToShard;
 use node::shard::{Output, Shard};
 use storage::job::{DiskDone, DiskJob};
 
@@ -18,11 +18,16 @@ use crate::connection::{Connection, FileForSend, Flushed};
 use crate::factory::SocketFactory;
 use crate::hub_loop::HubMail;
 use crate::mail::{Inbox, Post};
+use crate::outbox::Outbox;
 
 pub(crate) const WAKER: Token = Token(usize::MAX);
 
 /// Events taken from the system at once.
 const EVENTS: usize = 256;
+
+/// Jobs that wait for a full disk queue, beyond which peers are not read: as many as the queue
+/// takes. One read may add a few more.
+const JOBS_WAITING_MAX: usize = 1024;
 
 /// How a shard reaches the disk pools.
 pub struct DiskPort {
@@ -66,10 +71,8 @@ pub(crate) struct State {
     conns: HashMap<ConnId, Connection>,
     /// Connections to be read, in turn.
     ready: VecDeque<ConnId>,
-    /// Connections left alone for want of buffers or lease.
-    starved: Vec<ConnId>,
     jobs_waiting: VecDeque<DiskJob>,
-    letters_waiting: VecDeque<ToHub>,
+    letters_waiting: Outbox,
     stopping: bool,
 }
 
@@ -92,7 +95,7 @@ impl ShardLoop {
     }
 
     fn sleep(&mut self, events: &mut Events) {
-        let busy = !self.state.ready.is_empty();
+        let busy = !self.state.ready.is_empty() && self.may_read();
         let waiting = !self.state.jobs_waiting.is_empty() || !self.state.letters_waiting.is_empty();
         let mut timeout = self.clock.sleep(self.shard.deadline());
         if waiting {
@@ -189,19 +192,21 @@ impl ShardLoop {
     /// One read for each connection that has something, so that none starves the others.
     fn read_ready(&mut self) {
         for _ in 0..self.state.ready.len() {
+            if !self.may_read() {
+                return;
+            }
             let Some(conn) = self.state.ready.pop_front() else { return };
             let Some(connection) = self.state.conns.get_mut(&conn) else { continue };
             connection.listed = false;
             if connection.is_clogged() {
                 // It asks and does not read the answers: it is heard again when it does.
                 connection.deaf = true;
+                self.shard.pass(conn);
                 continue;
             }
             let now = self.clock.now();
-            let Some(mut plan) = self.shard.recv_plan(conn, now) else {
-                self.state.starved.push(conn);
-                continue;
-            };
+            // If nothing can be taken now, the shard says when.
+            let Some(mut plan) = self.shard.recv_plan(conn, now) else { continue };
             match connection.read(&mut plan) {
                 Ok(Some(0)) | Err(_) => {
                     self.shard.on_received(conn, plan, 0, now);
@@ -213,6 +218,12 @@ impl ShardLoop {
             self.list(conn);
             self.carry_out();
         }
+    }
+
+    /// Whether the disk keeps up: what is read makes jobs, blocks to be written and ranges to be
+    /// made resident.
+    fn may_read(&self) -> bool {
+        self.state.jobs_waiting.len() < JOBS_WAITING_MAX
     }
 
     fn on_gone(&mut self, conn: ConnId) {
@@ -267,19 +278,18 @@ impl ShardLoop {
                 break;
             }
         }
-        while let Some(letter) = self.state.letters_waiting.pop_front() {
-            if let Err(HubMail::Shard(_, letter)) =
-                self.hub.try_post(HubMail::Shard(self.index, letter))
-            {
-                self.state.letters_waiting.push_front(letter);
-                break;
+        let (hub, index) = (&self.hub, self.index);
+        self.state.letters_waiting.send(|letter| {
+            match hub.try_post(HubMail::Shard(index, letter)) {
+                Err(HubMail::Shard(_, letter)) => Err(letter),
+                Ok(()) | Err(HubMail::Service(_) | HubMail::Command(_)) => Ok(()),
             }
-        }
+        });
     }
 
     fn on_output(&mut self, output: Output, unflushed: &mut Vec<ConnId>) {
         let conn = match output {
-            Output::ToHub(message) => return self.state.letters_waiting.push_back(message),
+            Output::ToHub(message) => return self.state.letters_waiting.push(message),
             Output::Disk(job) => return self.state.jobs_waiting.push_back(job),
             Output::Dial(conn, addr) => return self.dial(conn, addr),
             Output::Close(conn, _reason) => {
@@ -290,9 +300,10 @@ impl ShardLoop {
                 }
                 return self.drop_connection(conn);
             }
-            Output::ReadAgain => {
-                for conn in core::mem::take(&mut self.state.starved) {
-                    self.list(conn);
+            Output::ReadAgain(conn) => {
+                self.list(conn);
+                if !self.state.conns.get(&conn).is_some_and(|connection| connection.listed) {
+                    self.shard.pass(conn);
                 }
                 return;
             }
@@ -305,6 +316,10 @@ impl ShardLoop {
                 let conn = block.conn;
                 let Some(connection) = self.state.conns.get_mut(&conn) else { return };
                 connection.send_block(block);
+                if self.shard.paces_uploads() {
+                    // Who gets the next one depends on whether this one finds room.
+                    return self.flush(conn);
+                }
                 conn
             }
         };

@@ -27,11 +27,13 @@ git ls-files -z --cached --others --exclude-standard | while IFS= read -r -d '' 
 done | tar -c --null -T - | tar -xm -C "$TREE"
 cd "$TREE"
 
-build() { cargo test --quiet --locked -p shoal-sim --test swarms --no-run >"$LOG" 2>&1; }
+# A bug that needs hostile peers says so: a line `# test: adversaries` above its patch.
+world=swarms
+build() { cargo test --quiet --locked -p shoal-sim --test "$world" --no-run >"$LOG" 2>&1; }
 simulate() (
   # A leak or an endless loop ends as a failure, not as a machine without memory.
   ulimit -v 3000000
-  timeout --kill-after=10 600 cargo test --quiet --locked -p shoal-sim --test swarms >"$LOG" 2>&1
+  timeout --kill-after=10 600 cargo test --quiet --locked -p shoal-sim --test "$world" >"$LOG" 2>&1
 )
 fail() {
   tail -n 30 "$LOG" >&2
@@ -39,13 +41,17 @@ fail() {
   exit 1
 }
 
-build || fail 'the workspace does not build'
-simulate || fail 'the simulation fails without any planted bug'
+for world in adversaries swarms; do
+  build || fail 'the workspace does not build'
+  simulate || fail 'the simulation fails without any planted bug'
+done
 printf '%-24s %-6s passes %s seeds\n' 'no bug' - "$SEEDS"
 
 unfound=0
 for bug in "$BUGS"/*.patch; do
   name=$(basename "$bug" .patch)
+  world=$(sed -n 's/^# test: //p' "$bug")
+  world=${world:-swarms}
   patch -p1 --fuzz=0 --quiet --no-backup-if-mismatch <"$bug" >"$LOG" 2>&1 ||
     fail "$name: this planted bug no longer applies; make it fit the sources"
   build || fail "$name: this planted bug no longer builds"

@@ -306,7 +306,7 @@ impl World {
                 let count = node.blocks.entry(block.piece.0).or_insert(0);
                 *count += 1;
                 if *count == of_piece {
-                    node.swarm.on_piece_done(block.piece);
+                    node.swarm.on_piece_done(block.piece, now);
                     if node.swarm.have().is_full() {
                         node.fate.done = Some(now.since(Instant::START));
                     }

@@ -11,6 +11,7 @@ use std::io::Write as _;
 pub mod content;
 pub mod crowd;
 pub mod disk;
+pub mod hostile;
 pub mod network;
 pub mod scenario;
 pub mod tally;

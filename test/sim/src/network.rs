@@ -18,6 +18,8 @@ pub enum Owner {
     Moving,
     /// A shard.
     Shard(usize),
+    /// A hostile peer: it is no node and reads at once.
+    Hostile,
 }
 
 /// Something to be sent.
@@ -40,6 +42,10 @@ pub struct End {
     pub owner: Owner,
     /// The other end.
     pub peer: EndId,
+    /// This end dialled.
+    pub dialled: bool,
+    /// Whose the other end is.
+    pub peer_node: usize,
     /// Arrived, not read.
     pub inbox: VecDeque<u8>,
     /// Sent to this end, not arrived.
@@ -63,7 +69,7 @@ pub struct Network {
 }
 
 impl Network {
-    /// Joins two nodes' connections.
+    /// Joins two nodes' connections; the first one dialled.
     pub fn join(
         &mut self,
         a: (usize, ConnId, Owner),
@@ -72,12 +78,16 @@ impl Network {
     ) -> (EndId, EndId) {
         let (left, right) = (EndId(self.next), EndId(self.next + 1));
         self.next += 2;
-        for (id, peer, (node, conn, owner)) in [(left, right, a), (right, left, b)] {
+        for (id, peer, (node, conn, owner), (peer_node, ..)) in
+            [(left, right, a, b), (right, left, b, a)]
+        {
             let end = End {
                 node,
                 conn,
                 owner,
                 peer,
+                dialled: id == left,
+                peer_node,
                 inbox: VecDeque::new(),
                 in_flight: 0,
                 last_arrival: now,
@@ -117,7 +127,7 @@ impl Network {
     pub fn starved(&self) -> impl Iterator<Item = (&End, usize, Instant)> {
         self.ends.values().filter_map(|end| match (end.owner, end.starved) {
             (Owner::Shard(shard), Some(since)) => Some((end, shard, since)),
-            (Owner::Hub | Owner::Moving | Owner::Shard(_), _) => None,
+            (Owner::Hub | Owner::Moving | Owner::Hostile | Owner::Shard(_), _) => None,
         })
     }
 

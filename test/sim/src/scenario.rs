@@ -3,6 +3,7 @@
 use core::time::Duration;
 
 use base::Rng;
+use node::limit::Rates;
 
 use crate::disk::DiskFaults;
 
@@ -33,8 +34,8 @@ pub struct Scenario {
     pub resets: u32,
     /// Buffers per shard.
     pub buffers: usize,
-    /// Global limits of every node in bytes per second.
-    pub limit: Option<u64>,
+    /// Limits of every node, the same in both directions.
+    pub limits: Rates,
     /// Of a thousand announces, how many fail.
     pub tracker_failures_per_mille: u32,
 }
@@ -57,7 +58,10 @@ impl Scenario {
             crashes: if quiet { 0 } else { rng.below(4) },
             resets: if quiet { 0 } else { rng.below(12) },
             buffers: 4 + rng.below(40) as usize,
-            limit: rng.chance(1, 4).then(|| u64::from(50_000 + rng.below(2_000_000))),
+            limits: Rates {
+                global: rng.chance(1, 4).then(|| u64::from(50_000 + rng.below(2_000_000))),
+                ..Rates::default()
+            },
             tracker_failures_per_mille: rng.below(300),
         }
     }

@@ -1,6 +1,7 @@
 //! What crossed the network, counted by the world, to compare what a node counts with it.
 
-use base::{BlockId, PieceIndex};
+use base::{BLOCK_BYTES, BlockId, Instant, PieceIndex};
+use node::limit::{LanLimit, QUANTUM, Rates};
 use node::message::TorrentStatus;
 use storage::layout::Layout;
 
@@ -16,6 +17,8 @@ struct Bytes {
 /// The counts of one node.
 #[derive(Debug, Default)]
 pub struct Tally {
+    /// When it booted.
+    booted: Option<Instant>,
     /// Since it booted.
     now: Bytes,
     /// In all its lives.
@@ -26,9 +29,15 @@ pub struct Tally {
 
 impl Tally {
     /// A new life begins.
-    pub fn on_boot(&mut self) {
+    pub fn on_boot(&mut self, now: Instant) {
+        self.booted = Some(now);
         self.now = Bytes::default();
         self.status = None;
+    }
+
+    /// Payload that was of no use, as it said last.
+    pub fn wasted_bytes(&self) -> u64 {
+        self.status.as_ref().map_or(0, |status| status.stats.wasted_bytes)
     }
 
     /// The node sent a block.
@@ -41,6 +50,23 @@ impl Tally {
     pub fn on_sent_here(&mut self, block: BlockId) {
         self.now.down += u64::from(block.length_bytes);
         self.ever.down += u64::from(block.length_bytes);
+    }
+
+    /// Bytes that the node sent in this life beyond `limits`. It has one torrent, so that the
+    /// smaller limit holds, and all nodes are in one local network.
+    pub fn excess(&self, limits: Rates, now: Instant) -> u64 {
+        let rate = match limits.lan {
+            LanLimit::Shared => [limits.global, limits.torrent].into_iter().flatten().min(),
+            LanLimit::Apart(rate) => rate,
+        };
+        let (Some(rate), Some(booted)) = (rate, self.booted) else {
+            return 0;
+        };
+        // Two quanta in the hub's bucket or the torrent's, two with the shard, and a block.
+        let time = now.since(booted) + 4 * QUANTUM;
+        let allowed = u128::from(rate) * time.as_nanos() / 1_000_000_000;
+        let allowed = u64::try_from(allowed).unwrap_or(u64::MAX);
+        self.now.up.saturating_sub(allowed + u64::from(BLOCK_BYTES))
     }
 
     /// The node says how it does. Gives back what is wrong with that.

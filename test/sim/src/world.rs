@@ -5,22 +5,26 @@
 //! liveness at the end (every node has everything, durable, no buffer is out, and the sums
 //! agree). Every panic names the seed. That these checks bite is shown by `planted/run.sh`.
 
+mod hostility;
+
 use core::cmp::Reverse;
 use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use base::{ConnId, HttpError, HttpReply, HttpRequest, Instant, PeerId, Rng, TorrentId};
 use discovery::tracker_client::Families;
 use node::hub::{self, Event as News, Hub};
-use node::message::{ToHub, ToShard};
+use node::limit::{Limits, Rates};
+use node::message::{PeerNews, ToHub, ToShard};
 use node::shard::{self, Shard};
 use storage::durability::SyncPolicy;
 use storage::job::DiskDone;
 
 use crate::content::Content;
 use crate::disk::{SimDisk, Started};
+use crate::hostile::{Hostile, Malice};
 use crate::network::{EndId, Item, Network, Owner};
 use crate::scenario::Scenario;
 use crate::tally::Tally;
@@ -45,7 +49,12 @@ enum Event {
     ToShard(usize, usize, Box<ToShard>),
     ToHub(usize, usize, ToHub),
     Disk(usize, usize, Started),
-    Dialed { from: usize, conn: ConnId, shard: usize, to: SocketAddr },
+    Dialed {
+        from: usize,
+        conn: ConnId,
+        shard: usize,
+        to: SocketAddr,
+    },
     Accepted(usize, usize, ConnId, bool),
     Arrive(EndId, Vec<u8>),
     Eof(EndId),
@@ -53,6 +62,10 @@ enum Event {
     Crash,
     Restart(usize),
     Reset,
+    /// A hostile peer looks for somebody to dial.
+    Prowl(usize),
+    /// A hostile peer says something of its own.
+    Pester(usize),
 }
 
 #[derive(Debug)]
@@ -68,6 +81,8 @@ struct Node {
     /// Pieces whose claim was checked against the disk.
     claimed: u32,
     tally: Tally,
+    /// Whom it banned, in all its lives.
+    banned: BTreeSet<IpAddr>,
     /// When the last letter of each pair arrives: letters of a pair stay in order.
     letters_at: BTreeMap<(usize, bool), Instant>,
 }
@@ -84,6 +99,7 @@ pub struct World {
     times: BinaryHeap<Reverse<(Instant, u64)>>,
     events: BTreeMap<u64, (usize, u64, Event)>,
     nodes: Vec<Node>,
+    hostiles: Vec<Hostile>,
     network: Network,
     tracker: BTreeSet<SocketAddr>,
     /// A digest of everything that happened, to compare two runs.
@@ -91,6 +107,8 @@ pub struct World {
     steps: u64,
     steps_now: u64,
     finishing: bool,
+    /// Since when everybody is done.
+    done_at: Option<Instant>,
 }
 
 /// What a run came to.
@@ -114,7 +132,22 @@ pub fn run(seed: u64) -> Outcome {
 /// Runs a given scenario.
 pub fn run_scenario(seed: u64, scenario: Scenario, rng: Rng) -> Outcome {
     // Assertions inside the machines know of no seed.
-    let run = AssertUnwindSafe(|| World::new(seed, scenario, rng).live());
+    let run = AssertUnwindSafe(|| World::new(seed, scenario, &[], rng).live());
+    caught(seed, run)
+}
+
+/// Runs a given scenario with hostile peers, each at an address of its own.
+pub fn run_against(
+    seed: u64,
+    scenario: Scenario,
+    hostiles: &[(SocketAddr, Malice)],
+    rng: Rng,
+) -> Outcome {
+    let run = AssertUnwindSafe(|| World::new(seed, scenario, hostiles, rng).live());
+    caught(seed, run)
+}
+
+fn caught(seed: u64, run: AssertUnwindSafe<impl FnOnce() -> Outcome>) -> Outcome {
     catch_unwind(run).unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<String>().map(String::as_str);
         let text =
@@ -125,7 +158,7 @@ pub fn run_scenario(seed: u64, scenario: Scenario, rng: Rng) -> Outcome {
 }
 
 impl World {
-    fn new(seed: u64, scenario: Scenario, mut rng: Rng) -> Self {
+    fn new(seed: u64, scenario: Scenario, hostiles: &[(SocketAddr, Malice)], mut rng: Rng) -> Self {
         let content = Content::new(&mut rng);
         let mut world = Self {
             seed,
@@ -136,12 +169,14 @@ impl World {
             times: BinaryHeap::new(),
             events: BTreeMap::new(),
             nodes: Vec::new(),
+            hostiles: Vec::new(),
             network: Network::default(),
             tracker: BTreeSet::new(),
             history: 0,
             steps: 0,
             steps_now: 0,
             finishing: false,
+            done_at: None,
             rng,
         };
         for index in 0..scenario.seeders + scenario.leechers {
@@ -160,6 +195,7 @@ impl World {
                 removed: false,
                 claimed: 0,
                 tally: Tally::default(),
+                banned: BTreeSet::new(),
                 letters_at: BTreeMap::new(),
             });
             let start = world.millis(3000);
@@ -173,6 +209,7 @@ impl World {
             let when = world.millis(60_000);
             world.at(when, usize::MAX, Event::Reset);
         }
+        world.let_loose(hostiles);
         world
     }
 
@@ -193,7 +230,7 @@ impl World {
 
     fn live(mut self) -> Outcome {
         loop {
-            if !self.finishing && self.everybody_is_done() {
+            if !self.finishing && self.everybody_is_done() && self.justice_had_time() {
                 self.finish();
             }
             if self.finishing && self.nodes.iter().all(|node| node.removed) {
@@ -320,6 +357,8 @@ impl World {
             Event::Crash => self.crash(),
             Event::Restart(node) => self.boot(node),
             Event::Reset => self.reset(),
+            Event::Prowl(index) => self.prowl(index),
+            Event::Pester(index) => self.pester(index),
         }
         if node < self.nodes.len() {
             self.drain(node);
@@ -338,6 +377,10 @@ impl World {
         &mut self.nodes[node].machines.as_mut().expect("events of the dead are stale").1[shard]
     }
 
+    fn limits(&self) -> Limits {
+        Limits { down: self.scenario.limits, up: self.scenario.limits }
+    }
+
     fn boot(&mut self, index: usize) {
         let mut rng = self.rng.fork();
         let mut name = [0; 20];
@@ -350,8 +393,7 @@ impl World {
             families: Families { v4: true, v6: false },
             announce: true,
             key_secret: [0; 16],
-            down_limit: self.scenario.limit,
-            up_limit: self.scenario.limit,
+            limits: self.limits(),
         };
         let mut hub = Hub::new(config, rng.fork(), self.now);
         let shards = (0..SHARDS)
@@ -363,7 +405,7 @@ impl World {
                     listen_port: Some(6881),
                     buffers: self.scenario.buffers,
                     connections_max: 50,
-                    limited: (self.scenario.limit.is_some(), self.scenario.limit.is_some()),
+                    limits: self.limits(),
                     store: storage::store::Config {
                         run_bytes: 32 * 1024,
                         recheck_in_flight_max: 4,
@@ -383,7 +425,8 @@ impl World {
         node.machines = Some((hub, shards));
         node.torrent = torrent;
         node.claimed = 0;
-        node.tally.on_boot();
+        node.tally.on_boot(self.now);
+        self.forgive(index);
         self.drain(index);
     }
 
@@ -426,10 +469,16 @@ impl World {
     }
 
     fn on_dial(&mut self, from: usize, conn: ConnId, shard: usize, to: SocketAddr) {
+        if let Some(hostile) = self.hostiles.iter().position(|hostile| hostile.addr == to) {
+            self.dialled_hostile(from, conn, shard, hostile);
+            let back = self.delay();
+            return self.at(back, from, Event::Accepted(from, shard, conn, true));
+        }
         let target = self.nodes.iter().position(|node| node.addr == to && node.machines.is_some());
         let now = self.now;
-        let accepted =
-            target.and_then(|node| self.hub(node).on_accepted(now).map(|theirs| (node, theirs)));
+        let ip = self.nodes[from].addr.ip();
+        let accepted = target
+            .and_then(|node| self.hub(node).on_accepted(ip, now).map(|theirs| (node, theirs)));
         if let Some((node, theirs)) = accepted {
             self.network.join((from, conn, Owner::Shard(shard)), (node, theirs, Owner::Hub), now);
         }
@@ -455,6 +504,7 @@ impl World {
             let (node, conn, owner) = (end.node, end.conn, end.owner);
             match owner {
                 Owner::Moving => return,
+                Owner::Hostile => return self.read_hostile(id),
                 Owner::Hub => {
                     if end.inbox.len() >= 68 {
                         let mut bytes = [0; 68];
@@ -462,11 +512,11 @@ impl World {
                             .iter_mut()
                             .zip(end.inbox.drain(..68))
                             .for_each(|(to, byte)| *to = byte);
-                        let addr = SocketAddr::from((
-                            [10, 0, 1, 1],
-                            40_000 + u16::try_from(id.0 % 20_000).expect("fits"),
-                        ));
+                        let peer_node = end.peer_node;
                         end.owner = Owner::Moving;
+                        let port = 40_000 + u16::try_from(id.0 % 20_000).expect("fits");
+                        let addr = SocketAddr::new(self.ip_of(peer_node), port);
+                        self.on_read(id, bytes.len());
                         self.hub(node).on_handshake(conn, addr, &bytes);
                     } else if end.eof {
                         self.on_gone(id);
@@ -503,6 +553,7 @@ impl World {
                     }
                     let read = before - end.inbox.len();
                     let peer = end.peer;
+                    self.on_read(id, read);
                     self.shard(node, shard).on_received(conn, plan, read, now);
                     self.drain(node);
                     self.flush(peer);
@@ -517,6 +568,7 @@ impl World {
         match end.owner {
             Owner::Hub => self.hub(end.node).on_closed(end.conn),
             Owner::Moving => {}
+            Owner::Hostile => self.hostiles[end.node - hostility::FIRST].on_closed(end.conn),
             Owner::Shard(shard) => self.shard(end.node, shard).on_closed(end.conn, now),
         }
     }
@@ -536,7 +588,9 @@ impl World {
     fn flush(&mut self, id: EndId) {
         while let Some(end) = self.network.get(id) {
             let (node, conn, peer, owner) = (end.node, end.conn, end.peer, end.owner);
-            let Owner::Shard(shard) = owner else { return };
+            if matches!(owner, Owner::Hub | Owner::Moving) {
+                return;
+            }
             let room = self.network.room(peer, self.scenario.window);
             let end = self.network.get(id).expect("just seen");
             let Some(item) = end.queue.front_mut() else { return };
@@ -551,6 +605,7 @@ impl World {
                     chunk
                 }
                 Item::Block(out) => {
+                    let Owner::Shard(shard) = owner else { unreachable!("only nodes have disks") };
                     if room < out.header.len() + out.block.length_bytes as usize {
                         return;
                     }
@@ -565,8 +620,9 @@ impl World {
                         }));
                     let now = self.now;
                     self.nodes[node].tally.on_sent(out.block);
-                    if let Some(end) = self.network.get(peer) {
-                        self.nodes[end.node].tally.on_sent_here(out.block);
+                    let to = self.network.get(peer).map(|end| end.node);
+                    if let Some(to) = to.and_then(|to| self.nodes.get_mut(to)) {
+                        to.tally.on_sent_here(out.block);
                     }
                     self.shard(node, shard).on_sent(conn, out.torrent, out.block, now);
                     bytes
@@ -619,7 +675,8 @@ impl World {
     /// Carries out what a node's machines want, until they want nothing more.
     fn drain(&mut self, index: usize) {
         loop {
-            let Some((hub, shards)) = &mut self.nodes[index].machines else { return };
+            let machines = self.nodes.get_mut(index).and_then(|node| node.machines.as_mut());
+            let Some((hub, shards)) = machines else { return };
             if let Some(output) = hub.poll_output() {
                 self.on_hub(index, output);
                 continue;
@@ -652,6 +709,9 @@ impl World {
             hub::Output::Event(News::Removed(_)) => self.nodes[node].removed = true,
             hub::Output::Event(News::Failed(_, why)) => {
                 panic!("seed {}: node {node} failed: {why}", self.seed)
+            }
+            hub::Output::Event(News::Peer(_, addr, PeerNews::Banned)) => {
+                self.on_banned(node, addr);
             }
             hub::Output::Event(_) | hub::Output::CancelHttp(_) => {}
             hub::Output::Resolve(_) | hub::Output::Datagram(..) => {
@@ -690,16 +750,12 @@ impl World {
                 let delay = Duration::from_micros(u64::from(self.rng.below(usual)) * slow);
                 self.at(delay, node, Event::Disk(node, shard, started));
             }
-            shard::Output::ReadAgain => {
-                for id in self.network.of_node(node) {
-                    if self.network.get(id).is_some_and(|end| {
-                        end.owner == Owner::Shard(shard) && end.starved.is_some()
-                    }) {
-                        if let Some(end) = self.network.get(id) {
-                            end.starved = None;
-                        }
-                        self.read(id);
-                    }
+            shard::Output::ReadAgain(conn) => {
+                let id = self.network.find(node, conn);
+                let starved = id.and_then(|id| self.network.get(id)?.starved.take());
+                match id.filter(|_| starved.is_some()) {
+                    Some(id) => self.read(id),
+                    None => self.shard(node, shard).pass(conn),
                 }
             }
         }
@@ -728,9 +784,11 @@ impl World {
                 self.tracker.insert(addr);
             }
             let mut body = b"d8:intervali1800e12:min intervali60e5:peers".to_vec();
+            let hostile = self.hostiles.iter().map(|hostile| &hostile.addr);
             let others: Vec<u8> = self
                 .tracker
                 .iter()
+                .chain(hostile)
                 .filter(|other| **other != addr)
                 .flat_map(|other| {
                     let SocketAddr::V4(other) = other else { unreachable!("IPv4 only") };
@@ -755,7 +813,7 @@ impl World {
             let Some((_, shards)) = &self.nodes[node].machines else { continue };
             let out = shards[shard].buffers_out();
             // With limits, it may be waiting for a lease.
-            let fed = self.scenario.limit.is_some() || out >= buffers;
+            let fed = self.scenario.limits != Rates::default() || out >= buffers;
             assert!(
                 fed,
                 "seed {seed}: node {node} leaves {conn:?} alone with {out} of {buffers} buffers out"
@@ -774,6 +832,8 @@ impl World {
         let thorough = self.steps.is_multiple_of(8);
         for (index, node) in self.nodes.iter_mut().enumerate() {
             let Some((_, shards)) = &node.machines else { continue };
+            let excess = node.tally.excess(self.scenario.limits, self.now);
+            assert!(excess == 0, "seed {}: node {index} sent {excess} B beyond limits", self.seed);
             for shard in shards {
                 let out = shard.buffers_out();
                 let bound = self.scenario.buffers + BUFFERS_EXCESS;
@@ -803,6 +863,7 @@ impl World {
     }
 
     fn check_end(&self) {
+        self.check_justice();
         for (index, node) in self.nodes.iter().enumerate() {
             let seed = self.seed;
             assert!(

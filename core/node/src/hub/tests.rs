@@ -1,6 +1,7 @@
 //! Behaviours of a hub. What it does is shown as words: `1<add0` goes to shard 1, `completed!`
 //! is an announce with that event, `settled0` is news for the user.
 
+use crate::limit::{Class, Direction, Rates};
 use base::InfoHash;
 use torrent::swarm::Stats;
 use wire::peer::Extensions;
@@ -48,6 +49,7 @@ fn status(phase: Phase, downloaded_bytes: u64, uploaded: u64) -> Box<TorrentStat
 }
 
 fn rig(limit: Option<u64>) -> Rig {
+    let rates = Rates { global: limit, ..Rates::default() };
     let config = Config {
         shards: 2,
         peer_id: PeerId([1; 20]),
@@ -55,8 +57,7 @@ fn rig(limit: Option<u64>) -> Rig {
         families: Families { v4: true, v6: false },
         announce: true,
         key_secret: [7; 16],
-        down_limit: limit,
-        up_limit: limit,
+        limits: Limits { down: rates, up: rates },
     };
     let hub = Hub::new(config, Rng::from_seed(0), Instant::START);
     Rig { hub, now: Instant::START, http: VecDeque::new() }
@@ -120,7 +121,7 @@ impl Rig {
     }
 
     fn handshake(&mut self, info_hash: u8) -> String {
-        let conn = self.hub.on_accepted(self.now).unwrap();
+        let conn = self.hub.on_accepted([10, 0, 0, 9].into(), self.now).unwrap();
         let hash = InfoHash([info_hash; 20]);
         let handshake = Handshake::new(Extensions::default(), hash, PeerId([2; 20]));
         self.hub.on_handshake(conn, SocketAddr::from(([10, 0, 0, 9], 1)), &handshake.encode());
@@ -134,7 +135,10 @@ fn letter(message: &ToShard) -> String {
         ToShard::Peers(torrent, ..) => format!("peers{}", torrent.0),
         ToShard::Incoming { torrent, .. } => format!("incoming{}", torrent.0),
         ToShard::Remove(torrent) => format!("remove{}", torrent.0),
-        ToShard::Lease(direction, bytes) => format!("{direction:?}{bytes}"),
+        ToShard::Lease(direction, class, bytes) => format!("{direction:?}{class:?}{bytes}"),
+        ToShard::Limits(_) => "limits".into(),
+        ToShard::Ban(ip) => format!("ban{ip}"),
+        ToShard::ExternalAddr(ip) => format!("we{ip}"),
         ToShard::Look(torrent, buckets) => format!("look{}:{buckets}", torrent.0),
         ToShard::KeepDiary => "diary".into(),
     }
@@ -178,11 +182,12 @@ fn a_torrent_is_taken_once() {
 #[test]
 fn connections_without_a_handshake_are_bounded_in_number_and_time() {
     let mut rig = rig(None);
-    let conns: Vec<ConnId> =
-        (0..PENDING_MAX).map(|_| rig.hub.on_accepted(rig.now).unwrap()).collect();
-    assert_eq!(rig.hub.on_accepted(rig.now), None);
+    let conns: Vec<ConnId> = (0..PENDING_MAX)
+        .map(|_| rig.hub.on_accepted([10, 0, 0, 9].into(), rig.now).unwrap())
+        .collect();
+    assert_eq!(rig.hub.on_accepted([10, 0, 0, 9].into(), rig.now), None);
     rig.hub.on_closed(conns[0]);
-    assert!(rig.hub.on_accepted(rig.now).is_some());
+    assert!(rig.hub.on_accepted([10, 0, 0, 9].into(), rig.now).is_some());
     assert_eq!(rig.wait(HANDSHAKE_MAX).matches("close").count(), PENDING_MAX);
     assert_eq!(rig.hub.deadline(), None);
     let late = Handshake::new(Extensions::default(), InfoHash([1; 20]), PeerId([2; 20]));
@@ -271,13 +276,30 @@ fn completed_is_heard_before_stopped_or_had_its_time() {
 fn leases_go_to_who_asked_and_share_the_limit() {
     let mut rig = rig(Some(100_000));
     assert_eq!(rig.hub.deadline(), None, "nobody wants anything");
-    rig.hub.on_message(0, ToHub::LeaseWanted(Direction::Down), rig.now);
-    rig.hub.on_message(1, ToHub::LeaseWanted(Direction::Down), rig.now);
+    let wants =
+        |direction, torrents| ToHub::LeaseWanted { direction, class: Class::Internet, torrents };
+    rig.hub.on_message(0, wants(Direction::Down, 3), rig.now);
+    rig.hub.on_message(1, wants(Direction::Down, 1), rig.now);
     assert_eq!(rig.hear(), "", "the first quantum is not over");
-    assert_eq!(rig.wait(Duration::from_millis(50)), "0<Down2500 1<Down2500");
-    rig.hub.on_message(1, ToHub::LeaseWanted(Direction::Up), rig.now);
-    assert_eq!(rig.hear(), "1<Up5000");
+    let heard = rig.wait(Duration::from_millis(50));
+    assert_eq!(heard, "0<DownInternet3749 1<DownInternet1250", "by how many torrents they have");
+    rig.hub.on_message(1, wants(Direction::Up, 1), rig.now);
+    assert_eq!(rig.hear(), "1<UpInternet5000");
     assert_eq!(rig.hub.deadline(), None);
+}
+
+#[test]
+fn limits_that_change_are_told_to_every_shard() {
+    let mut rig = rig(Some(100_000));
+    rig.hub.set_limits(Limits::default(), rig.now);
+    assert_eq!(rig.hear(), "0<limits 1<limits");
+    let class = Class::Internet;
+    rig.hub.on_message(
+        0,
+        ToHub::LeaseWanted { direction: Direction::Down, class, torrents: 1 },
+        rig.now,
+    );
+    assert_eq!(rig.hub.deadline(), None, "there is nothing to lease");
 }
 
 #[test]
@@ -406,4 +428,39 @@ fn what_was_complete_before_is_not_completed_again_and_nobody_waits_for_it() {
     rig.tracker_answers();
     rig.says(was_complete(Phase::Seeding, TOTAL));
     assert_eq!(rig.says(ToHub::Settled(TorrentId(0))), "settled0 goal0 0<remove0 stopped!");
+}
+
+#[test]
+fn who_is_banned_by_one_torrent_is_banned_by_all_shards_and_at_the_door() {
+    let mut rig = started(SeedGoal::Forever, Phase::Downloading);
+    let bad = SocketAddr::from(([80, 1, 2, 3], 5));
+    assert!(rig.hub.on_accepted(bad.ip(), rig.now).is_some());
+    let banned = ToHub::Peer(TorrentId(0), bad, PeerNews::Banned);
+    assert_eq!(rig.says(banned), "0<ban80.1.2.3 1<ban80.1.2.3 peer0Banned");
+    assert_eq!(rig.hub.on_accepted(bad.ip(), rig.now), None);
+    assert_eq!(rig.hub.on_accepted("::ffff:80.1.2.3".parse().unwrap(), rig.now), None);
+    let again = ToHub::Peer(TorrentId(0), bad, PeerNews::Banned);
+    assert_eq!(rig.says(again), "peer0Banned", "shards were told");
+}
+
+#[test]
+fn one_address_does_not_occupy_the_door_but_neighbours_may() {
+    for (ip, most) in [([80, 1, 2, 3], PENDING_PER_IP_MAX), ([127, 0, 0, 1], PENDING_MAX)] {
+        let mut rig = rig(None);
+        let taken = (0..).take_while(|_| rig.hub.on_accepted(ip.into(), rig.now).is_some());
+        assert_eq!(taken.count(), most, "{ip:?}");
+        let other = rig.hub.on_accepted([80, 1, 2, 4].into(), rig.now);
+        assert_eq!(other.is_some(), most < PENDING_MAX);
+    }
+}
+
+#[test]
+fn shards_are_told_our_address_when_it_changes() {
+    let mut rig = rig(None);
+    rig.hub.add(spec(1, SeedGoal::Forever), rig.now).unwrap();
+    rig.hear();
+    rig.says(ToHub::Status(TorrentId(0), status(Phase::Downloading, 0, 0)));
+    let body =
+        b"d8:completei1e11:external ip4:\x50\x01\x02\x0310:incompletei1e8:intervali1800e5:peers0:e";
+    assert_eq!(rig.tracker_says(body), "0<we80.1.2.3 1<we80.1.2.3 tracker0");
 }

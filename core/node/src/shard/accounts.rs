@@ -5,12 +5,14 @@ use storage::job::FileStamp;
 use storage::layout::FileEntry;
 
 use super::*;
+use crate::limit::{Direction, Rates};
 use crate::spec::SeedGoal;
 
 const TORRENT: TorrentId = TorrentId(0);
 const BLOCK: BlockId = BlockId { piece: PieceIndex(0), offset_bytes: 0, length_bytes: BLOCK_BYTES };
 
-fn shard(limited: (bool, bool)) -> Shard {
+fn shard(down: Option<u64>) -> Shard {
+    let down = Rates { global: down, ..Rates::default() };
     let config = Config {
         index: 0,
         peer_id: PeerId([1; 20]),
@@ -18,7 +20,7 @@ fn shard(limited: (bool, bool)) -> Shard {
         listen_port: None,
         buffers: 4,
         connections_max: 4,
-        limited,
+        limits: Limits { down, ..Limits::default() },
         store: store::Config::default(),
     };
     Shard::new(config, Rng::from_seed(1))
@@ -61,7 +63,7 @@ fn drive(shard: &mut Shard, now: Instant) -> (Vec<ToHub>, Vec<u64>) {
             | Output::Close(..)
             | Output::Send(..)
             | Output::SendBlock(_)
-            | Output::ReadAgain => continue,
+            | Output::ReadAgain(_) => continue,
         };
         let kind = match kind {
             JobKind::Open { .. } => {
@@ -85,7 +87,7 @@ fn drive(shard: &mut Shard, now: Instant) -> (Vec<ToHub>, Vec<u64>) {
 #[test]
 fn the_last_record_has_what_moved_since_the_last_status() {
     let now = Instant::START;
-    let mut shard = shard((false, false));
+    let mut shard = shard(None);
     shard.on_message(ToShard::Add(TORRENT, Box::new(spec())), now);
     let (_, recorded) = drive(&mut shard, now);
     assert_eq!(recorded, [0]);
@@ -99,10 +101,14 @@ fn the_last_record_has_what_moved_since_the_last_status() {
 #[test]
 fn a_lease_that_only_pays_for_what_was_overdrawn_is_followed_by_another() {
     let now = Instant::START;
-    let mut shard = shard((true, false));
+    let mut shard = shard(Some(1));
     let asks = |shard: &mut Shard| {
         let (told, _) = drive(shard, now);
-        told.iter().filter(|message| matches!(message, ToHub::LeaseWanted(Direction::Down))).count()
+        told.iter()
+            .filter(|message| {
+                matches!(message, ToHub::LeaseWanted { direction: Direction::Down, .. })
+            })
+            .count()
     };
     shard.on_message(ToShard::Add(TORRENT, Box::new(spec())), now);
     let addr = SocketAddr::from(([10, 0, 0, 1], 1));
@@ -116,10 +122,11 @@ fn a_lease_that_only_pays_for_what_was_overdrawn_is_followed_by_another() {
     assert!(shard.recv_plan(ConnId(0), now).is_none(), "there is no lease yet");
     assert_eq!(asks(&mut shard), 1);
     // One read may overdraw by a block.
-    shard.down.spend(u64::from(BLOCK_BYTES));
-    shard.on_message(ToShard::Lease(Direction::Down, 1000), now);
+    let whose = Whose { torrent: TORRENT, conn: ConnId(0), class: Class::Internet };
+    shard.paced.on_read(whose, BLOCK_BYTES as usize);
+    shard.on_message(ToShard::Lease(Direction::Down, Class::Internet, 1000), now);
     assert_eq!(asks(&mut shard), 1, "it is still in debt, and a socket waits");
-    shard.on_message(ToShard::Lease(Direction::Down, u64::from(BLOCK_BYTES)), now);
+    shard.on_message(ToShard::Lease(Direction::Down, Class::Internet, u64::from(BLOCK_BYTES)), now);
     assert_eq!(asks(&mut shard), 0);
     assert!(shard.recv_plan(ConnId(0), now).is_some());
 }

@@ -9,7 +9,10 @@ use torrent::peers::Source;
 use wire::peer::{self, Extensions, Handshake, Message};
 
 use super::*;
+use crate::limit::{Direction, Rates};
 use crate::spec::SeedGoal;
+
+mod limits;
 
 const PIECES: u32 = 8;
 
@@ -26,6 +29,13 @@ struct Rig {
 }
 
 fn rig(buffers: usize, connections_max: usize, limited: bool) -> Rig {
+    // The rate is the hub's affair: leases come from the tests.
+    let global = limited.then_some(1);
+    let rates = Rates { global, ..Rates::default() };
+    limited_rig(buffers, connections_max, Limits { down: rates, up: rates })
+}
+
+fn limited_rig(buffers: usize, connections_max: usize, limits: Limits) -> Rig {
     let config = Config {
         index: 0,
         peer_id: PeerId([99; 20]),
@@ -33,7 +43,7 @@ fn rig(buffers: usize, connections_max: usize, limited: bool) -> Rig {
         listen_port: None,
         buffers,
         connections_max,
-        limited: (limited, limited),
+        limits,
         store: store::Config::default(),
     };
     let shard = Shard::new(config, Rng::from_seed(0));
@@ -149,7 +159,7 @@ impl Rig {
                 Output::Close(_, reason) => format!("close({reason:?})"),
                 Output::Send(..) => "send".into(),
                 Output::SendBlock(_) => "block".into(),
-                Output::ReadAgain => "again".into(),
+                Output::ReadAgain(_) => "again".into(),
                 Output::Disk(DiskJob { torrent, id, kind }) => {
                     let done = DiskDone { torrent, id, kind: self.disk(kind) };
                     self.shard.on_disk(done, self.now);
@@ -217,7 +227,7 @@ fn letter(message: &ToHub) -> String {
         ToHub::Failed(torrent, _) => format!("failed{}", torrent.0),
         ToHub::Trouble(torrent, _) => format!("trouble{}", torrent.0),
         ToHub::Removed(torrent) => format!("removed{}", torrent.0),
-        ToHub::LeaseWanted(direction) => format!("lease{direction:?}"),
+        ToHub::LeaseWanted { direction, .. } => format!("lease{direction:?}"),
         ToHub::Peer(torrent, _, news) => format!("peer{}{news:?}", torrent.0),
         ToHub::View(torrent, view) => {
             format!("view{}:{}/{}", torrent.0, view.pieces.len(), view.peers.len())
@@ -357,11 +367,15 @@ fn a_lease_is_asked_for_once_and_wakes_who_waited() {
     assert_eq!(rig.hear(), "leaseDown");
     assert_eq!(rig.read(1, &[]), None);
     assert_eq!(rig.hear(), "", "it was asked for");
-    assert_eq!(rig.tell(ToShard::Lease(Direction::Down, 5)), "again");
+    assert_eq!(rig.tell(ToShard::Lease(Direction::Down, Class::Internet, 5)), "again");
     rig.says(1, &[Message::HaveNone, Message::Interested]).unwrap();
     assert_eq!(rig.read(1, &[]), None, "five bytes were granted and ten were read");
     assert_eq!(rig.hear(), "leaseDown");
-    assert_eq!(rig.tell(ToShard::Lease(Direction::Down, 5)), "leaseDown", "it paid a debt");
+    assert_eq!(
+        rig.tell(ToShard::Lease(Direction::Down, Class::Internet, 5)),
+        "leaseDown",
+        "it paid a debt"
+    );
 }
 
 #[test]
@@ -370,13 +384,13 @@ fn blocks_leave_as_the_upload_lease_allows() {
     rig.complete = true;
     assert_eq!(rig.add(0), "settled0");
     rig.incoming(0, 1);
-    rig.tell(ToShard::Lease(Direction::Down, 1 << 20));
+    rig.tell(ToShard::Lease(Direction::Down, Class::Internet, 1 << 20));
     rig.says(1, &[Message::Interested]).unwrap();
     let heard = rig.says(1, &[Message::Request(block(0)), Message::Request(block(1))]);
     assert_eq!(heard.as_deref(), Some("leaseUp"));
-    let heard = rig.tell(ToShard::Lease(Direction::Up, 1));
+    let heard = rig.tell(ToShard::Lease(Direction::Up, Class::Internet, 1));
     assert_eq!(heard, "block leaseUp", "one block may overdraw");
-    assert_eq!(rig.tell(ToShard::Lease(Direction::Up, 1 << 20)), "block");
+    assert_eq!(rig.tell(ToShard::Lease(Direction::Up, Class::Internet, 1 << 20)), "block");
 }
 
 /// Visits to torrents and outputs in the life of two peers of one torrent among `torrents`.
@@ -432,4 +446,23 @@ fn a_diary_tells_who_came_and_who_left_and_why() {
     rig.peers(1, 5);
     let said = rig.dialed(false);
     assert!(said.contains("diary1:Unreachable(10.0.0.5:"), "{said}");
+}
+
+#[test]
+fn a_ban_ends_connections_and_dials_of_the_address_in_every_torrent() {
+    let mut rig = rig(8, 3, false);
+    for n in 0..3 {
+        rig.add(n);
+    }
+    rig.incoming(0, 1);
+    rig.incoming(1, 2);
+    assert_eq!(rig.peers(1, 1), "dial");
+    assert_eq!(rig.peers(2, 1), "", "it waits for room");
+    assert_eq!(rig.tell(ToShard::Ban(addr(1).ip())), "close(Banned)");
+    assert_eq!(rig.dialed(true), "close(Banned)");
+    assert_eq!(rig.incoming(2, 1), "close(Banned)");
+    rig.closed(2);
+    assert_eq!(rig.peers(2, 1), "", "it is not dialled any more");
+    assert_eq!(rig.peers(2, 3), "dial");
+    assert_eq!(rig.tell(ToShard::Ban(addr(1).ip())), "", "once is enough");
 }

@@ -70,6 +70,16 @@ impl Rig {
     }
 }
 
+impl Rig {
+    /// Carries out the hashing of the only block, as it was written.
+    fn hash_back(&mut self) {
+        let job = self.job();
+        let JobKind::Hash { mut hash, .. } = job.kind else { panic!("expected a hash") };
+        hash.update(&self.data);
+        self.answer(job.id, DoneKind::Hashed { result: Ok(hash) });
+    }
+}
+
 fn stamp(modified_ns: i64, pieces: u32) -> FileStamp {
     let length_bytes = u64::from(pieces * BLOCK_BYTES);
     FileStamp { file: FileIndex(0), length_bytes, modified_ns }
@@ -153,9 +163,40 @@ fn corrupt_piece_is_wanted_again_and_never_had() {
     rig.data[0] ^= 1;
     rig.block(0);
     rig.write();
-    assert!(matches!(rig.store.poll_output(), Some(Output::PieceFailed(PieceIndex(0)))));
+    rig.hash_back();
+    let bad = sha1(&rig.data);
+    let Some(Output::PieceFailed(PieceIndex(0), blocks)) = rig.store.poll_output() else {
+        panic!("it failed");
+    };
+    assert_eq!(blocks, [Some(bad)]);
     assert!(!rig.store.have().has(PieceIndex(0)));
     assert_eq!(rig.pool.outstanding(), 0);
+}
+
+#[test]
+fn a_piece_that_failed_is_looked_at_again_when_it_is_right() {
+    let mut rig = rig(1, false);
+    rig.open(Vec::new(), None);
+    rig.store.poll_output();
+    rig.store.poll_output();
+    rig.data[0] ^= 1;
+    rig.block(0);
+    rig.write();
+    let unreadable = rig.job();
+    assert!(rig.store.poll_output().is_none(), "not wanted again before it was looked at");
+    let result = Err(disk_error(DiskErrorKind::Other));
+    rig.answer(unreadable.id, DoneKind::Hashed { result });
+    let failed = rig.store.poll_output();
+    assert!(matches!(failed, Some(Output::PieceFailed(_, blocks)) if blocks == [None]));
+
+    rig.data[0] ^= 1;
+    rig.block(0);
+    rig.write();
+    assert!(matches!(rig.store.poll_output(), Some(Output::PieceDone(PieceIndex(0)))));
+    rig.hash_back();
+    let good = sha1(&rig.data);
+    let examined = rig.store.poll_output();
+    assert!(matches!(examined, Some(Output::PieceExamined(_, blocks)) if blocks == [Some(good)]));
 }
 
 #[test]
@@ -274,6 +315,18 @@ fn what_was_written_ahead_and_is_gone_is_wanted_again_without_blame() {
     assert!(matches!(rig.store.poll_output(), Some(Output::PieceLost(PieceIndex(0)))));
     assert!(matches!(rig.store.poll_output(), Some(Output::Trouble(_))));
     assert_eq!(rig.pool.outstanding(), 0);
+}
+
+#[test]
+fn what_was_read_back_and_is_wrong_tells_nothing_of_who_sent_it() {
+    let mut rig = rig_with_a_block_ahead();
+    rig.write();
+    let hash = rig.job();
+    // Somebody else wrote into the file.
+    rig.answer(hash.id, DoneKind::Hashed { result: Ok(Sha1::new()) });
+    let failed = rig.store.poll_output();
+    assert!(matches!(failed, Some(Output::PieceFailed(_, blocks)) if blocks.is_empty()));
+    assert!(rig.store.poll_output().is_none(), "nothing is to be looked at");
 }
 
 #[test]

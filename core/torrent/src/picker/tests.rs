@@ -1,7 +1,9 @@
 //! Table tests in a small notation, and the picker against a naive model.
 
+use std::net::SocketAddr;
+
 use base::Rng;
-use proptest::prelude::{prop_assert_eq, proptest};
+use proptest::prelude::{prop_assert, prop_assert_eq, proptest};
 
 use super::*;
 
@@ -40,9 +42,19 @@ fn peer(notation: &str) -> Bitfield {
 /// `"0.0 0.1 3.0"`: piece and block of each pick.
 fn picked(picker: &mut Picker, peer_has: &str, last: Option<u32>, count: usize) -> String {
     let mut out = Vec::new();
-    picker.pick(&peer(peer_has), last.map(PieceIndex), count, &mut Rng::from_seed(5), &mut out);
+    let asker = Asker { last: last.map(PieceIndex), ..anybody() };
+    picker.pick(&peer(peer_has), count, &asker, &mut Rng::from_seed(5), &mut out);
     picker.assert_invariants();
     shown(&out)
+}
+
+/// Somebody of whom nothing bad is known.
+fn anybody() -> Asker {
+    Asker::trusted(ConnId(0), Instant::START)
+}
+
+fn addr(last: u8) -> SocketAddr {
+    SocketAddr::from(([10, 0, 0, last], 6881))
 }
 
 fn shown(blocks: &[BlockId]) -> String {
@@ -77,7 +89,7 @@ fn two_that_hear_the_same_ask_for_different_pieces() {
         let mut picker = Picker::new(&Bitfield::empty(200), BLOCK_BYTES, 200 * 16_384, &mut rng);
         (0..200).for_each(|piece| picker.on_peer_has(PieceIndex(piece)));
         let mut out = Vec::new();
-        picker.pick(&Bitfield::full(200), None, 50, &mut rng, &mut out);
+        picker.pick(&Bitfield::full(200), 50, &anybody(), &mut rng, &mut out);
         out
     };
     let (one, other) = (picked(1), picked(2));
@@ -104,11 +116,12 @@ fn partial_pieces_come_before_new_ones_and_the_own_piece_before_all() {
 
 #[test]
 fn the_first_pieces_of_a_download_are_random() {
-    let firsts: std::collections::BTreeSet<String> = (0..40)
+    let firsts: BTreeSet<String> = (0..40)
         .map(|seed| {
             let mut picker = picker("1234567", 1);
             let mut out = Vec::new();
-            picker.pick(&peer("xxxxxxx"), None, 1, &mut Rng::from_seed(seed), &mut out);
+            let mut rng = Rng::from_seed(seed);
+            picker.pick(&peer("xxxxxxx"), 1, &anybody(), &mut rng, &mut out);
             shown(&out)
         })
         .collect();
@@ -135,19 +148,21 @@ fn endgame_asks_others_for_what_is_under_way_but_not_the_same_peer() {
     let mut out = Vec::new();
     picker.pick_again(&peer("xxxxx"), |id| id == block(4, 0), 5, &mut out);
     assert_eq!(shown(&out), "4.1");
-    let accepted = picker.on_block(block(4, 1), ConnId(1), true);
+    let accepted = picker.on_block(block(4, 1), ConnId(1), addr(1), true);
     assert_eq!(accepted, Accepted::Wanted { asked_others: true });
-    assert_eq!(picker.on_block(block(4, 1), ConnId(2), true), Accepted::Duplicate);
+    assert_eq!(picker.on_block(block(4, 1), ConnId(2), addr(2), true), Accepted::Duplicate);
 }
 
 #[test]
 fn a_failed_piece_names_its_senders_and_is_wanted_again() {
     let mut picker = picker("****1", 2);
     picked(&mut picker, "xxxxx", None, 5);
-    picker.on_block(block(4, 0), ConnId(7), true);
-    picker.on_block(block(4, 1), ConnId(8), true);
+    picker.on_block(block(4, 0), ConnId(7), addr(7), true);
+    picker.on_block(block(4, 1), ConnId(8), addr(8), true);
     assert!(picker.pick_is_empty());
-    assert_eq!(picker.on_piece_failed(PieceIndex(4)), [ConnId(7), ConnId(8)]);
+    let provenance = picker.on_piece_failed(PieceIndex(4));
+    assert_eq!(provenance.senders(), [addr(7), addr(8)]);
+    assert_eq!(provenance.blocks().collect::<Vec<_>>(), [(0, addr(7)), (1, addr(8))]);
     assert_eq!(picked(&mut picker, "xxxxx", None, 5), "4.0 4.1");
 }
 
@@ -155,11 +170,11 @@ fn a_failed_piece_names_its_senders_and_is_wanted_again() {
 fn a_piece_lost_before_it_was_whole_is_wanted_again_and_nobody_is_to_blame() {
     let mut picker = picker("****1", 2);
     picked(&mut picker, "xxxxx", None, 5);
-    picker.on_block(block(4, 0), ConnId(7), true);
-    assert_eq!(picker.on_piece_failed(PieceIndex(4)), []);
+    picker.on_block(block(4, 0), ConnId(7), addr(7), true);
+    picker.on_piece_lost(PieceIndex(4));
     picker.assert_invariants();
     // The other block was asked for and comes all the same.
-    picker.on_block(block(4, 1), ConnId(8), true);
+    picker.on_block(block(4, 1), ConnId(8), addr(8), true);
     assert_eq!(picked(&mut picker, "xxxxx", None, 5), "4.0");
 }
 
@@ -169,7 +184,7 @@ fn the_last_block_is_as_long_as_the_torrent_says() {
     let mut picker =
         Picker::new(&Bitfield::empty(2), 2 * BLOCK_BYTES, total, &mut Rng::from_seed(0));
     let mut out = Vec::new();
-    picker.pick(&Bitfield::full(2), None, 9, &mut Rng::from_seed(0), &mut out);
+    picker.pick(&Bitfield::full(2), 9, &anybody(), &mut Rng::from_seed(0), &mut out);
     let lengths: u64 = out.iter().map(|block| u64::from(block.length_bytes)).sum();
     assert_eq!((out.len(), lengths), (4, total));
 }
@@ -178,29 +193,32 @@ impl Picker {
     fn pick_is_empty(&mut self) -> bool {
         let mut out = Vec::new();
         let all = Bitfield::full(u32::try_from(self.pieces.len()).unwrap());
-        self.pick(&all, None, 1, &mut Rng::from_seed(0), &mut out);
+        self.pick(&all, 1, &anybody(), &mut Rng::from_seed(0), &mut out);
         out.is_empty()
     }
 }
 
 proptest! {
     /// Random peers come, announce, deliver, fail and go: the invariants hold at each step, each
-    /// pick is rarest by a naive count, and in the end everything is had.
+    /// pick is rarest by a naive count, what has an owner comes from it alone, and nobody who may
+    /// be asked is left idle in the end.
     #[test]
     fn random_life_keeps_invariants_and_finishes(seed: u64, pieces in 1_u32..30, blocks in 1_u32..4) {
         let mut rng = Rng::from_seed(seed);
         let total = u64::from(pieces * blocks * BLOCK_BYTES) - u64::from(rng.below(BLOCK_BYTES));
         let mut picker = Picker::new(&Bitfield::empty(pieces), blocks * BLOCK_BYTES, total, &mut rng);
-        let mut peers: Vec<(Bitfield, Vec<BlockId>)> = Vec::new();
+        let mut peers: Vec<Played> = Vec::new();
         for turn in 0_u64..4_000 {
             if picker.is_complete() {
                 break;
             }
             if peers.len() < 4 || rng.chance(1, 50) {
-                peers.push((Bitfield::empty(pieces), Vec::new()));
+                let (has, suspect) = (Bitfield::empty(pieces), rng.chance(1, 3));
+                peers.push(Played { conn: ConnId(turn), has, asked: Vec::new(), suspect });
             }
             let index = rng.below(u32::try_from(peers.len()).unwrap()) as usize;
-            let (has, asked) = &mut peers[index];
+            let asker = asker(&picker, &peers, index);
+            let Played { has, asked, .. } = &mut peers[index];
             match rng.below(6) {
                 0 | 1 => {
                     let piece = PieceIndex(rng.below(pieces));
@@ -211,37 +229,124 @@ proptest! {
                 2 => {
                     let from = asked.len();
                     let naive = naive_rarest(&picker, has);
-                    picker.pick(has, None, 1 + rng.below(3) as usize, &mut rng, asked);
+                    picker.pick(has, 1 + rng.below(3) as usize, &asker, &mut rng, asked);
                     if let Some(first) = asked.get(from)
-                        && let Some(naive) = naive
+                        && let Some(naive) = naive.filter(|_| !asker.alone)
                     {
                         let available = |p: PieceIndex| picker.availability[p.0 as usize];
                         prop_assert_eq!(available(first.piece), available(naive), "turn {}", turn);
                     }
                 }
-                3 if picker.is_endgame() => {
+                3 if picker.is_endgame() && !asker.alone => {
                     let before = asked.clone();
                     picker.pick_again(has, |id| before.contains(&id), 2, asked);
                 }
                 3 | 4 => {
                     while let Some(block) = asked.pop() {
-                        picker.on_block(block, ConnId(index as u64), true);
+                        picker.on_block(block, asker.conn, addr(u8::try_from(asker.conn.0 % 256).unwrap()), true);
                         let at = block.piece;
                         if picker.verifying.contains_key(&at) {
-                            if rng.chance(1, 8) { picker.on_piece_failed(at); } else { picker.on_piece_done(at); }
+                            if rng.chance(1, 8) {
+                                picker.on_piece_failed(at);
+                            } else {
+                                picker.on_piece_done(at);
+                            }
                         }
                     }
                 }
                 _ if rng.chance(1, 10) => {
-                    let (has, asked) = peers.swap_remove(index);
-                    asked.into_iter().for_each(|block| picker.give_back(block));
-                    has.ones().for_each(|piece| picker.on_peer_lost(piece));
+                    let gone = peers.swap_remove(index);
+                    gone.asked.into_iter().for_each(|block| picker.give_back(block));
+                    gone.has.ones().for_each(|piece| picker.on_peer_lost(piece));
+                    picker.release(gone.conn);
                 }
                 _ => {}
             }
             picker.assert_invariants();
         }
+        // Whoever is left can go on: no piece waits for somebody who is gone or must not.
+        peers.retain(|played| {
+            played.asked.iter().for_each(|&block| picker.give_back(block));
+            picker.release(played.conn);
+            played.has.ones().for_each(|piece| picker.on_peer_lost(piece));
+            false
+        });
+        for suspect in [true, false] {
+            let conn = ConnId(u64::MAX - u64::from(suspect));
+            let has = Bitfield::full(pieces);
+            peers.push(Played { conn, has, asked: Vec::new(), suspect });
+            (0..pieces).for_each(|piece| picker.on_peer_has(PieceIndex(piece)));
+        }
+        for index in [1, 0] {
+            let asker = asker(&picker, &peers, index);
+            let Played { has, asked, .. } = &mut peers[index];
+            picker.pick(has, usize::MAX >> 1, &asker, &mut rng, asked);
+            prop_assert!(index == 0 || picker.order.is_empty() && picker.is_endgame());
+        }
+        for block in core::mem::take(&mut peers[1].asked) {
+            picker.on_block(block, peers[1].conn, addr(1), true);
+            if picker.verifying.contains_key(&block.piece) {
+                picker.on_piece_done(block.piece);
+            }
+        }
+        prop_assert!(picker.is_complete());
     }
+}
+
+/// A peer of the random life.
+struct Played {
+    conn: ConnId,
+    has: Bitfield,
+    asked: Vec<BlockId>,
+    suspect: bool,
+}
+
+/// How far the peer is trusted; what is delicate is left to others that have it.
+fn asker(picker: &Picker, peers: &[Played], index: usize) -> Asker {
+    let Played { conn, suspect, .. } = peers[index];
+    let others = |piece: &PieceIndex| {
+        peers.iter().any(|other| suspect && !other.suspect && other.has.has(*piece))
+    };
+    let barred = picker.delicate().filter(others).collect();
+    Asker { alone: suspect, barred, ..Asker::trusted(conn, Instant::START) }
+}
+
+#[test]
+fn a_piece_that_failed_is_asked_of_one_peer_alone() {
+    let mut picker = picker("****2", 3);
+    picked(&mut picker, "xxxxx", None, 3);
+    for index in 0..3 {
+        picker.on_block(block(4, index), ConnId(0), addr(0), true);
+    }
+    picker.on_piece_failed(PieceIndex(4));
+    assert_eq!(picker.delicate().collect::<Vec<_>>(), [PieceIndex(4)]);
+    assert_eq!(picked(&mut picker, "xxxxx", None, 1), "4.0");
+    let other = Asker::trusted(ConnId(1), Instant::START);
+    let pick = |picker: &mut Picker, asker: &Asker| {
+        let mut out = Vec::new();
+        picker.pick(&peer("xxxxx"), 9, asker, &mut Rng::from_seed(0), &mut out);
+        shown(&out)
+    };
+    assert_eq!(pick(&mut picker, &other), "", "it has an owner");
+    assert!(picker.is_endgame(), "for the others");
+    let late = picker.on_block(block(4, 1), ConnId(1), addr(1), false);
+    assert_eq!(late, Accepted::Duplicate, "late blocks of others would spoil the proof");
+    picker.release(ConnId(0));
+    assert_eq!(pick(&mut picker, &other), "", "its owner may still answer");
+    picker.give_back(block(4, 0));
+    assert_eq!(pick(&mut picker, &other), "4.0 4.1 4.2");
+}
+
+#[test]
+fn a_suspect_shares_no_piece_and_leaves_delicate_ones_to_others() {
+    let mut picker = picker("****111", 2);
+    assert_eq!(picked(&mut picker, "xxxxx..", None, 1), "4.0");
+    let mut suspect = Asker { alone: true, ..Asker::trusted(ConnId(1), Instant::START) };
+    suspect.barred.insert(PieceIndex(5));
+    let mut out = Vec::new();
+    picker.pick(&peer("xxxxxxx"), 9, &suspect, &mut Rng::from_seed(0), &mut out);
+    assert_eq!(shown(&out), "6.0 6.1");
+    assert_eq!(picked(&mut picker, "xxxxxxx", None, 9), "4.1 5.0 5.1");
 }
 
 /// The rarest missing piece that the peer has, when no partial or random rule comes before.

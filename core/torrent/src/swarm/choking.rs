@@ -20,7 +20,7 @@ const ALLOWANCE_MAX: u64 = 4 << 20;
 const COULD_GIVE_TICKS: u32 = 2;
 
 /// So many allowances has who had nothing to give yet, as long as nobody else waits for our uplink.
-const PATIENCE: u64 = 4;
+const PATIENCE: u64 = 2;
 
 /// With fewer peers it cannot be said what is usual.
 const DEPENDENTS_KNOWN_MIN: usize = 4;

@@ -8,10 +8,14 @@ use wire::peer::Message;
 
 use super::{CloseReason, Swarm};
 use crate::diary::Entry;
+use crate::manners;
 use crate::session::{ALLOWED_FAST_MAX, INVENTORIES_MAX, REQUESTS_QUEUED_MAX};
 
 impl Swarm {
     pub(super) fn on_message(&mut self, conn: ConnId, message: Message<'_>, now: Instant) {
+        if !self.session(conn).budget.spend(manners::cost(&message)) {
+            return self.shun(conn, CloseReason::Flood, now);
+        }
         match message {
             Message::Choke => self.on_choke(conn),
             Message::Unchoke => {
@@ -28,7 +32,7 @@ impl Swarm {
             },
             Message::HaveAll => self.on_inventory(conn, Bitfield::full(self.shape.pieces)),
             Message::HaveNone => self.on_inventory(conn, Bitfield::empty(self.shape.pieces)),
-            Message::Request(block) => self.on_request(conn, block),
+            Message::Request(block) => self.on_request(conn, block, now),
             Message::Cancel(block) => self.on_cancel(conn, block),
             Message::Reject(block) => self.on_reject(conn, block, now),
             Message::AllowedFast(piece) => {
@@ -60,6 +64,8 @@ impl Swarm {
         session.peer_choking = true;
         session.pipeline.on_choked();
         session.probe = None;
+        self.picker.release(conn);
+        let session = self.session(conn);
         if !session.fast {
             let given_up: Vec<BlockId> = session.requests.drain(..).collect();
             // What was on its way when the choke was sent still comes.
@@ -154,7 +160,7 @@ impl Swarm {
         conns.into_iter().for_each(|conn| self.close_if_useless(conn));
     }
 
-    fn on_request(&mut self, conn: ConnId, block: BlockId) {
+    fn on_request(&mut self, conn: ConnId, block: BlockId, now: Instant) {
         let in_range = block.piece.0 < self.shape.pieces
             && block.length_bytes > 0
             && block
@@ -166,7 +172,9 @@ impl Swarm {
         }
         let has = self.have.has(block.piece);
         let session = self.session(conn);
-        let allowed = !session.am_choking || session.allows.contains(&block.piece);
+        // BEP 6: what a choked peer is allowed is a start, and no way around the choke.
+        let free = session.allowance > 0 && session.allows.contains(&block.piece);
+        let allowed = !session.am_choking || free;
         // Longer blocks than everybody's are allowed by BEP 3 and refused by everybody.
         let served = allowed
             && has
@@ -174,8 +182,14 @@ impl Swarm {
             && session.asked.len() < REQUESTS_QUEUED_MAX;
         if served {
             // Read from the disk when all that came in one go is known, so that runs are long.
+            session.allowance -= u32::from(session.am_choking);
             session.asked.push_back(block);
-        } else if session.fast {
+            return;
+        }
+        if !session.budget.spend(manners::REJECTED_COST) {
+            return self.shun(conn, CloseReason::Flood, now);
+        }
+        if session.fast {
             session.say(Message::Reject(block));
             self.touch(conn);
         }
@@ -199,6 +213,7 @@ impl Swarm {
         if session.requests.contains(&block) {
             session.forget_request(block);
             session.refused = !session.peer_choking;
+            session.refusals += u32::from(session.refused);
             // A peer that refuses in the middle of a transfer would be asked again at once.
             session.allowed.retain(|&piece| piece != block.piece);
             self.picker.give_back(block);
@@ -217,6 +232,10 @@ impl Swarm {
         }
         session.client = hello.version;
         session.upload_only = hello.upload_only;
+        if let (Some(ip), Some(port)) = (hello.your_ip, self.config.listen_port) {
+            let from = self.session(conn).addr.ip();
+            self.peers.on_our_ip(from, ip, port);
+        }
         self.note(|swarm| {
             let session = &swarm.sessions[&conn];
             let client = session.client.clone()?;

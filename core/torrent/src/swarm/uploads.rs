@@ -7,14 +7,14 @@
 use std::collections::VecDeque;
 use std::net::IpAddr;
 
-use base::{BlockId, ConnId, Instant, PieceIndex};
+use base::{BLOCK_BYTES, BlockId, ConnId, Instant, PieceIndex};
 use wire::peer::Message;
 
 use super::{CloseReason, Output, Swarm};
 use crate::allowed_fast::{SET_PIECES, allowed_fast};
 
 /// Bytes per peer between disk and socket: fills 1 Gbit/s at 16 ms of disk and scheduling.
-const AHEAD_BYTES: u64 = 2 << 20;
+pub(super) const AHEAD_BYTES: u64 = 2 << 20;
 
 /// Longest run made resident by one job.
 const RUN_BYTES_MAX: u32 = 512 * 1024;
@@ -27,13 +27,19 @@ pub(super) struct Run {
 }
 
 impl Swarm {
+    /// Has at most `bytes` bytes per peer, and a block, on their way from the disk, as at first
+    /// [`AHEAD_BYTES`]. Under a limit that many take minutes, and a choke must stop them.
+    pub fn set_ahead(&mut self, bytes: u64) {
+        self.ahead_bytes = bytes.min(AHEAD_BYTES);
+    }
+
     /// Starts as many runs for `conn` as may be on their way.
     pub(super) fn pump_uploads(&mut self, conn: ConnId) {
         while let Some(session) = self.sessions.get_mut(&conn) {
-            if session.unsent_bytes >= AHEAD_BYTES || session.asked.is_empty() {
+            if session.unsent_bytes >= self.ahead_bytes || session.asked.is_empty() {
                 return;
             }
-            let (blocks, range) = take_run(&mut session.asked);
+            let (blocks, range) = take_run(&mut session.asked, self.ahead_bytes);
             session.unsent_bytes += u64::from(range.length_bytes);
             let key = self.next_resident;
             self.next_resident += 1;
@@ -105,21 +111,26 @@ impl Swarm {
         for &piece in &allows {
             session.say(Message::AllowedFast(piece));
         }
+        let blocks =
+            allows.iter().map(|&piece| self.picker.piece_bytes(piece).div_ceil(BLOCK_BYTES));
+        session.allowance = blocks.sum::<u32>().saturating_mul(2);
         session.allows = allows;
     }
 }
 
-/// The adjacent blocks at the front of `asked`, and the range they cover.
-fn take_run(asked: &mut VecDeque<BlockId>) -> (Vec<BlockId>, BlockId) {
+/// The adjacent blocks at the front of `asked`, of `bytes_max` bytes at most, and the range they
+/// cover.
+fn take_run(asked: &mut VecDeque<BlockId>, bytes_max: u64) -> (Vec<BlockId>, BlockId) {
     let mut range = asked.pop_front().expect("the caller saw one");
     let mut blocks = vec![range];
     while let Some(&next) = asked.front() {
         let adjacent = next.piece == range.piece
             && next.offset_bytes == range.offset_bytes + range.length_bytes;
-        if !adjacent || range.length_bytes + next.length_bytes > RUN_BYTES_MAX {
+        let length_bytes = range.length_bytes + next.length_bytes;
+        if !adjacent || length_bytes > RUN_BYTES_MAX || u64::from(length_bytes) > bytes_max {
             break;
         }
-        range.length_bytes += next.length_bytes;
+        range.length_bytes = length_bytes;
         blocks.push(next);
         asked.pop_front();
     }
