@@ -12,6 +12,8 @@ COLUMNS, CELL, LINE, SIZE, PAD, BAR = 80, 8.4, 19, 14, 16, 34
 BACK, FRONT, FRAME = "#0f1b24", "#d5dee5", "#1b2c39"
 BASE = ["#4a5b68", "#f07178", "#8fd18b", "#f2c572", "#6fb7f2", "#c79bf0", "#5fd0c9", "#d5dee5",
         "#748794", "#ff8b92", "#a9e6a4", "#ffd98f", "#8fcbff", "#dbb5ff", "#7fe6df", "#ffffff"]
+# Block characters, and how solid they are.
+SHADES = {"█": "", "▓": ".75", "▒": ".5", "░": ".25"}
 
 
 def colour(codes):
@@ -64,7 +66,7 @@ def draw(row, line, style):
     y = BAR + PAD + row * LINE
     column, run, out = 0, None, []
     for char, now in cells(line, style):
-        kind = char if char in "█░" else "text"
+        kind = char if char in SHADES else "text"
         if run is None or (run[0], run[1]) != (kind, now):
             run = [kind, now, column, ""]
             out.append(run)
@@ -79,7 +81,7 @@ def draw(row, line, style):
                 yield '<text x="%.1f" y="%d" textLength="%.1f" lengthAdjust="spacing"%s>%s</text>' % (
                     at, y + 14, len(word.group()) * CELL, attributes(now), escape(word.group()))
         else:
-            dim = ' opacity=".25"' if kind == "░" else ""
+            dim = ' opacity="%s"' % SHADES[kind] if SHADES[kind] else ""
             yield '<rect x="%.1f" y="%d" width="%.1f" height="11" fill="%s"%s/>' % (
                 x, y + 4, len(text) * CELL, now.get("fill", FRONT), dim)
 
@@ -90,7 +92,7 @@ def main():
         lines.pop()
     width, height = 2 * PAD + COLUMNS * CELL, BAR + 2 * PAD + len(lines) * LINE
     print('<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" width="%d" height="%d" '
-          'role="img" aria-label="shoal get downloading two torrents in a terminal">'
+          'role="img" aria-label="shoal get downloading in a terminal, with a map of pieces and a table of peers">'
           % (width, height, width, height))
     print('<rect width="100%%" height="100%%" rx="9" fill="%s"/>' % BACK)
     print('<path d="M0 %d V9 a9 9 0 0 1 9 -9 H%d a9 9 0 0 1 9 9 V%d z" fill="%s"/>'

@@ -5,49 +5,53 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, ColorChoice, Parser, Subcommand, ValueHint};
+use clap_complete::Shell;
 
 use crate::limits::{DownArgs, UpArgs};
+use crate::log::Level;
 use crate::place::OnCollision;
 use crate::select::{Expression, parse as parse_selection};
 use crate::units::{parse_addr, parse_peer, parse_ratio, parse_size, parse_time};
 
 const EXIT_CODES: &str = "\
 Exit codes:
-  0    everything that was asked is done: for `get`, every byte is verified and on disk
+  0    all that was asked is done; for `get`, it is on disk
   1    it is not, and standard error says why
   2    the command line is wrong
-  130  stopped by Ctrl-C or SIGTERM before it was done";
+  130  stopped by Ctrl-C or a signal before it was done";
 
 const GET_EXAMPLES: &str = "\
 Examples:
   shoal get debian.torrent -o ~/Downloads
   shoal get https://example.org/debian.torrent --exit
-  shoal get film.torrent --peer 192.0.2.7:6881,[2001:db8::7]:6881 --no-discovery --exit
+  shoal get film.torrent --peer 192.0.2.7:6881 --exit
   shoal get film.torrent --down 2M --up 500k --seed-ratio 2
-  shoal get ~/torrents --up 1M --torrent-up 200k --lan-up unlimited
-  shoal get album.torrent --select '*.flac' --select '!*live*' --exit
+  shoal get ~/torrents --torrent-up 200k --lan-up 20M
+  shoal get album.torrent --select '*.flac' --exit
 
-Ctrl-C stops in order; the same command goes on where it stopped. A second Ctrl-C ends at once.
+Ctrl-C stops in order and says how to go on. A second Ctrl-C ends at once.
 
 Exit codes: 0 every byte is verified and on disk; 1 failed; 2 wrong command line; 130 stopped before it was complete";
 
 const SEED_EXAMPLES: &str = "\
 Examples:
   shoal seed debian.torrent --data ~/Downloads
-  shoal seed ~/torrents --data /srv/data          every torrent file in a folder
+  shoal seed ~/torrents --data /srv/data
   shoal seed film.torrent --listen 0.0.0.0:51413 --up 5M
 
-Nothing is ever written below DIR. Runs until Ctrl-C.
+A folder stands for all torrent files in it. Nothing is ever written below DIR. Runs until Ctrl-C.
 
 Exit codes: 0 stopped by Ctrl-C with everything complete; 1 failed; 2 wrong command line; 130 stopped while something was missing";
 
 const CREATE_EXAMPLES: &str = "\
 Examples:
   shoal create film.mkv
-  shoal create photos -o photos.torrent --tracker https://tracker.example.org/announce
-  shoal create photos --tracker udp://a.example.org:6969 --tracker udp://b.example.org:6969
-  shoal create album --private --source EXAMPLE --piece-size 1M
+  shoal create photos -o photos.torrent \\
+    --tracker https://tracker.example.org/announce
+  shoal create photos --tracker udp://a.example.org:6969 \\
+    --tracker udp://b.example.org:6969
+  shoal create album --private --source EXAMPLE
 
 The same content, name and options give the same file: files are ordered by path, and no date is written unless --date asks for it. Special files, and symbolic links without --symlinks, are left out with a warning.
 
@@ -67,13 +71,31 @@ Examples:
 
 Exit codes: 0 shown; 1 not a torrent file, or not to be had; 2 wrong command line";
 
+const COMPLETIONS_EXAMPLES: &str = "\
+Examples, each to be done once:
+  shoal completions bash >\\
+    ~/.local/share/bash-completion/completions/shoal
+  shoal completions zsh >~/.zfunc/_shoal
+  shoal completions fish >\\
+    ~/.config/fish/completions/shoal.fish
+
+For zsh, ~/.zshrc needs `fpath+=~/.zfunc` before `compinit`.";
+
+const MAN_EXAMPLES: &str = "\
+Examples:
+  shoal man | man -l -
+  shoal man ~/.local/share/man/man1";
+
 /// Downloads, seeds, makes and checks BitTorrent torrents.
 #[derive(Debug, Parser)]
 #[command(name = "shoal", version, after_help = EXIT_CODES, max_term_width = 100)]
 pub(crate) struct Cli {
     /// Print data as JSON, one object per line
-    #[arg(long, global = true)]
+    #[arg(long, global = true, display_order = 900)]
     pub(crate) json: bool,
+    /// When to use colour: unasked, on a terminal unless `NO_COLOR` is set
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto", display_order = 901)]
+    pub(crate) color: ColorChoice,
     #[command(subcommand)]
     pub(crate) command: Command,
 }
@@ -95,6 +117,12 @@ pub(crate) enum Command {
     /// Print what a torrent file says
     #[command(after_help = SHOW_EXAMPLES)]
     Show(ShowArgs),
+    /// Print completions for a shell
+    #[command(after_help = COMPLETIONS_EXAMPLES)]
+    Completions(CompletionsArgs),
+    /// Print the manual page, or write all of them into a folder
+    #[command(after_help = MAN_EXAMPLES)]
+    Man(ManArgs),
 }
 
 /// What `get` and `seed` have in common.
@@ -112,6 +140,15 @@ pub(crate) struct NetworkArgs {
     /// Neither tell nor ask trackers: only peers named by --peer, or that connect to us
     #[arg(long)]
     pub(crate) no_discovery: bool,
+    /// Show the peers: a table on a terminal, with --json an event a second
+    #[arg(long)]
+    pub(crate) peers: bool,
+    /// Write what happens to the end of a file; `-` is standard error
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) log: Option<PathBuf>,
+    /// How much to log; each level takes in those before it
+    #[arg(long, value_name = "LEVEL", requires = "log", default_value = "info")]
+    pub(crate) log_level: Level,
     /// Compare everything with the disk, whatever is remembered of an earlier run
     #[arg(long)]
     pub(crate) recheck: bool,
@@ -229,6 +266,23 @@ pub(crate) struct ShowArgs {
     /// Torrent file or its http(s) URL
     #[arg(value_name = "TORRENT")]
     pub(crate) torrent: OsString,
+    /// Show the URLs of a private torrent in full: they hold your passkey
+    #[arg(long)]
+    pub(crate) secrets: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CompletionsArgs {
+    /// Which shell
+    #[arg(value_name = "SHELL")]
+    pub(crate) shell: Shell,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ManArgs {
+    /// Folder to write a page for each command into
+    #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) folder: Option<PathBuf>,
 }
 
 #[cfg(test)]
@@ -240,5 +294,23 @@ mod tests {
     #[test]
     fn the_command_line_is_well_formed() {
         Cli::command().debug_assert();
+    }
+    #[test]
+    fn help_is_readable_on_60_columns_and_no_example_is_broken() {
+        let mut program = Cli::command().term_width(60);
+        program.build();
+        let mut commands: Vec<clap::Command> = program.get_subcommands().cloned().collect();
+        commands.push(program);
+        for mut command in commands {
+            let after = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            let help = command.render_help().to_string();
+            for line in help.lines() {
+                assert!(line.chars().count() <= 60, "{}: {line}", command.get_name());
+            }
+            for example in after.lines().filter(|line| line.starts_with("  ")) {
+                let whole = help.lines().any(|line| line == example);
+                assert!(whole, "{}: {example}", command.get_name());
+            }
+        }
     }
 }

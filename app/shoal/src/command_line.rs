@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
 use clap::error::{Error, ErrorKind};
+use clap::{ColorChoice, CommandFactory as _, FromArgMatches as _, ValueEnum as _};
 
 use crate::args::Cli;
 use crate::failure::Failure;
@@ -14,7 +14,9 @@ const WRONG: u8 = 2;
 
 /// The command line, or how to end when there is nothing to do: it was wrong, or help was wanted.
 pub(crate) fn read() -> Result<Cli, ExitCode> {
-    Cli::try_parse().map_err(|error| {
+    let colour = colour_asked();
+    let matches = Cli::command().color(colour).try_get_matches();
+    matches.and_then(|matches| Cli::from_arg_matches(&matches)).map_err(|error| {
         if !error.use_stderr()
             || error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
         {
@@ -22,9 +24,23 @@ pub(crate) fn read() -> Result<Cli, ExitCode> {
             error.print().ok();
             return if error.use_stderr() { ExitCode::from(WRONG) } else { ExitCode::SUCCESS };
         }
-        Out::new(false).error(&in_our_words(&error));
+        Out::new(false, colour).error(&in_our_words(&error));
         ExitCode::from(WRONG)
     })
+}
+
+/// The colours that the command line asks for, whatever else is wrong with it.
+fn colour_asked() -> ColorChoice {
+    let words: Vec<String> =
+        std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
+    let next = words.iter().skip(1).map(Some).chain([None]);
+    let asked =
+        words.iter().zip(next).find_map(|(word, next)| match word.strip_prefix("--color") {
+            Some("") => next.map(String::as_str),
+            Some(value) => value.strip_prefix('='),
+            None => None,
+        });
+    asked.and_then(|value| ColorChoice::from_str(value, true).ok()).unwrap_or_default()
 }
 
 /// The library's first sentence on one line; its tip, or where to read, as the hint.
@@ -40,8 +56,9 @@ fn in_our_words(error: &Error) -> Failure {
 
 /// How to get help for the command that was named.
 fn help() -> String {
-    let known = ["get", "seed", "create", "verify", "show"];
+    let program = Cli::command();
+    let known = || program.get_subcommands().map(clap::Command::get_name);
     let mut arguments = std::env::args_os().skip(1);
-    let named = arguments.find_map(|argument| known.into_iter().find(|name| argument == **name));
+    let named = arguments.find_map(|argument| known().find(|name| argument == *name));
     named.map_or_else(|| "shoal --help".into(), |command| format!("shoal {command} --help"))
 }

@@ -10,6 +10,7 @@ use std::path::{Component, Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use base::UnixTime;
+use base::client::AGENT;
 use keys::Digest20;
 use serde_json::json;
 use storage::layout::{FileEntry, Layout};
@@ -20,9 +21,8 @@ use crate::args::CreateArgs;
 use crate::failure::{Exit, Failure, reason, shown};
 use crate::hashing::Hashing;
 use crate::interrupt::Interrupt;
-use crate::node_setup::CLIENT;
 use crate::out::Out;
-use crate::{state_dir, units};
+use crate::{redact, state_dir, units};
 
 /// Most pieces that we make unasked: the smallest power of two that needs no more gives 1000 to
 /// 2000 pieces, a torrent file of some 40 kB.
@@ -57,7 +57,11 @@ pub(crate) fn create(args: &CreateArgs, out: &Out) -> Result<Exit, Failure> {
         ));
     }
     let piece_bytes = piece_bytes(args.piece_size, total)?;
-    let pieces = hash(&found, piece_bytes, &name, out, &interrupt)?;
+    let pieces = hash(&found, piece_bytes, &name, out, &interrupt).inspect_err(|failure| {
+        if matches!(failure, Failure::Interrupted) {
+            out.note("stopped; no torrent file is written");
+        }
+    })?;
     let content = match &*found.files {
         [NewFile { length_bytes, executable, .. }] if found.single => {
             Content::Single { length_bytes: *length_bytes, executable: *executable }
@@ -74,7 +78,7 @@ pub(crate) fn create(args: &CreateArgs, out: &Out) -> Result<Exit, Failure> {
         source: args.source.clone(),
         trackers: args.tracker.iter().map(|url| vec![url.clone()]).collect(),
         comment: args.comment.clone(),
-        created_by: Some(CLIENT.into()),
+        created_by: Some(AGENT.into()),
         creation_date: args.date.then(|| UnixTime(i64::try_from(date).unwrap_or(i64::MAX))),
     };
     let bytes = torrent.encode();
@@ -86,6 +90,7 @@ pub(crate) fn create(args: &CreateArgs, out: &Out) -> Result<Exit, Failure> {
     judge_names(&torrent, &made)?;
     drop(torrent);
     write_atomically(&target, &bytes)?;
+    advise(args, out);
     say(&made, &target, out)
 }
 
@@ -115,6 +120,22 @@ fn judge_names(torrent: &NewTorrent, made: &Metainfo) -> Result<(), Failure> {
     }
 }
 
+/// What makers of private torrents forget.
+fn advise(args: &CreateArgs, out: &Out) {
+    if args.private && args.tracker.is_empty() {
+        out.warn(
+            "a private torrent without a tracker finds nobody\n\
+             hint: --tracker names the announce URL that your tracker shows you",
+        );
+    }
+    if args.private && args.source.is_none() {
+        out.note(
+            "hint: most private trackers want their own --source TEXT: it makes the info-hash another \
+             one than on other trackers",
+        );
+    }
+}
+
 fn say(made: &Metainfo, target: &Path, out: &Out) -> Result<Exit, Failure> {
     let target = state_dir::absolute(target)?;
     let info = &made.info;
@@ -140,13 +161,14 @@ fn say(made: &Metainfo, target: &Path, out: &Out) -> Result<Exit, Failure> {
             units::size(info.piece_bytes.into()),
         ));
         out.data(&format!("info-hash  {}", made.info_hash))?;
-        out.data(&format!("torrent    {}", target.display()))?;
+        out.data(&format!("torrent    {}", shown(&target)))?;
     }
     Ok(Exit::Done)
 }
 
 fn judge_tracker(text: &str) -> Result<(), Failure> {
-    let refused = |hint| Err(Failure::with_hint(format!("not a tracker: {text}"), hint));
+    let refused =
+        |hint| Err(Failure::with_hint(format!("not a tracker: {}", redact::tracker(text)), hint));
     let known = ["http://", "https://", "udp://"].iter().any(|scheme| text.starts_with(scheme));
     if !known {
         return refused("a tracker begins with http://, https:// or udp://");

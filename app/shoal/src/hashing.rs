@@ -140,7 +140,7 @@ impl Hashing<'_> {
             drop(outcomes);
             result
         });
-        meter.clear();
+        meter.clear(self.out);
         result
     }
 }

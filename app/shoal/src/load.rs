@@ -11,6 +11,7 @@ use url::Url;
 use wire::metainfo::{FILE_BYTES_MAX, Metainfo};
 
 use crate::failure::{Failure, shown};
+use crate::redact;
 use crate::refusal::refusal;
 use crate::units;
 
@@ -68,7 +69,7 @@ pub(crate) fn source(argument: &OsStr) -> Result<Source, Failure> {
         )),
         Some((scheme, _)) if is_scheme(scheme) && !Path::new(argument).exists() => {
             Err(Failure::with_hint(
-                format!("cannot fetch {scheme}:// links: {}", wire::visible(text)),
+                format!("cannot fetch {scheme}:// links: {}", redact::link(text)),
                 "give a torrent file or its http(s) URL",
             ))
         }
@@ -84,20 +85,14 @@ fn is_scheme(text: &str) -> bool {
 /// A link that begins with `http://` or `https://`.
 fn url(text: &str) -> Result<Source, Failure> {
     let refused = |why: &str, hint: &str| {
-        Failure::with_hint(format!("cannot fetch {}: {why}", wire::visible(text)), hint)
+        Failure::with_hint(format!("cannot fetch {}: {why}", redact::link(text)), hint)
     };
-    let mut url = Url::parse(text).map_err(|error| {
+    let url = Url::parse(text).map_err(|error| {
         refused(&error.to_string(), "a link is like https://example.org/a.torrent")
     })?;
     if !url.username().is_empty() || url.password().is_some() {
-        // What is secret is not shown.
-        url.set_username("").ok();
-        url.set_password(None).ok();
         return Err(Failure::with_hint(
-            format!(
-                "a user name or password in a link is not supported: {}",
-                wire::visible(url.as_str())
-            ),
+            format!("a user name or password in a link is not supported: {}", redact::link(text)),
             "download the torrent file with a program that can log in, and give the file",
         ));
     }

@@ -5,18 +5,30 @@
 
 mod args;
 mod command_line;
+mod completions;
 mod create;
+mod date;
 mod disk_news;
+mod display;
+mod ending;
 mod failure;
 mod hashing;
 mod interrupt;
 mod limits;
+mod line;
 mod load;
+mod log;
+mod man;
 mod node_setup;
 mod out;
+mod peer_table;
+mod piece_map;
 mod place;
 mod progress;
+mod redact;
 mod refusal;
+mod resume;
+mod screen;
 mod select;
 mod session;
 mod show;
@@ -36,13 +48,15 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(exit) => return exit,
     };
-    let out = Out::new(cli.json);
+    let out = Out::new(cli.json, cli.color);
     let result = match cli.command {
         Command::Get(args) => transfer::get(&args, &out),
         Command::Seed(args) => transfer::seed(&args, &out),
         Command::Create(args) => create::create(&args, &out),
         Command::Verify(args) => verify::verify(&args, &out),
         Command::Show(args) => show::show(&args, &out),
+        Command::Completions(args) => completions::completions(args.shell, &out),
+        Command::Man(args) => man::man(&args, &out),
     };
     let exit: Exit = result.unwrap_or_else(|failure| {
         out.error(&failure);

@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 
 use base::PeerId;
+use base::client::{AGENT, PEER_ID_PREFIX};
 use crossbeam_channel::select;
 use disk::{DiskConfig, DiskPool};
 use net::node::{Config, DiskPort, Node, NodeEvent, StartError};
@@ -17,13 +18,8 @@ use wire::metainfo::Metainfo;
 use crate::failure::{Failure, reason, words};
 use crate::interrupt::Interrupt;
 use crate::load::{self, Source};
+use crate::redact;
 use crate::state_dir;
-
-/// What our program calls itself (BEP 10).
-pub(crate) const CLIENT: &str = concat!("shoal/", env!("CARGO_PKG_VERSION"));
-
-/// Ours by BEP 20: `SH` and the version.
-const PEER_ID_PREFIX: &[u8; 8] = b"-SH0010-";
 
 /// Ports tried when the user named none: the range that BEP 3 names.
 const PORTS: std::ops::RangeInclusive<u16> = 6881..=6889;
@@ -85,6 +81,7 @@ impl Running {
         .map_err(|error| state_dir::start_failure(&error))?;
         let mut config = config(u8::try_from(cores().clamp(1, 4)).unwrap_or(1), BUFFERS)?;
         config.announce = setup.announce;
+        config.key_secret = disk.installation();
         config.limits = setup.limits;
         config.connections_max = (spare / 2).clamp(1, CONNECTIONS_MAX);
         config.sockets_max = (spare / 2).clamp(1, 2 * CONNECTIONS_MAX);
@@ -123,8 +120,9 @@ fn config(shards: u8, buffers: usize) -> Result<Config, Failure> {
         listen: Vec::new(),
         shards,
         peer_id: peer_id(rest),
-        client: CLIENT.into(),
+        client: AGENT.into(),
         announce: false,
+        key_secret: [0; 16],
         limits: Limits::default(),
         buffers,
         connections_max: CONNECTIONS_MAX,
@@ -246,7 +244,7 @@ fn peer_id(chance: &[u8]) -> PeerId {
     const SIGNS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
     let mut id = [b'0'; 20];
     let (prefix, rest) = id.split_at_mut(PEER_ID_PREFIX.len());
-    prefix.copy_from_slice(PEER_ID_PREFIX);
+    prefix.copy_from_slice(&PEER_ID_PREFIX);
     for (sign, &byte) in rest.iter_mut().zip(chance) {
         // Some signs come a little more often; that names nobody.
         *sign = SIGNS[usize::from(byte) % SIGNS.len()];
@@ -260,16 +258,19 @@ fn peer_id(chance: &[u8]) -> PeerId {
 /// It is not to be had, is no torrent file, or the user stopped it.
 pub(crate) fn fetch(node: &Node, url: &str, interrupt: &Interrupt) -> Result<Metainfo, Failure> {
     node.fetch(url.to_owned());
+    let place = redact::link(url);
     loop {
         let event = select! {
             recv(node.events()) -> event => event,
             recv(interrupt.wishes()) -> _ => return Err(Failure::Interrupted),
         };
         match event {
-            Ok(NodeEvent::Torrent(Event::Fetched(Ok(bytes)))) => return load::decode(&bytes, url),
+            Ok(NodeEvent::Torrent(Event::Fetched(Ok(bytes)))) => {
+                return load::decode(&bytes, &place);
+            }
             Ok(NodeEvent::Torrent(Event::Fetched(Err(why)))) => {
                 return Err(Failure::with_hint(
-                    format!("cannot fetch {}: {}", wire::visible(url), words(&why)),
+                    format!("cannot fetch {place}: {}", words(&why)),
                     "try the link in a browser; the file that it saves can be given, too",
                 ));
             }
@@ -302,7 +303,8 @@ mod tests {
     #[test]
     fn peer_ids_start_with_our_prefix_and_go_on_with_letters_and_digits() {
         let id = peer_id(&[0, 61, 62, 255, 1, 2, 3, 4, 5, 6, 7, 8]);
-        assert_eq!(&id.0, b"-SH0010-0z0712345678");
+        assert_eq!(id.0[..8], PEER_ID_PREFIX);
+        assert_eq!(&id.0[8..], b"0z0712345678");
         let other = peer_id(&entropy().unwrap()[8..]);
         assert!(other.0.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'-'));
     }

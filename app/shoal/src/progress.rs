@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressStyle};
 use node::message::{Phase, TorrentStatus};
 
-use crate::out::{self, Out};
+use crate::line::{Line, Signs, Style, width};
+use crate::out::{Out, Terminal};
 use crate::units;
 
 /// Without a terminal, a line comes at least so long after the last one.
@@ -39,51 +39,42 @@ pub(crate) struct View<'a> {
     pub(crate) name_columns: usize,
     /// Everything is on disk.
     pub(crate) settled: bool,
+    /// What it seeds for: ` of 1.0` behind the ratio, or `5m left`.
+    pub(crate) goal: Option<&'a str>,
+    /// Whether a bar is wanted; else there is a map.
+    pub(crate) bar: bool,
 }
 
-/// The line of one torrent.
+/// When to print a line about a torrent where nothing can be drawn.
 #[derive(Debug, Default)]
 pub(crate) struct Meter {
-    bar: Option<ProgressBar>,
     said: Option<(Instant, u64, Phase)>,
     said_uploaded: u64,
 }
 
 impl Meter {
-    /// Shows how it does now, if it is time.
-    pub(crate) fn show(&mut self, view: &View<'_>, out: &Out, now: Instant) {
-        if out.live() {
-            let bar = self.bar.get_or_insert_with(|| new_bar(out));
-            bar.set_message(live_line(view, out::columns().saturating_sub(1)));
-        } else if self.is_due(view, now) {
-            out.note(&plain_line(view));
-            self.said_uploaded = view.status.stats.uploaded_bytes;
-            self.said = Some((now, done_per_mille(view.status), view.status.phase));
+    /// Says how it does now, if it is time.
+    pub(crate) fn show(&mut self, name: &str, status: &TorrentStatus, out: &Out, now: Instant) {
+        if self.is_due(status, now) {
+            out.progress(&plain_line(name, status));
+            self.said_uploaded = status.stats.uploaded_bytes;
+            self.said = Some((now, done_per_mille(status), status.phase));
         }
     }
 
-    /// Takes the line away.
-    pub(crate) fn clear(&mut self) {
-        if let Some(bar) = self.bar.take() {
-            bar.finish_and_clear();
-        }
-    }
-
-    fn is_due(&mut self, view: &View<'_>, now: Instant) -> bool {
-        let done = done_per_mille(view.status);
-        let (at, before, phase) = *self.said.get_or_insert((now, done, view.status.phase));
+    fn is_due(&mut self, status: &TorrentStatus, now: Instant) -> bool {
+        let done = done_per_mille(status);
+        let (at, before, phase) = *self.said.get_or_insert((now, done, status.phase));
         let passed = now.saturating_duration_since(at);
-        match view.status.phase {
+        match status.phase {
             Phase::Opening | Phase::Stopping | Phase::Failed => false,
             Phase::Checking { .. } | Phase::Downloading => {
-                let same =
-                    std::mem::discriminant(&phase) == std::mem::discriminant(&view.status.phase);
+                let same = std::mem::discriminant(&phase) == std::mem::discriminant(&status.phase);
                 let more = same && done >= before + PLAIN_STEP_PER_MILLE;
                 passed >= PLAIN_EVERY || (more && passed >= PLAIN_EVERY_MIN)
             }
             Phase::Seeding => {
-                passed >= PLAIN_SEEDING_EVERY
-                    && view.status.stats.uploaded_bytes > self.said_uploaded
+                passed >= PLAIN_SEEDING_EVERY && status.stats.uploaded_bytes > self.said_uploaded
             }
         }
     }
@@ -95,7 +86,6 @@ pub(crate) struct WorkMeter<'a> {
     label: &'a str,
     total_bytes: u64,
     started: Instant,
-    bar: Option<ProgressBar>,
     said: (Instant, u64),
 }
 
@@ -103,7 +93,7 @@ impl<'a> WorkMeter<'a> {
     /// Work that begins now.
     pub(crate) fn new(label: &'a str, total_bytes: u64) -> Self {
         let started = Instant::now();
-        Self { label, total_bytes, started, bar: None, said: (started, 0) }
+        Self { label, total_bytes, started, said: (started, 0) }
     }
 
     /// Shows how far it is, if it is time.
@@ -111,7 +101,7 @@ impl<'a> WorkMeter<'a> {
         let per_mille = units::per_mille(done_bytes, self.total_bytes);
         let passed = now.saturating_duration_since(self.said.0);
         let due = if out.live() {
-            // The first bar may wait: most work is over before anyone has read it.
+            // The first line may wait: most work is over before anyone has read it.
             passed >= LIVE_EVERY
         } else {
             let more = per_mille >= self.said.1 + PLAIN_STEP_PER_MILLE;
@@ -122,32 +112,47 @@ impl<'a> WorkMeter<'a> {
         }
         self.said = (now, per_mille);
         let time = now.saturating_duration_since(self.started);
-        let rate = units::mean_rate(done_bytes, time);
-        let left = self.total_bytes.saturating_sub(done_bytes).checked_div(rate);
-        let left =
-            left.map(|left| format!("{} left", units::time(Duration::from_secs(left.max(1)))));
-        let percent = units::percent(done_bytes, self.total_bytes);
-        let parts = [Some(percent), Some(units::rate(rate)), left];
-        let parts: Vec<String> = parts.into_iter().flatten().collect();
         if out.live() {
-            let bar = self.bar.get_or_insert_with(|| new_bar(out));
-            bar.set_message(compose((self.label, 0), Some(per_mille), &parts, out::columns() - 1));
+            out.draw(&[work_line(self.label, done_bytes, self.total_bytes, time, out.terminal())]);
         } else {
-            out.note(&format!("{}: {}", self.label, parts.join(", ")));
+            let parts = work_parts(done_bytes, self.total_bytes, time);
+            let words: Vec<String> = parts.into_iter().map(|part| part.text).collect();
+            let (done, speed) = words.split_at(2);
+            let parts = [&[done.join(" ")], speed].concat();
+            out.progress(&format!("{}: {}", self.label, parts.join(", ")));
         }
     }
 
     /// Takes the line away.
-    pub(crate) fn clear(&mut self) {
-        if let Some(bar) = self.bar.take() {
-            bar.finish_and_clear();
-        }
+    pub(crate) fn clear(&mut self, out: &Out) {
+        out.draw(&[]);
     }
 }
 
-fn new_bar(out: &Out) -> ProgressBar {
-    let style = ProgressStyle::with_template("{msg}").expect("the template is right");
-    out.multi().add(ProgressBar::no_length().with_style(style))
+/// Percent, size, rate, time left.
+fn work_parts(done_bytes: u64, total_bytes: u64, time: Duration) -> Vec<Part> {
+    let rate = units::mean_rate(done_bytes, time);
+    let left = total_bytes.saturating_sub(done_bytes).checked_div(rate);
+    let left = left.map(|left| format!("{} left", units::time(Duration::from_secs(left.max(1)))));
+    let parts = [
+        Some(Part::new(0, Style::Bold, units::percent(done_bytes, total_bytes))),
+        Some(Part::new(3, Style::Dim, format!("of {}", units::size(total_bytes)))),
+        Some(Part::new(2, Style::Plain, units::rate(rate))),
+        left.map(|left| Part::new(1, Style::Plain, left)),
+    ];
+    parts.into_iter().flatten().collect()
+}
+
+fn work_line(
+    label: &str,
+    done_bytes: u64,
+    total_bytes: u64,
+    time: Duration,
+    terminal: Terminal,
+) -> Line {
+    let parts = work_parts(done_bytes, total_bytes, time);
+    let share = Some(units::per_mille(done_bytes, total_bytes));
+    compose((label, 0), share, parts, terminal.columns - 1, terminal.signs)
 }
 
 /// How far the present phase is, in thousandths.
@@ -168,14 +173,14 @@ fn time_left(status: &TorrentStatus) -> Option<Duration> {
     (missing > 0 && seconds < 100 * 86400).then(|| Duration::from_secs(seconds.max(1)))
 }
 
-fn ratio(status: &TorrentStatus) -> String {
+/// `0.35`.
+pub(crate) fn ratio(status: &TorrentStatus) -> String {
     let per_mille = units::per_mille(status.uploaded_ever_bytes, status.total_bytes);
-    format!("ratio {}.{:02}", per_mille / 1000, per_mille % 1000 / 10)
+    format!("{}.{:02}", per_mille / 1000, per_mille % 1000 / 10)
 }
 
-/// A line for a log.
-fn plain_line(view: &View<'_>) -> String {
-    let (name, status) = (view.name, view.status);
+/// A line for a file.
+fn plain_line(name: &str, status: &TorrentStatus) -> String {
     let stats = &status.stats;
     match status.phase {
         Phase::Opening => format!("{name}: opening"),
@@ -197,7 +202,7 @@ fn plain_line(view: &View<'_>) -> String {
             )
         }
         Phase::Seeding => format!(
-            "{name}: seeding, {} up, {} uploaded, {}, {}",
+            "{name}: seeding, {} up, {} uploaded, ratio {}, {}",
             units::rate(stats.up_rate),
             units::size(stats.uploaded_bytes),
             ratio(status),
@@ -206,158 +211,125 @@ fn plain_line(view: &View<'_>) -> String {
     }
 }
 
+/// A part of a line. When there is no room, those of the highest rank are left out first.
+struct Part {
+    rank: u8,
+    style: Style,
+    text: String,
+}
+
+impl Part {
+    fn new(rank: u8, style: Style, text: impl Into<String>) -> Self {
+        Self { rank, style, text: text.into() }
+    }
+}
+
 /// A line of at most `columns` for a terminal.
-fn live_line(view: &View<'_>, columns: usize) -> String {
-    let status = view.status;
-    let stats = &status.stats;
-    let peers = units::count(stats.peers.into(), "peer");
-    let up = (stats.up_rate > 0).then(|| format!("↑ {}", units::rate(stats.up_rate)));
+pub(crate) fn live_line(view: &View<'_>, columns: usize, signs: &Signs) -> Line {
+    let (name, share) = ((view.name, view.name_columns), done_per_mille(view.status));
+    let bar = view.bar && !matches!(view.status.phase, Phase::Opening | Phase::Seeding);
+    compose(name, bar.then_some(share), parts(view, signs), columns, signs)
+}
+
+fn parts(view: &View<'_>, signs: &Signs) -> Vec<Part> {
+    let (status, stats) = (view.status, &view.status.stats);
+    let percent = || units::percent(status.have_bytes, status.total_bytes);
     // Fixed widths, so that nothing jumps about.
-    let down = format!("↓ {:>10}", units::rate(stats.down_rate));
-    let left = time_left(status).map(|left| format!("{:>7} left", units::time(left)));
-    // From the most to the least important.
-    let (bar, parts): (bool, Vec<String>) = match status.phase {
-        Phase::Opening => (false, vec!["opening".into()]),
-        Phase::Stopping => (false, vec!["stopping".into()]),
-        Phase::Failed => (false, vec!["failed".into()]),
+    let peers =
+        Part::new(3, Style::Plain, format!("{:>8}", units::count(stats.peers.into(), "peer")));
+    let arrow = |sign: &str, rate| format!("{sign} {:>10}", units::rate(rate));
+    let word = |style, text: &str| Part::new(0, style, text);
+    match status.phase {
+        Phase::Opening => vec![word(Style::Dim, "opening")],
+        Phase::Stopping => vec![word(Style::Dim, "stopping")],
+        Phase::Failed => vec![word(Style::Odd, "failed")],
         Phase::Checking { done, total } => {
             let percent = units::percent(done.into(), total.into());
-            (true, vec![format!("checking {percent:>6}")])
+            let found = format!("{} found", units::size(status.have_bytes));
+            let word = word(Style::Busy, &format!("checking {percent:>6}"));
+            vec![word, Part::new(1, Style::Plain, format!("{found:>14}"))]
         }
         Phase::Downloading => {
-            let percent = units::percent(status.have_bytes, status.total_bytes);
-            let parts = [Some(format!("{percent:>6}")), Some(down), left, Some(peers), up];
-            (true, parts.into_iter().flatten().collect())
+            let down = if stats.down_rate > 0 { Style::Busy } else { Style::Plain };
+            let left = time_left(status).map(|left| format!("{} left", units::time(left)));
+            let left = left.map(|text| Part::new(2, Style::Plain, format!("{text:>12}")));
+            let up = (stats.up_rate > 0)
+                .then(|| Part::new(4, Style::Plain, arrow(signs.up, stats.up_rate)));
+            let size = format!("of {}", units::size(status.total_bytes));
+            let parts = [
+                Some(Part::new(0, Style::Bold, format!("{:>6}", percent()))),
+                Some(Part::new(5, Style::Dim, size)),
+                Some(Part::new(1, down, arrow(signs.down, stats.down_rate))),
+                left,
+                Some(peers),
+                up,
+            ];
+            parts.into_iter().flatten().collect()
         }
         Phase::Seeding if view.settled => {
             let lacks = status.have_bytes < status.total_bytes;
-            let percent = units::percent(status.have_bytes, status.total_bytes);
-            let word = if lacks { format!("seeding {percent}") } else { "seeding".into() };
-            let parts = [Some(word), up, Some(peers), Some(ratio(status))];
-            (false, parts.into_iter().flatten().collect())
+            let state = if lacks { format!("seeding {}", percent()) } else { "seeding".into() };
+            let up = if stats.up_rate > 0 { Style::Busy } else { Style::Plain };
+            let goal = view.goal.unwrap_or_default();
+            let ratio = Part::new(2, Style::Plain, format!("ratio {}{goal}", ratio(status)));
+            let uploaded = format!("{} sent", units::size(stats.uploaded_bytes));
+            vec![
+                word(Style::Good, &state),
+                Part::new(1, up, arrow(signs.up, stats.up_rate)),
+                peers,
+                ratio,
+                Part::new(4, Style::Dim, uploaded),
+            ]
         }
-        Phase::Seeding => (false, vec!["writing to disk".into()]),
-    };
-    let share = done_per_mille(status);
-    compose((view.name, view.name_columns), bar.then_some(share), &parts, columns)
+        Phase::Seeding => vec![word(Style::Busy, "writing to disk")],
+    }
 }
 
 /// Name, bar and as many of the parts as fit.
 fn compose(
     (name, name_columns): (&str, usize),
     share: Option<u64>,
-    parts: &[String],
+    mut parts: Vec<Part>,
     columns: usize,
-) -> String {
-    let name_wanted = width(name).max(name_columns.min(NAME_ALIGNED_MAX));
+    signs: &Signs,
+) -> Line {
+    let name = signs.text(name);
+    let name_wanted = width(&name).max(name_columns.min(NAME_ALIGNED_MAX));
     let name_least = name_wanted.min(NAME_MIN);
-    let mut kept = Vec::new();
-    let mut right = 0;
-    for part in parts {
-        let more = 2 + width(part);
-        if !kept.is_empty() && name_least + right + more > columns {
-            break;
+    let right = loop {
+        let right: usize = parts.iter().map(|part| 2 + width(&part.text)).sum();
+        let last = parts.iter().enumerate().max_by_key(|(index, part)| (part.rank, *index));
+        match last {
+            Some((index, part)) if parts.len() > 1 => {
+                // A bar is worth more than the number of peers and what comes after it.
+                let bar = if share.is_some() && part.rank >= 3 { BAR_MIN + 2 } else { 0 };
+                if name_least + right + bar <= columns {
+                    break right;
+                }
+                parts.remove(index);
+            }
+            Some(_) | None => break right,
         }
-        right += more;
-        kept.push(part.as_str());
-    }
+    };
     let room = columns.saturating_sub(right);
-    let bar_columns = room.saturating_sub(name_wanted + 2).min(BAR_MAX);
-    let bar = share.filter(|_| bar_columns >= BAR_MIN).map(|share| {
-        let filled = usize::try_from(share).unwrap_or(1000) * bar_columns / 1000;
-        format!("  {}{}", "█".repeat(filled), "░".repeat(bar_columns - filled))
-    });
-    let mut line = cut(name, room.min(name_wanted));
-    let padding = name_wanted.min(room).saturating_sub(width(&line));
-    line.push_str(&" ".repeat(padding));
-    line.push_str(&bar.unwrap_or_default());
-    for part in kept {
-        line.push_str("  ");
-        line.push_str(part);
+    let bar_columns = |name: usize| room.saturating_sub(name + 2).min(BAR_MAX);
+    // A bar is worth more than the middle of a name.
+    let least = name_wanted.min((room / 2).max(NAME_MIN));
+    let share = share.filter(|_| bar_columns(least) >= BAR_MIN);
+    let name_columns = if share.is_some() { least } else { name_wanted }.min(room);
+    let mut line = Line::new(Style::Plain, signs.shorten(&name, name_columns));
+    let padding = name_columns.saturating_sub(line.width());
+    line.push(Style::Plain, &" ".repeat(padding));
+    if let Some(share) = share {
+        line.push(Style::Plain, "  ");
+        line.append(&signs.bar(share, bar_columns(name_columns)));
     }
-    line
-}
-
-/// The beginning of `text` in at most `columns`, with a mark if something is missing.
-fn cut(text: &str, columns: usize) -> String {
-    if width(text) <= columns {
-        return text.to_owned();
+    for part in parts {
+        line.push(Style::Plain, "  ");
+        line.push(part.style, &part.text);
     }
-    let (mut kept, mut used) = (String::new(), 0);
-    for char in text.chars() {
-        used += char_width(char);
-        if used + 1 > columns {
-            break;
-        }
-        kept.push(char);
-    }
-    if columns > 0 {
-        kept.push('…');
-    }
-    kept
-}
-
-/// Columns of a text, near enough.
-pub(crate) fn width(text: &str) -> usize {
-    text.chars().map(char_width).sum()
-}
-
-/// Columns of a character, near enough: the wide blocks of East Asia and of emoji are two.
-fn char_width(char: char) -> usize {
-    let wide = matches!(u32::from(char),
-        0x1100..=0x115f | 0x2e80..=0xa4cf | 0xac00..=0xd7a3 | 0xf900..=0xfaff
-        | 0xfe30..=0xfe6f | 0xff00..=0xff60 | 0xffe0..=0xffe6 | 0x1f300..=0x1faff
-        | 0x20000..=0x3fffd);
-    if wide { 2 } else { 1 }
+    line.cut(columns)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn downloading() -> TorrentStatus {
-        let mut status = TorrentStatus {
-            phase: Phase::Downloading,
-            have_bytes: 431 << 20,
-            total_bytes: 1000 << 20,
-            ..TorrentStatus::default()
-        };
-        status.stats.down_rate = 10 << 20;
-        status.stats.peers = 5;
-        status
-    }
-
-    #[test]
-    fn a_line_fits_any_terminal_and_drops_the_least_important_first() {
-        let status = downloading();
-        for (name, columns, expected) in [
-            (
-                "debian.iso",
-                79,
-                "debian.iso  █████████░░░░░░░░░░░░░  43.1 %  ↓ 10.0 MiB/s      56s left  5 peers",
-            ),
-            ("debian.iso", 60, "debian.iso  43.1 %  ↓ 10.0 MiB/s      56s left  5 peers"),
-            (
-                "a-very-long-name-of-a-film.mkv",
-                50,
-                "a-very-long-n…  43.1 %  ↓ 10.0 MiB/s      56s left",
-            ),
-            ("映画映画映画映画映画", 20, "映画映画映…   43.1 %"),
-        ] {
-            let line = live_line(
-                &View { name, status: &status, name_columns: 0, settled: false },
-                columns,
-            );
-            assert!(width(&line) <= columns, "{line}");
-            assert_eq!(line, expected);
-        }
-    }
-
-    #[test]
-    fn a_plain_line_says_the_same_in_words() {
-        let status = downloading();
-        let line =
-            plain_line(&View { name: "x", status: &status, name_columns: 0, settled: false });
-        assert_eq!(line, "x: 43.1 % of 1.0 GiB, 10.0 MiB/s down, 0 B/s up, 5 peers, 56s left");
-    }
-}
+mod tests;

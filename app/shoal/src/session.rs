@@ -3,6 +3,8 @@
 //! Waits for news of the node, for the user's wish to stop, and for the next look at how things
 //! are; never polls faster than [`LOOK_LIVE`].
 
+mod disk;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -13,19 +15,25 @@ use crossbeam_channel::select;
 use discovery::tracker_client::TrackerReport;
 use net::node::NodeEvent;
 use node::hub::Event;
-use node::message::{PeerNews, Phase, TorrentStatus};
+use node::message::{PeerNews, Phase, TorrentStatus, View};
 use node::spec::{SeedGoal, TorrentSpec};
 use serde_json::{Value, json};
-use storage::job::DiskError;
-use storage::watch::Doubt;
 use wire::printable;
 
 use crate::disk_news;
-use crate::failure::{Exit, Failure, words};
+use crate::display::{self, LINES_MAX, Row};
+use crate::ending::Ending;
+use crate::failure::{Exit, Failure, shown, words};
 use crate::interrupt::Interrupt;
+use crate::line::unbroken;
+use crate::log::{self, Level};
 use crate::node_setup::Running;
 use crate::out::Out;
-use crate::progress::{Meter, View, width};
+use crate::peer_table::as_json;
+use crate::piece_map::Extent;
+use crate::progress::Meter;
+use crate::redact;
+use crate::resume;
 use crate::units;
 
 /// How often we look how the torrents do: on a terminal, and elsewhere.
@@ -34,9 +42,6 @@ const LOOK_PLAIN: Duration = Duration::from_secs(1);
 
 /// How long an orderly stop may take: syncing the last pieces and telling the trackers.
 const STOP_MAX: Duration = Duration::from_secs(15);
-
-/// With more torrents than this there is one line for all of them.
-const LINES_MAX: usize = 8;
 
 /// What the torrents are here for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,6 +76,12 @@ struct Item {
     trackers: BTreeMap<String, bool>,
     meter: Meter,
     reported: Option<Instant>,
+    settled_at: Option<Instant>,
+    /// What the disk keeps it waiting for.
+    trouble: Option<String>,
+    /// The last close look, and whether another one was asked for.
+    view: Option<Box<View>>,
+    looking: bool,
 }
 
 /// See the [module documentation](self).
@@ -80,12 +91,16 @@ pub(crate) struct Session<'a> {
     running: Running,
     interrupt: &'a Interrupt,
     purpose: Purpose,
+    /// Whether peers are to be shown.
+    peers: bool,
     items: BTreeMap<TorrentId, Item>,
     /// How many items the node still has.
     open: usize,
     since: u64,
     overview: Meter,
     stop_until: Option<Instant>,
+    /// Stopped while the files were still being looked at.
+    stopped_early: bool,
     /// Said that descriptors are short.
     pause_said: bool,
 }
@@ -97,17 +112,20 @@ impl<'a> Session<'a> {
         running: Running,
         interrupt: &'a Interrupt,
         purpose: Purpose,
+        peers: bool,
     ) -> Result<Self, Failure> {
         Ok(Self {
             out,
             running,
             interrupt,
             purpose,
+            peers,
             items: BTreeMap::new(),
             open: 0,
             since: 0,
             overview: Meter::default(),
             stop_until: None,
+            stopped_early: false,
             pause_said: false,
         })
     }
@@ -136,6 +154,10 @@ impl<'a> Session<'a> {
             trackers: BTreeMap::new(),
             meter: Meter::default(),
             reported: None,
+            settled_at: None,
+            trouble: None,
+            view: None,
+            looking: false,
         };
         let Some(torrent) = self.running.node.add(spec) else {
             self.out.warn(&format!("the same torrent was given twice: {}", item.name));
@@ -160,13 +182,17 @@ impl<'a> Session<'a> {
             self.out.event(&json!({ "event": "listening", "addr": addr.to_string() }))?;
         }
         let result = self.drive();
-        if matches!(result, Err(Failure::OutputClosed)) {
+        if result.is_err() {
             self.wind_down();
         }
-        if self.open > 0 && result.is_ok() {
-            self.out.warn("some disk or tracker did not answer in time");
+        if self.open > 0 {
+            self.out.warn(
+                "some disk or tracker did not answer in time; \
+                 the pieces of the last seconds may have to be fetched again",
+            );
         }
         self.clear();
+        self.say_end();
         self.running.stop();
         result?;
         let failed = self.items.values().any(|item| item.failed);
@@ -178,30 +204,32 @@ impl<'a> Session<'a> {
         })
     }
 
-    /// How much of everything is there.
-    fn overall(&self) -> TorrentStatus {
-        let mut sum = TorrentStatus::default();
-        let mut checking = (0, 0);
-        for item in self.items.values() {
-            let status = &item.status;
-            if let Phase::Checking { done, total } = status.phase {
-                checking = (checking.0 + done, checking.1 + total);
-            }
-            sum.total_bytes += item.wanted_bytes;
-            sum.have_bytes += status.wanted_have_bytes;
-            sum.uploaded_ever_bytes += status.uploaded_ever_bytes;
-            sum.stats.uploaded_bytes += status.stats.uploaded_bytes;
-            sum.stats.down_rate += status.stats.down_rate;
-            sum.stats.up_rate += status.stats.up_rate;
-            sum.stats.peers += status.stats.peers;
-        }
-        let settled = self.items.values().all(|item| item.settled || item.failed);
-        sum.phase = match checking {
-            (done, total) if total > 0 => Phase::Checking { done, total },
-            _ if settled => Phase::Seeding,
-            _ => Phase::Downloading,
+    fn say_end(&self) {
+        let count = |is: fn(&Item) -> bool| self.items.values().filter(|item| is(item)).count();
+        let sum = |of: fn(&Item) -> u64| self.items.values().map(of).fold(0, u64::saturating_add);
+        let ending = Ending {
+            serving: matches!(self.purpose, Purpose::Seed(_)),
+            stopped: self.stop_until.is_some(),
+            checking: self.stopped_early,
+            torrents: self.items.len(),
+            complete: count(|item| item.settled),
+            failed: count(|item| item.failed),
+            have_bytes: sum(|item| item.status.wanted_have_bytes),
+            total_bytes: sum(|item| item.wanted_bytes),
+            uploaded_bytes: sum(|item| item.status.stats.uploaded_bytes),
         };
-        sum
+        let command = resume::command();
+        if let Some(words) = ending.words(&resume::with(command.clone())) {
+            self.out.copyable(&words);
+            if ending.stopped {
+                let (have, total) = (ending.have_bytes, ending.total_bytes);
+                let fields = json!({
+                    "event": "stopped", "have_bytes": have, "total_bytes": total, "resume": command,
+                });
+                // Nobody to tell that nobody reads it.
+                self.out.event(&fields).ok();
+            }
+        }
     }
 
     fn drive(&mut self) -> Result<(), Failure> {
@@ -242,6 +270,12 @@ impl<'a> Session<'a> {
         self.stop_until = Some(Instant::now() + STOP_MAX);
         self.clear();
         self.out.note("stopping; Ctrl-C again ends at once");
+        self.take_changes();
+        let early = |item: &Item| {
+            let phase = item.status.phase;
+            !item.settled && matches!(phase, Phase::Opening | Phase::Checking { .. })
+        };
+        self.stopped_early = self.items.values().any(early);
         for &torrent in self.items.keys() {
             self.running.node.remove(torrent);
         }
@@ -261,8 +295,7 @@ impl<'a> Session<'a> {
     }
 
     fn clear(&mut self) {
-        self.overview.clear();
-        self.items.values_mut().for_each(|item| item.meter.clear());
+        self.out.draw(&[]);
     }
 
     /// Looks how the torrents do and shows it.
@@ -277,26 +310,82 @@ impl<'a> Session<'a> {
         if self.out.json() {
             return self.report(&changed, now);
         }
-        if self.items.len() > LINES_MAX {
-            let status = self.overall();
-            let done = self.items.values().filter(|item| item.settled).count();
-            let name = format!("{done} of {} complete", self.items.len());
-            let view = View { name: &name, name_columns: 0, status: &status, settled: true };
-            self.overview.show(&view, self.out, now);
+        if self.out.live() {
+            self.look_closely();
+            let rows = self.rows(now);
+            self.out.draw(&display::frame(&rows, self.peers, self.out.terminal()));
             return Ok(());
         }
-        let name_columns = self.items.values().map(|item| width(&item.name)).max().unwrap_or(0);
-        for item in self.items.values_mut().filter(|item| !item.failed && !item.gone) {
-            // Progress is of what is wanted.
-            let mut status = item.status.clone();
-            (status.have_bytes, status.total_bytes) =
-                (status.wanted_have_bytes, status.wanted_bytes);
-            status.phase = self.purpose.phase(status.phase);
-            let serving = matches!(self.purpose, Purpose::Seed(_));
-            let settled = item.settled || serving;
-            let view = View { name: &item.name, name_columns, status: &status, settled };
-            item.meter.show(&view, self.out, now);
+        self.say_plainly(now);
+        Ok(())
+    }
+
+    /// Asks for what only those want to know who watch.
+    fn look_closely(&mut self) {
+        let (others, terminal) = (self.items.len() - 1, self.out.terminal());
+        let few = self.items.len() <= LINES_MAX;
+        let busy = |item: &Item| item.status.stats.down_rate + item.status.stats.up_rate > 0;
+        let watched = self.items.iter_mut().filter(|(_, item)| !item.failed && !item.gone);
+        let watched = watched.filter(|(_, item)| few || busy(item)).take(LINES_MAX);
+        for (&torrent, item) in watched.filter(|(_, item)| !item.looking) {
+            let buckets = Extent::of(&item.status, others, terminal).buckets();
+            item.looking = true;
+            self.running.node.look(torrent, buckets);
         }
+    }
+
+    fn rows(&self, now: Instant) -> Vec<Row<'_>> {
+        let row = |item| self.row(item, now);
+        self.items.values().map(row).collect()
+    }
+
+    fn row<'b>(&self, item: &'b Item, now: Instant) -> Row<'b> {
+        let mut status = item.wanted_status();
+        status.phase = self.purpose.phase(status.phase);
+        let settled = item.settled || matches!(self.purpose, Purpose::Seed(_));
+        let goal = match self.purpose {
+            Purpose::Get(SeedGoal::Ratio { per_mille }) => {
+                Some(format!(" of {}", ratio_text(per_mille)))
+            }
+            Purpose::Get(SeedGoal::Time(time)) => item.settled_at.map(|since| {
+                let passed = now.saturating_duration_since(since);
+                format!(", {} to go", units::time_whole(time.saturating_sub(passed)))
+            }),
+            Purpose::Get(SeedGoal::None | SeedGoal::Forever) | Purpose::Seed(_) => None,
+        };
+        Row {
+            name: &item.name,
+            status,
+            view: item.view.as_deref(),
+            settled,
+            goal,
+            ended: item.failed || item.gone,
+            trouble: item.trouble.as_deref(),
+        }
+    }
+
+    /// Where nothing can be drawn: a line now and then.
+    fn say_plainly(&mut self, now: Instant) {
+        if self.items.len() > LINES_MAX {
+            let rows = self.rows(now);
+            let (name, status) = (display::overall_name(&rows), display::overall(&rows));
+            self.overview.show(&name, &status, self.out, now);
+            return;
+        }
+        for item in self.items.values_mut().filter(|item| !item.failed && !item.gone) {
+            let mut status = item.wanted_status();
+            status.phase = self.purpose.phase(status.phase);
+            item.meter.show(&item.name, &status, self.out, now);
+        }
+    }
+
+    fn on_view(&mut self, torrent: TorrentId, view: Box<View>) -> Result<(), Failure> {
+        let Some(item) = self.items.get_mut(&torrent) else { return Ok(()) };
+        item.looking = false;
+        if self.out.json() {
+            return self.out.event(&item.event("peers", &[("peers", as_json(&view.peers))]));
+        }
+        item.view = Some(view);
         Ok(())
     }
 
@@ -324,6 +413,10 @@ impl<'a> Session<'a> {
                 continue;
             }
             item.reported = Some(now);
+            if self.peers && !item.looking {
+                item.looking = true;
+                self.running.node.look(*torrent, 0);
+            }
             let status = &item.status;
             self.out.event(&item.event(
                 "progress",
@@ -373,7 +466,6 @@ impl<'a> Session<'a> {
             NodeEvent::Torrent(Event::GoalReached(torrent)) => self.on_goal(torrent),
             NodeEvent::Torrent(Event::Removed(torrent)) => {
                 if let Some(item) = self.items.get_mut(&torrent) {
-                    item.meter.clear();
                     item.gone = true;
                     self.open -= 1;
                 }
@@ -385,6 +477,14 @@ impl<'a> Session<'a> {
             NodeEvent::Torrent(Event::Peer(torrent, addr, news)) => {
                 self.on_peer(torrent, addr, news)
             }
+            NodeEvent::Torrent(Event::View(torrent, view)) => self.on_view(torrent, view),
+            NodeEvent::Torrent(Event::Diary(torrent, entry)) => {
+                if let Some(item) = self.items.get(&torrent) {
+                    let (level, words) = log::entry_words(&entry);
+                    self.out.log(level, &format!("{}: {words}", item.name));
+                }
+                Ok(())
+            }
             // Only asked for before the session runs.
             NodeEvent::Torrent(Event::Fetched(_)) => Ok(()),
         }
@@ -394,10 +494,12 @@ impl<'a> Session<'a> {
         self.take_changes();
         let Some(item) = self.items.get_mut(&torrent) else { return Ok(()) };
         item.settled = true;
+        item.settled_at = Some(Instant::now());
         let time = item.added.elapsed();
         let downloaded = item.status.stats.downloaded_bytes;
         let rate = units::mean_rate(downloaded, time);
-        let (size, place) = (units::size(item.wanted_bytes), item.place.display());
+        let size = units::size(item.wanted_bytes);
+        let place = unbroken(&shown(&item.place));
         let what = match item.files {
             (wanted, files) if wanted < files => format!("{wanted} of {files} files complete"),
             _ => "complete".into(),
@@ -421,12 +523,18 @@ impl<'a> Session<'a> {
                 self.out.note(&format!("seeding {}: {size}, complete", item.name));
             }
             Purpose::Get(goal) => {
-                let name = &item.name;
-                self.out.data(&if downloaded == 0 {
+                let name = unbroken(&item.name);
+                self.out.result(&if downloaded == 0 {
                     format!("{name}: {what}, {size}, was there already, in {place}")
                 } else {
                     let (time, rate) = (units::time(time), units::rate(rate));
-                    format!("{name}: {what}, {size} in {time} ({rate}), in {place}")
+                    // What an earlier run brought was not as fast as that.
+                    let part = if downloaded < item.wanted_bytes {
+                        format!(", {} of it", units::size(downloaded))
+                    } else {
+                        String::new()
+                    };
+                    format!("{name}: {what}, {size}{part} in {time} ({rate}), in {place}")
                 })?;
                 if let Some(until) = goal_text(*goal) {
                     self.out.note(&format!("{name}: seeding {until}; Ctrl-C stops"));
@@ -444,67 +552,6 @@ impl<'a> Session<'a> {
             self.out.note(&format!("{name}: seeded enough, {} uploaded", units::size(uploaded)));
         }
         self.out.event(&item.event("goal_reached", &[("uploaded_ever_bytes", uploaded.into())]))
-    }
-
-    fn on_trouble(&mut self, torrent: TorrentId, why: Option<&DiskError>) -> Result<(), Failure> {
-        self.take_changes();
-        let Some(item) = self.items.get(&torrent) else { return Ok(()) };
-        let name = &item.name;
-        let Some(error) = why else {
-            self.out.note(&format!("{name}: goes on, the disk works again"));
-            return self.out.event(&item.event("trouble_over", &[]));
-        };
-        let status = &item.status;
-        let missing_bytes = status.wanted_bytes.saturating_sub(status.wanted_have_bytes);
-        let text = disk_news::trouble(error, missing_bytes, disk_news::free_bytes);
-        self.out.warn(&format!("{name}: {text}"));
-        self.out.event(&item.event(
-            "trouble",
-            &[
-                ("reason", words(&error.to_string()).into()),
-                ("kind", disk_news::kind_name(error.kind).into()),
-                ("path", error.path.to_string_lossy().into()),
-            ],
-        ))
-    }
-
-    fn on_doubted(&mut self, torrent: TorrentId, path: &Path, why: Doubt) -> Result<(), Failure> {
-        let Some(item) = self.items.get(&torrent) else { return Ok(()) };
-        let (state, text) = disk_news::doubted(path, why);
-        self.out.warn(&format!("{}: {text}", item.name));
-        let path = path.to_string_lossy();
-        let fields = [("path", path.into()), ("state", state.into())];
-        self.out.event(&item.event("file_changed", &fields))
-    }
-
-    /// Pieces that were there are not any more.
-    fn on_lost(&mut self, torrent: TorrentId, pieces: u32) -> Result<(), Failure> {
-        self.take_changes();
-        let Some(item) = self.items.get_mut(&torrent) else { return Ok(()) };
-        let count = units::count(pieces.into(), "piece");
-        self.out.event(&item.event("pieces_lost", &[("pieces", pieces.into())]))?;
-        match &self.purpose {
-            Purpose::Get(_) => {
-                item.settled = false;
-                self.out.warn(&format!("{}: {count} lost; fetching what is missing", item.name));
-                Ok(())
-            }
-            Purpose::Seed(data) if item.status.pieces_have == 0 => {
-                let why = format!("nothing of it is left in {}", data.display());
-                self.fail(torrent, &why, None)
-            }
-            Purpose::Seed(data) => {
-                item.lack_said = true;
-                self.out.warn(&format!(
-                    "{}: {count} lost; only the other {} are served\n\
-                     hint: `shoal get -o {}` fetches what is missing",
-                    item.name,
-                    item.status.pieces_have,
-                    data.display(),
-                ));
-                Ok(())
-            }
-        }
     }
 
     fn on_peer(
@@ -531,7 +578,6 @@ impl<'a> Session<'a> {
 
     fn fail(&mut self, torrent: TorrentId, why: &str, hint: Option<&str>) -> Result<(), Failure> {
         let Some(item) = self.items.get_mut(&torrent) else { return Ok(()) };
-        item.meter.clear();
         if std::mem::replace(&mut item.failed, true) {
             return Ok(());
         }
@@ -555,14 +601,14 @@ impl<'a> Session<'a> {
         item.lack_said = true;
         let (have, pieces) = (status.pieces_have, status.pieces);
         if have == 0 {
-            let why = format!("nothing of it is in {}", data.display());
+            let why = format!("nothing of it is in {}", shown(data));
             return self.fail(torrent, &why, None);
         }
         self.out.warn(&format!(
             "{} has {have} of {pieces} pieces; only these are served\n\
              hint: `shoal verify` says what is missing, `shoal get -o {}` fetches it",
             item.name,
-            data.display(),
+            shown(data),
         ));
         self.out.event(
             &item.event("incomplete", &[("pieces_have", have.into()), ("pieces", pieces.into())]),
@@ -603,18 +649,20 @@ impl<'a> Session<'a> {
             }
             TrackerReport::ScrapeFailed { .. } => return Ok(()),
         };
+        let (name, text) = (redact::host(url), redact::text(&text, url));
+        self.out.log(Level::Debug, &format!("{}: tracker {name} {text}", item.name));
         if let Some(works) = works
             && item.trackers.insert(url.to_owned(), works) == Some(works)
         {
             return Ok(());
         }
-        self.out.note(&format!("{}: tracker {} {text}", item.name, tracker_name(url)));
+        self.out.note(&format!("{}: tracker {name} {text}", item.name));
         let state = match works {
             Some(true) => "working",
             Some(false) => "failed",
             None => "warning",
         };
-        let url = printable(url.as_bytes(), 4096);
+        let url = redact::tracker(url);
         self.out.event(&item.event(
             "tracker",
             &[("url", url.into()), ("state", state.into()), ("text", text.into())],
@@ -623,6 +671,15 @@ impl<'a> Session<'a> {
 }
 
 impl Item {
+    /// How it does with what is wanted of it.
+    fn wanted_status(&self) -> TorrentStatus {
+        TorrentStatus {
+            have_bytes: self.status.wanted_have_bytes,
+            total_bytes: self.wanted_bytes,
+            ..self.status.clone()
+        }
+    }
+
     fn event(&self, event: &str, fields: &[(&str, Value)]) -> Value {
         let mut value = json!({
             "event": event,
@@ -677,15 +734,6 @@ fn ratio_text(per_mille: u64) -> String {
     if short.ends_with('.') { format!("{short}0") } else { short.to_owned() }
 }
 
-/// A tracker for people: scheme and host. The rest may be a secret of the user's.
-fn tracker_name(url: &str) -> String {
-    let host_end = url.find("://").map(|at| at + 3).and_then(|start| {
-        let rest = url.get(start..)?;
-        Some(start + rest.find(['/', '?', '#']).unwrap_or(rest.len()))
-    });
-    printable(host_end.and_then(|end| url.get(..end)).unwrap_or(url).as_bytes(), 100)
-}
-
 fn phase_name(phase: Phase) -> &'static str {
     match phase {
         Phase::Opening => "opening",
@@ -700,17 +748,6 @@ fn phase_name(phase: Phase) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_tracker_is_named_without_its_secrets() {
-        for (url, expected) in [
-            ("http://t.example.org:80/announce?passkey=abc", "http://t.example.org:80"),
-            ("udp://t.example.org:6969", "udp://t.example.org:6969"),
-            ("nonsense", "nonsense"),
-        ] {
-            assert_eq!(tracker_name(url), expected);
-        }
-    }
 
     #[test]
     fn goals_are_said_in_words() {

@@ -1,35 +1,44 @@
 //! `shoal show`: what a torrent file says.
 
-use base::UnixTime;
 use serde_json::{Value, json};
 use wire::metainfo::{File, Metainfo};
 use wire::printable;
 
 use crate::args::ShowArgs;
+use crate::date::date;
 use crate::failure::{Exit, Failure, shown};
 use crate::interrupt::Interrupt;
 use crate::out::Out;
-use crate::{load, node_setup, units};
+use crate::{load, node_setup, redact, units};
 
 /// Runs `shoal show`.
 pub(crate) fn show(args: &ShowArgs, out: &Out) -> Result<Exit, Failure> {
     let interrupt = Interrupt::listen()?;
-    let metainfo = node_setup::load_one(&load::source(&args.torrent)?, &interrupt)?;
+    let mut metainfo = node_setup::load_one(&load::source(&args.torrent)?, &interrupt)?;
+    if metainfo.info.private && !args.secrets {
+        hide_secrets(&mut metainfo);
+    }
     if out.json() {
         out.event(&as_json(&metainfo))?;
         return Ok(Exit::Done);
     }
     for (label, value) in facts(&metainfo) {
-        out.data(&format!("{label:<10} {value}"))?;
+        out.entry(&format!("{label:<10} {value}"), 11)?;
     }
     out.data("")?;
     // Numbers are those of `get --select`.
     let files = || metainfo.info.files.iter().filter(|file| !file.padding);
     let columns = files().count().to_string().len().max(3);
     for (number, file) in (1_usize..).zip(files()) {
-        out.data(&format!("{number:>columns$}{}", file_line(file)))?;
+        out.entry(&format!("{number:>columns$}{}", file_line(file)), 14 + columns)?;
     }
     Ok(Exit::Done)
+}
+
+/// What is shown is also pasted into questions on forums.
+fn hide_secrets(metainfo: &mut Metainfo) {
+    let urls = metainfo.trackers.iter_mut().flatten().chain(&mut metainfo.url_list);
+    urls.for_each(|url| *url = redact::tracker(url));
 }
 
 fn file_line(file: &File) -> String {
@@ -69,7 +78,7 @@ fn facts(metainfo: &Metainfo) -> Vec<(&'static str, String)> {
     let mut add = |label, value: Option<String>| facts.extend(value.map(|value| (label, value)));
     add("source", info.source.clone());
     add("comment", metainfo.comment.clone());
-    add("created", metainfo.creation_date.map(date));
+    add("created", metainfo.creation_date.map(|time| date(time.0)));
     add("created by", metainfo.created_by.clone());
     for (tier, urls) in metainfo.trackers.iter().enumerate() {
         let label = if tier == 0 { "trackers" } else { "" };
@@ -117,43 +126,4 @@ fn as_json(metainfo: &Metainfo) -> Value {
         "web_seeds": metainfo.url_list,
         "files": files.collect::<Vec<_>>(),
     })
-}
-
-/// `2024-02-29 12:30:05 UTC`. Source: Howard Hinnant, "chrono-Compatible Low-Level Date
-/// Algorithms", `civil_from_days`.
-fn date(time: UnixTime) -> String {
-    let (days, second) = (time.0.div_euclid(86400), time.0.rem_euclid(86400));
-    // Whoever writes a year of more than four digits means nothing by it.
-    if !(-719_468..2_932_897).contains(&days) {
-        return format!("{} seconds after 1970", time.0);
-    }
-    let days = days + 719_468;
-    let (era, day_of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
-    let year_of_era =
-        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let march_month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * march_month + 2) / 5 + 1;
-    let month = if march_month < 10 { march_month + 3 } else { march_month - 9 };
-    let year = year_of_era + era * 400 + i64::from(month <= 2);
-    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
-    format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02} UTC")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn dates_are_those_of_the_calendar() {
-        for (seconds, expected) in [
-            (0, "1970-01-01 00:00:00 UTC"),
-            (951_827_696, "2000-02-29 12:34:56 UTC"),
-            (1_709_251_199, "2024-02-29 23:59:59 UTC"),
-            (-1, "1969-12-31 23:59:59 UTC"),
-            (i64::MAX, "9223372036854775807 seconds after 1970"),
-        ] {
-            assert_eq!(date(UnixTime(seconds)), expected);
-        }
-    }
 }

@@ -2,15 +2,20 @@
 
 use std::path::Path;
 
+use base::client::AGENT;
 use node::limit::{Limits, Rates};
+use node::peer_source::{Source, may_name_peers};
 use node::spec::{SeedGoal, TorrentSpec};
 
 use crate::args::{FilesArgs, GetArgs, NetworkArgs, SeedArgs};
 use crate::failure::{Exit, Failure, shown};
 use crate::interrupt::Interrupt;
-use crate::load::{self, Source};
+use crate::load;
+use crate::load::Source as TorrentSource;
+use crate::log::{Level, Log};
 use crate::node_setup::{self, Running, Setup};
 use crate::out::Out;
+use crate::resume;
 use crate::select::{self, choosable};
 use crate::session::{Purpose, Session};
 use crate::{place, state_dir, units};
@@ -34,11 +39,7 @@ pub(crate) fn get(args: &GetArgs, out: &Out) -> Result<Exit, Failure> {
     let down = args.down.rates();
     let purpose = Purpose::Get(goal);
     let wanted = Wanted { root: &root, goal, files: Some(&args.files), purpose };
-    let exit = transfer(&sources, &args.network, down, wanted, out)?;
-    if exit == Exit::Interrupted {
-        out.note(&format!("incomplete; the same command goes on where it stopped: {}", command()));
-    }
-    Ok(exit)
+    transfer(&sources, &args.network, down, wanted, out)
 }
 
 /// Runs `shoal seed`.
@@ -60,12 +61,13 @@ struct Wanted<'a> {
 }
 
 fn transfer(
-    sources: &[Source],
+    sources: &[TorrentSource],
     args: &NetworkArgs,
     down: Rates,
     wanted: Wanted<'_>,
     out: &Out,
 ) -> Result<Exit, Failure> {
+    open_log(args, out)?;
     let interrupt = Interrupt::listen()?;
     let spec = |metainfo: &_| {
         let mut spec = TorrentSpec::new(metainfo, wanted.root.to_path_buf());
@@ -80,8 +82,9 @@ fn transfer(
     // What is wrong with a file is said before anything is started.
     let mut specs = Vec::new();
     for source in sources {
-        if let Source::Path(path) = source {
+        if let TorrentSource::Path(path) = source {
             specs.push(spec(&load::read(path)?));
+            judge_peers(specs.last(), args)?;
         }
     }
     let all_read = specs.len() == sources.len();
@@ -100,11 +103,20 @@ fn transfer(
         limits: Limits { down, up: args.up.rates() },
         state,
     };
-    let mut session = Session::new(out, Running::start(&setup)?, &interrupt, wanted.purpose)?;
+    let running = Running::start(&setup)?;
+    if out.logs(Level::Info) {
+        running.node.keep_diary();
+    }
+    let mut session = Session::new(out, running, &interrupt, wanted.purpose, args.peers)?;
     for source in sources {
-        if let Source::Url(url) = source {
-            let metainfo = node_setup::fetch(&session.running().node, url, &interrupt)?;
+        if let TorrentSource::Url(url) = source {
+            let fetched = node_setup::fetch(&session.running().node, url, &interrupt);
+            if matches!(fetched, Err(Failure::Interrupted)) {
+                out.copyable(&format!("stopped; go on {}", resume::with(resume::command())));
+            }
+            let metainfo = fetched?;
             specs.push(spec(&metainfo));
+            judge_peers(specs.last(), args)?;
         }
     }
     if !all_read {
@@ -166,6 +178,28 @@ fn choose(
     Ok(())
 }
 
+/// Begins the log, if there is to be one, with who writes it and what was asked.
+fn open_log(args: &NetworkArgs, out: &Out) -> Result<(), Failure> {
+    let Some(path) = &args.log else { return Ok(()) };
+    out.set_log(Log::open(path, args.log_level)?);
+    let system = std::env::consts::OS;
+    out.log(Level::Info, &format!("{AGENT} on {system}: {}", resume::shown()));
+    Ok(())
+}
+
+/// Refuses peers that the user names where it would cost him his account.
+fn judge_peers(spec: Option<&TorrentSpec>, args: &NetworkArgs) -> Result<(), Failure> {
+    let Some(spec) = spec.filter(|spec| !spec.peers.is_empty()) else { return Ok(()) };
+    if may_name_peers(Source::User, spec.private, !args.no_discovery) {
+        return Ok(());
+    }
+    let name = wire::printable(spec.name.as_bytes(), 200);
+    Err(Failure::with_hint(
+        format!("a private torrent takes peers from its tracker only, not from --peer: {name}"),
+        "with --no-discovery too, --peer works and no tracker hears of it",
+    ))
+}
+
 /// One line on what is to be done, and a warning if it can't lead anywhere.
 fn say_what(specs: &[TorrentSpec], root: &Path, args: &NetworkArgs, out: &Out) {
     let total = specs.iter().map(TorrentSpec::wanted_bytes).fold(0, u64::saturating_add);
@@ -186,35 +220,5 @@ fn say_what(specs: &[TorrentSpec], root: &Path, args: &NetworkArgs, out: &Out) {
     let no_tracker = args.no_discovery || specs.iter().all(|spec| spec.trackers.is_empty());
     if no_tracker && args.peer.is_empty() && specs.iter().any(|spec| spec.writable) {
         out.warn("no tracker and no --peer: waiting for peers that connect to us");
-    }
-}
-
-/// The command line, as a shell would read it.
-fn command() -> String {
-    let quoted = std::env::args_os().enumerate().map(|(index, argument)| {
-        if index == 0 { "shoal".into() } else { quote(&argument.to_string_lossy()) }
-    });
-    quoted.collect::<Vec<String>>().join(" ")
-}
-
-fn quote(argument: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:,=+@%[]".contains(c);
-    if !argument.is_empty() && argument.chars().all(plain) {
-        return argument.to_owned();
-    }
-    format!("'{}'", wire::printable(argument.as_bytes(), 4096).replace('\'', r"'\''"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn arguments_are_quoted_for_a_shell_where_needed() {
-        for (argument, expected) in
-            [("a.torrent", "a.torrent"), ("a b", "'a b'"), ("it's", r"'it'\''s'"), ("", "''")]
-        {
-            assert_eq!(quote(argument), expected);
-        }
     }
 }

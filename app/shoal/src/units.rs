@@ -133,6 +133,11 @@ pub(crate) fn parse_peer(text: &str) -> Result<SocketAddr, String> {
     Ok(addr)
 }
 
+/// An address as people know it: IPv4 even if the socket was of both families.
+pub(crate) fn addr(addr: SocketAddr) -> String {
+    SocketAddr::new(addr.ip().to_canonical(), addr.port()).to_string()
+}
+
 /// `1.5 GiB`; three digits or so.
 pub(crate) fn size(bytes: u64) -> String {
     if bytes < 1024 {
@@ -165,6 +170,11 @@ pub(crate) fn time(time: Duration) -> String {
         3600..86400 => format!("{}h {}m", seconds / 3600, seconds % 3600 / 60),
         _ => format!("{}d {}h", seconds / 86400, seconds % 86400 / 3600),
     }
+}
+
+/// As [`time`], without tenths: for what counts down.
+pub(crate) fn time_whole(time: Duration) -> String {
+    self::time(Duration::from_secs(time.as_secs()))
 }
 
 /// Thousandths of `part` in `whole`, rounded down so that 1000 means all.

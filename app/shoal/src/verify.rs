@@ -86,7 +86,7 @@ pub(crate) fn verify(args: &VerifyArgs, out: &Out) -> Result<Exit, Failure> {
         out,
         interrupt: &interrupt,
     };
-    hashing.run(|piece, digest| {
+    let checked = hashing.run(|piece, digest| {
         match digest {
             Ok(digest) if digests[piece.0 as usize] == digest => {}
             Ok(_) => drop(bad.insert(piece)),
@@ -99,7 +99,11 @@ pub(crate) fn verify(args: &VerifyArgs, out: &Out) -> Result<Exit, Failure> {
             }
         }
         Ok(())
-    })?;
+    });
+    if matches!(checked, Err(Failure::Interrupted)) {
+        out.note("stopped; not everything was compared");
+    }
+    checked?;
     let files = judge_files(&layout, &args.data, &bad);
     let info_hash = spec.info_hash.to_string();
     let report = Report { name, info_hash, layout, wanted, bad, files };
@@ -152,9 +156,9 @@ impl Report {
             out.event(&self.json(complete))?;
         } else {
             for file in self.files.iter().filter(|file| file.state != State::Complete) {
-                out.data(&file.line())?;
+                out.entry(&file.line(), 20)?;
             }
-            out.data(&self.summary(complete))?;
+            out.result(&self.summary(complete))?;
             if self.files.iter().all(|file| file.state == State::Missing) {
                 out.always(&format!(
                     "hint: nothing of it is in {}; name the folder that holds {}: --data DIR",

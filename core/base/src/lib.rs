@@ -6,6 +6,7 @@
 
 mod bitfield;
 mod buf;
+pub mod client;
 mod id;
 mod rng;
 mod service;

@@ -86,10 +86,11 @@ pub struct TrackerClient {
 struct Torrent {
     info_hash: InfoHash,
     peer_id: PeerId,
+    key: u32,
     private: bool,
     progress: Progress,
     wants_peers: bool,
-    /// It was complete when it was added.
+    /// It was complete when it was added, or before.
     was_complete: bool,
     walk: Walk,
     phase: Phase,
@@ -146,13 +147,14 @@ impl TrackerClient {
             assert!(known.phase != Phase::Live, "a torrent is added once");
             self.end_stopping(torrent, now);
         }
-        let walk = self.plan(torrent, spec.tiers);
-        let was_complete = spec.progress.left_bytes == Some(0);
+        let walk = self.plan(torrent, spec.tiers, spec.private);
+        let was_complete = spec.was_complete || spec.progress.left_bytes == Some(0);
         self.torrents.insert(
             torrent,
             Torrent {
                 info_hash: spec.info_hash,
                 peer_id: spec.peer_id,
+                key: spec.key,
                 private: spec.private,
                 progress: spec.progress,
                 wants_peers: true,
@@ -181,13 +183,18 @@ impl TrackerClient {
     }
 
     /// The download has just finished: tells the trackers that know us as a leecher. Once; a
-    /// torrent that was complete when it was added tells nobody.
+    /// torrent that was complete when it was added, or earlier, tells nobody. Of the trackers of a
+    /// private torrent only one hears it: they are doors of one house, which counts downloads.
     pub fn on_completed(&mut self, torrent: TorrentId, now: Instant) {
         let Some(known) = self.live(torrent) else {
             return;
         };
         known.walk.finished = !known.was_complete;
-        while let Some(due) = self.live(torrent).and_then(|known| known.walk.due_completed()) {
+        while let Some(due) = self
+            .live(torrent)
+            .filter(|known| !known.private)
+            .and_then(|known| known.walk.due_completed())
+        {
             self.announce(torrent, due, now);
         }
         self.advance(torrent, now);
@@ -213,12 +220,14 @@ impl TrackerClient {
     }
 
     /// Stops announcing: `stopped` to each tracker that heard `started`, one try each, then
-    /// [`Output::StoppedAll`] within [`STOP_BUDGET`].
+    /// [`Output::StoppedAll`] within [`STOP_BUDGET`]. A `started` of a private torrent that is under
+    /// way is waited for, so that no tracker keeps us on its books.
     pub fn remove(&mut self, torrent: TorrentId, now: Instant) {
         let Some(known) = self.live(torrent) else {
             return;
         };
-        let busy: Vec<AskId> = known
+        let private = known.private;
+        let mut busy: Vec<AskId> = known
             .walk
             .channels()
             .filter_map(|(_, _, channel)| channel.busy)
@@ -232,12 +241,22 @@ impl TrackerClient {
             })
             .map(|(tracker, channel, _)| (tracker, channel))
             .collect();
-        known.phase = Phase::Stopping { open: knowing.len() };
+        let all = busy.len();
+        if private {
+            // It may be heard yet, and then so must `stopped`: see `finish`.
+            busy.retain(|ask| {
+                let sent = self.http.is_sent(*ask) || self.udp.is_sent(*ask);
+                !(sent && self.asks.get(ask).is_some_and(Ask::is_start))
+            });
+        }
+        let starting = all - busy.len();
+        let known = self.torrents.get_mut(&torrent).expect("found above");
+        known.phase = Phase::Stopping { open: knowing.len() + starting };
         for ask in busy {
             self.cancel(ask, now);
         }
         self.timers.set(torrent, Some(now.after(STOP_BUDGET)));
-        if knowing.is_empty() {
+        if knowing.is_empty() && starting == 0 {
             self.end_stopping(torrent, now);
         }
         for (tracker, channel) in knowing {
@@ -311,13 +330,14 @@ impl TrackerClient {
     }
 
     /// The trackers of a new torrent, shuffled within their tiers (BEP 12).
-    fn plan(&mut self, torrent: TorrentId, tiers: Vec<Vec<String>>) -> Walk {
+    fn plan(&mut self, torrent: TorrentId, tiers: Vec<Vec<String>>, private: bool) -> Walk {
         let mut walk = Walk {
             trackers: Vec::new(),
             tiers: Vec::new(),
             finished: false,
             paused: false,
             hungry: false,
+            sticky: private,
         };
         let mut seen = BTreeSet::new();
         let mut urls_left = URLS_MAX;
@@ -325,7 +345,7 @@ impl TrackerClient {
             let mut order = Vec::new();
             for name in tier.into_iter().take(urls_left) {
                 urls_left -= 1;
-                match self.check_tracker(&name, walk.trackers.len()) {
+                match self.check_tracker(&name, walk.trackers.len(), private) {
                     Ok(tracker) if seen.insert(tracker.target.url.clone()) => {
                         order.push(TrackerIndex(walk.trackers.len()));
                         walk.trackers.push(tracker);
@@ -348,16 +368,23 @@ impl TrackerClient {
         walk
     }
 
-    fn check_tracker(&self, name: &str, known: usize) -> Result<Tracker, IgnoredTracker> {
+    fn check_tracker(
+        &self,
+        name: &str,
+        known: usize,
+        private: bool,
+    ) -> Result<Tracker, IgnoredTracker> {
         let target = Target::parse(name)?;
-        let families = self.config.families.iter();
-        let channels: Vec<Channel> = families
-            .filter(|&family| match target.host {
-                TargetHost::Name(_) => true,
-                TargetHost::Literal(addr) => addr.is_ipv4() == (family == Family::V4),
-            })
-            .map(Channel::new)
-            .collect();
+        let mut families = self.config.families.iter().filter(|&family| match target.host {
+            TargetHost::Name(_) => true,
+            TargetHost::Literal(addr) => addr.is_ipv4() == (family == Family::V4),
+        });
+        let channels: Vec<Channel> = if private {
+            let first = families.next();
+            first.map(|family| Channel::single(family, families.next())).into_iter().collect()
+        } else {
+            families.map(Channel::new).collect()
+        };
         if channels.is_empty() {
             return Err(IgnoredTracker::Family);
         }

@@ -9,12 +9,13 @@ use std::collections::BTreeMap;
 use base::{InfoHash, Instant, TorrentId};
 
 use crate::message::TorrentStatus;
-use crate::spec::SeedGoal;
+use crate::spec::{SeedGoal, TorrentSpec};
 
 /// What the hub knows of a torrent.
 #[derive(Debug)]
 pub(crate) struct Item {
     pub(crate) info_hash: InfoHash,
+    pub(crate) private: bool,
     pub(crate) shard: usize,
     pub(crate) status: TorrentStatus,
     pub(crate) goal: SeedGoal,
@@ -49,14 +50,16 @@ impl Catalogue {
         self.by_hash.get(&info_hash).copied()
     }
 
-    pub(crate) fn add(&mut self, info_hash: InfoHash, shards: usize, goal: SeedGoal) -> TorrentId {
+    pub(crate) fn add(&mut self, spec: &TorrentSpec, shards: usize) -> TorrentId {
+        let info_hash = spec.info_hash;
         let torrent = TorrentId(self.next_id);
         self.next_id += 1;
         let item = Item {
             info_hash,
+            private: spec.private,
             shard: torrent.0 as usize % shards,
             status: TorrentStatus::default(),
-            goal,
+            goal: spec.goal,
             settled_at: None,
             lost: false,
             removal: None,
@@ -108,11 +111,30 @@ impl Catalogue {
 mod tests {
     use super::*;
 
+    fn spec(n: u8) -> TorrentSpec {
+        TorrentSpec {
+            info_hash: InfoHash([n; 20]),
+            name: "t".into(),
+            root: "/r".into(),
+            files: Vec::new(),
+            piece_bytes: 1,
+            total_bytes: 1,
+            digests: Vec::new(),
+            private: false,
+            trackers: Vec::new(),
+            peers: Vec::new(),
+            writable: true,
+            recheck: false,
+            reserve: false,
+            sequential: false,
+            goal: SeedGoal::Forever,
+        }
+    }
+
     #[test]
     fn the_journal_tells_each_changed_torrent_once() {
         let mut catalogue = Catalogue::default();
-        let ids: Vec<TorrentId> =
-            (0..3).map(|n| catalogue.add(InfoHash([n; 20]), 2, SeedGoal::Forever)).collect();
+        let ids: Vec<TorrentId> = (0..3).map(|n| catalogue.add(&spec(n), 2)).collect();
         let (seen, all) = catalogue.changes(0);
         assert_eq!(all.count(), 3);
         catalogue.on_changed(ids[1]);

@@ -20,6 +20,7 @@ use discovery::tracker_client::{
 };
 use storage::job::DiskError;
 use storage::watch::Doubt;
+use torrent::diary::Entry;
 use torrent::peers::Source;
 use torrent::peers::priority::is_local;
 use wire::peer::{HANDSHAKE_BYTES, Handshake};
@@ -27,7 +28,8 @@ use wire::peer::{HANDSHAKE_BYTES, Handshake};
 use crate::catalogue::{Catalogue, Removal};
 use crate::fetch::{Fetch, Step};
 use crate::limit::{Leases, Limits};
-use crate::message::{PeerNews, Phase, ToHub, ToShard, TorrentStatus};
+use crate::message::{PeerNews, Phase, ToHub, ToShard, TorrentStatus, View};
+use crate::peer_source::may_name_peers;
 use crate::shard::BANNED_MAX;
 use crate::spec::{SeedGoal, TorrentSpec};
 
@@ -42,6 +44,9 @@ const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
 
 /// How long a removal waits for trackers to hear `completed`, which a `stopped` would overtake.
 const COMPLETED_MAX: Duration = Duration::from_secs(3);
+
+/// The same for private torrents: their trackers are often slow, and keep accounts of downloads.
+const COMPLETED_MAX_PRIVATE: Duration = Duration::from_secs(10);
 
 /// First number of our own HTTP exchanges; the tracker client's have another top byte.
 const FETCH_EXCHANGES: u64 = (b'F' as u64) << 56;
@@ -59,6 +64,8 @@ pub struct Config {
     pub families: Families,
     /// Whether trackers are told and asked at all.
     pub announce: bool,
+    /// What the keys of private torrents are made of (see `key_of`). The same in each run.
+    pub key_secret: [u8; 16],
     /// Rate limits; the shards are given the same.
     pub limits: Limits,
 }
@@ -103,6 +110,10 @@ pub enum Event {
     Tracker(TorrentId, String, TrackerReport),
     /// News of a peer.
     Peer(TorrentId, SocketAddr, PeerNews),
+    /// The answer to [`Hub::look`].
+    View(TorrentId, Box<View>),
+    /// For a log, after [`Hub::keep_diary`].
+    Diary(TorrentId, Entry),
     /// A torrent file fetched by URL, or why not.
     Fetched(Result<Vec<u8>, String>),
 }
@@ -113,6 +124,8 @@ pub struct Hub {
     config: Config,
     catalogue: Catalogue,
     trackers: TrackerClient,
+    /// The key of public torrents: of this run only, so that it does not lead from one to another.
+    key: u32,
     /// Torrents to be announced once it is known what is missing of them.
     announces_waiting: BTreeMap<TorrentId, AnnounceSpec>,
     /// Torrents that the tracker client knows.
@@ -138,13 +151,14 @@ impl Hub {
     pub fn new(config: Config, mut rng: Rng, now: Instant) -> Self {
         let trackers = tracker_client::Config {
             listen_port: config.listen_port,
-            key: u32::try_from(rng.next_u64() >> 32).expect("32 bits"),
             families: config.families,
             ..tracker_client::Config::default()
         };
+        let key = u32::try_from(rng.next_u64() >> 32).expect("32 bits");
         let mut leases = Leases::default();
         leases.set(&config.limits, now);
         Self {
+            key,
             catalogue: Catalogue::default(),
             trackers: TrackerClient::new(trackers, rng.fork()),
             announces_waiting: BTreeMap::new(),
@@ -164,18 +178,23 @@ impl Hub {
     }
 
     /// Takes a torrent. `None`: it is here already.
-    pub fn add(&mut self, spec: TorrentSpec, now: Instant) -> Option<TorrentId> {
+    pub fn add(&mut self, mut spec: TorrentSpec, now: Instant) -> Option<TorrentId> {
         if self.catalogue.by_hash(spec.info_hash).is_some() {
             return None;
         }
-        let torrent = self.catalogue.add(spec.info_hash, self.config.shards, spec.goal);
+        let torrent = self.catalogue.add(&spec, self.config.shards);
+        if !may_name_peers(Source::User, spec.private, self.config.announce) {
+            spec.peers.clear();
+        }
         if self.config.announce && !spec.trackers.is_empty() {
             let announce = AnnounceSpec {
                 info_hash: spec.info_hash,
                 peer_id: self.config.peer_id,
+                key: self.key_of(&spec),
                 tiers: spec.trackers.clone(),
                 private: spec.private,
                 progress: Progress { left_bytes: Some(spec.total_bytes), ..Progress::default() },
+                was_complete: false,
             };
             self.announces_waiting.insert(torrent, announce);
         }
@@ -183,6 +202,18 @@ impl Hub {
         self.outputs.push_back(Output::ToShard(shard, ToShard::Add(torrent, Box::new(spec))));
         self.forward(now);
         Some(torrent)
+    }
+
+    /// The `key` of its announces. A private tracker knows its user in any case, and may take who
+    /// comes back after a crash with another key for a second one; so the key stays, and is another
+    /// for each torrent.
+    fn key_of(&self, spec: &TorrentSpec) -> u32 {
+        if !spec.private {
+            return self.key;
+        }
+        let digest = keys::sha1(&[&self.config.key_secret[..], &spec.info_hash.0].concat());
+        let [a, b, c, d, ..] = digest;
+        u32::from_be_bytes([a, b, c, d])
     }
 
     /// Stops a torrent; [`Event::Removed`] comes when nothing of it is left.
@@ -202,10 +233,12 @@ impl Hub {
     }
 
     /// A tracker that does not say in its announces how large the swarm is, is asked once (BEP 48).
+    /// Not that of a private torrent: it expects announces.
     fn ask_for_counts(&mut self, torrent: TorrentId, report: &TrackerReport, now: Instant) {
         let silent = matches!(report, TrackerReport::Working { seeders: None, leechers: None, .. });
         if let Some(item) = self.catalogue.get_mut(torrent)
             && silent
+            && !item.private
             && !item.scraped
         {
             item.scraped = true;
@@ -240,6 +273,22 @@ impl Hub {
     pub fn changes(&self, since: u64) -> (u64, Vec<(TorrentId, TorrentStatus)>) {
         let (revision, changed) = self.catalogue.changes(since);
         (revision, changed.map(|(torrent, item)| (torrent, item.status.clone())).collect())
+    }
+
+    /// Looks closely at a torrent, its pieces in at most so many buckets. [`Event::View`] is the
+    /// answer; none comes for a torrent that is gone.
+    pub fn look(&mut self, torrent: TorrentId, buckets: usize) {
+        if let Some(item) = self.catalogue.get(torrent) {
+            let message = ToShard::Look(torrent, buckets);
+            self.outputs.push_back(Output::ToShard(item.shard, message));
+        }
+    }
+
+    /// From now on, what happens to the peers of torrents that come is told by [`Event::Diary`].
+    pub fn keep_diary(&mut self) {
+        for shard in 0..self.config.shards {
+            self.outputs.push_back(Output::ToShard(shard, ToShard::KeepDiary));
+        }
     }
 
     /// Fetches a torrent file; one at a time. [`Event::Fetched`] tells the end.
@@ -328,6 +377,8 @@ impl Hub {
                 }
                 self.event(Event::Lost(torrent, pieces));
             }
+            ToHub::View(torrent, view) => self.event(Event::View(torrent, view)),
+            ToHub::Diary(torrent, entry) => self.event(Event::Diary(torrent, entry)),
             ToHub::Removed(torrent) => {
                 if let Some(removal) =
                     self.catalogue.get_mut(torrent).and_then(|item| item.removal.as_mut())
@@ -361,11 +412,13 @@ impl Hub {
             downloaded_bytes: status.stats.downloaded_bytes,
             left_bytes: Some(left),
         };
+        let was_complete = status.was_complete;
         item.status = status;
         let open = matches!(phase, Phase::Downloading | Phase::Seeding);
         if open && let Some(mut announce) = self.announces_waiting.remove(&torrent) {
             // Only now is it known what is left, and whether `completed` may ever be sent.
             announce.progress = progress;
+            announce.was_complete = was_complete;
             self.trackers.add(torrent, announce, now);
             self.announced.insert(torrent);
         } else if self.announced.contains(&torrent) {
@@ -388,13 +441,15 @@ impl Hub {
         if let SeedGoal::Time(time) = item.goal {
             self.goals.insert((now.after(time), torrent));
         }
-        // `completed` is of the whole torrent; who has a part and wants no more is *paused*.
+        // `completed` is of the whole torrent; who has a part and wants no more is *paused*, which
+        // trackers that keep accounts need not know.
         let whole = item.status.have_bytes == item.status.total_bytes;
-        if !whole {
+        if !whole && !item.private {
             self.trackers.on_paused(torrent);
-        } else if self.announced.contains(&torrent) {
-            if item.status.stats.downloaded_bytes > 0 {
-                self.completing.insert(torrent, now.after(COMPLETED_MAX));
+        } else if whole && self.announced.contains(&torrent) {
+            if item.status.stats.downloaded_bytes > 0 && !item.status.was_complete {
+                let most = if item.private { COMPLETED_MAX_PRIVATE } else { COMPLETED_MAX };
+                self.completing.insert(torrent, now.after(most));
             }
             self.trackers.on_completed(torrent, now);
         }
@@ -512,6 +567,9 @@ impl Hub {
                 tracker_client::Output::Datagram { to, bytes } => Output::Datagram(to, bytes),
                 tracker_client::Output::Peers { torrent, addrs, tracker: _ } => {
                     let Some(item) = self.catalogue.get(torrent) else { continue };
+                    if !may_name_peers(Source::Tracker, item.private, self.config.announce) {
+                        continue;
+                    }
                     Output::ToShard(item.shard, ToShard::Peers(torrent, addrs, Source::Tracker))
                 }
                 tracker_client::Output::Report { torrent, tracker, report } => {

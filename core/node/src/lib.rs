@@ -9,6 +9,7 @@ pub mod fetch;
 pub mod hub;
 pub mod limit;
 pub mod message;
+pub mod peer_source;
 pub mod shard;
 pub mod spec;
 

@@ -9,8 +9,10 @@ use std::path::PathBuf;
 use base::{ConnId, TorrentId};
 use storage::job::DiskError;
 use storage::watch::Doubt;
+pub use torrent::diary::Entry as DiaryEntry;
 use torrent::peers::Source;
-use torrent::swarm::{CloseReason, Stats};
+pub use torrent::swarm::view::{BUCKETS_MAX, Bucket, PeerView};
+pub use torrent::swarm::{CloseReason, Stats};
 use wire::peer::Handshake;
 
 use crate::limit::{Class, Direction, Limits};
@@ -44,6 +46,10 @@ pub enum ToShard {
     Ban(IpAddr),
     /// Others see us at this address.
     ExternalAddr(IpAddr),
+    /// Look closely at a torrent, its pieces in so many buckets; answered by [`ToHub::View`].
+    Look(TorrentId, usize),
+    /// Tell what happens to the peers of all torrents that come from now on.
+    KeepDiary,
 }
 
 /// From a shard to the hub.
@@ -76,6 +82,10 @@ pub enum ToHub {
     },
     /// News of a peer.
     Peer(TorrentId, SocketAddr, PeerNews),
+    /// A close look at a torrent.
+    View(TorrentId, Box<View>),
+    /// For a log.
+    Diary(TorrentId, DiaryEntry),
 }
 
 /// What became of a peer, as far as the user may want to know.
@@ -85,6 +95,15 @@ pub enum PeerNews {
     Left(CloseReason),
     /// Nobody at its IP address is talked to any more.
     Banned,
+}
+
+/// A torrent looked at closely. Made when somebody asks, so that nobody else pays for it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct View {
+    /// Its pieces, in as many buckets as were asked for or fewer.
+    pub pieces: Vec<Bucket>,
+    /// Its peers.
+    pub peers: Vec<PeerView>,
 }
 
 /// Where a torrent stands.
@@ -133,4 +152,6 @@ pub struct TorrentStatus {
     pub downloaded_ever_bytes: u64,
     /// Payload bytes of all runs.
     pub uploaded_ever_bytes: u64,
+    /// It was complete in an earlier run.
+    pub was_complete: bool,
 }

@@ -20,13 +20,14 @@ use std::net::{IpAddr, SocketAddr};
 use base::{Bitfield, BlockId, BufPool, ConnId, Instant, PeerId, PieceIndex, Rng, TorrentId};
 use storage::job::{DiskDone, DiskJob, DoneKind, HashPart, JobKind};
 use storage::store::{self, Store};
+use torrent::diary::Entry as DiaryEntry;
 use torrent::picker::Order;
 use torrent::receive::RecvPlan;
 use torrent::swarm::{self, CloseReason, Shape, Swarm};
 use wire::peer::{PIECE_HEADER_BYTES, piece_header};
 
 use crate::limit::{Class, Limits};
-use crate::message::{PeerNews, Phase, ToHub, ToShard, TorrentStatus};
+use crate::message::{PeerNews, Phase, ToHub, ToShard, TorrentStatus, View};
 use crate::spec::TorrentSpec;
 
 use self::paced::{Go, Paced, Whose};
@@ -162,6 +163,8 @@ pub struct Shard {
     outputs: VecDeque<Output>,
     /// How often a torrent was looked at: the cost of events, for tests.
     visits: u64,
+    /// Whether what happens to peers is told.
+    diary: bool,
 }
 
 impl Shard {
@@ -184,6 +187,7 @@ impl Shard {
             timers: BinaryHeap::new(),
             outputs: VecDeque::new(),
             visits: 0,
+            diary: false,
             config,
         }
     }
@@ -222,6 +226,21 @@ impl Shard {
                 let ours = SocketAddr::new(ip, self.config.listen_port.unwrap_or_default());
                 self.torrents.values_mut().for_each(|entry| entry.swarm.set_external(ours));
             }
+            ToShard::Look(torrent, buckets) => self.look(torrent, buckets),
+            ToShard::KeepDiary => self.diary = true,
+        }
+    }
+
+    fn look(&mut self, torrent: TorrentId, buckets: usize) {
+        let Some(entry) = self.torrents.get(&torrent) else { return };
+        let pieces = entry.swarm.piece_map(entry.store.have(), buckets);
+        let view = Box::new(View { pieces, peers: entry.swarm.peers_view() });
+        self.outputs.push_back(Output::ToHub(ToHub::View(torrent, view)));
+    }
+
+    fn note(&mut self, torrent: TorrentId, entry: DiaryEntry) {
+        if self.diary {
+            self.outputs.push_back(Output::ToHub(ToHub::Diary(torrent, entry)));
         }
     }
 
@@ -242,6 +261,7 @@ impl Shard {
         let layout = spec.layout();
         let mut config = swarm::Config::new(self.config.peer_id, self.config.client.clone());
         config.listen_port = self.config.listen_port;
+        config.diary = self.diary;
         let port = self.config.listen_port.unwrap_or_default();
         let mut swarm = Swarm::new(shape, config, self.rng.fork());
         swarm.set_ahead(self.config.limits.up.ahead_bytes());
@@ -313,6 +333,7 @@ impl Shard {
         }
         if !connected {
             self.end(conn);
+            self.note(torrent, DiaryEntry::Unreachable(addr));
         }
         if let Some(entry) = self.torrents.get_mut(&torrent) {
             if connected {
@@ -378,11 +399,12 @@ impl Shard {
 
     /// The connection ended by itself.
     pub fn on_closed(&mut self, conn: ConnId, now: Instant) {
-        let Some(&Conn { torrent, dial_until, .. }) = self.conns.get(&conn) else { return };
+        let Some(&Conn { torrent, addr, dial_until, .. }) = self.conns.get(&conn) else { return };
         if dial_until.is_some() {
             return self.on_dialed(conn, false, now);
         }
         self.end(conn);
+        self.note(torrent, DiaryEntry::Left { addr, reason: None });
         if let Some(entry) = self.torrents.get_mut(&torrent) {
             entry.swarm.on_closed(conn, now, &mut self.pool);
             self.settle(torrent, now);
@@ -528,6 +550,9 @@ impl Shard {
             }
             swarm::Output::Close(conn, reason) => {
                 let left = self.end(conn);
+                if let Some(Conn { addr, .. }) = left {
+                    self.note(torrent, DiaryEntry::Left { addr, reason: Some(reason) });
+                }
                 if let Some(left) = left.filter(|_| reason.is_misbehaviour()) {
                     let news = ToHub::Peer(torrent, left.addr, PeerNews::Left(reason));
                     self.outputs.push_back(Output::ToHub(news));
@@ -554,6 +579,7 @@ impl Shard {
                 entry.store.on_block(block, buf, now, &mut self.pool);
                 self.assembling.insert(torrent);
             }
+            swarm::Output::Diary(entry) => self.note(torrent, entry),
             swarm::Output::WantPeers => {
                 self.outputs.push_back(Output::ToHub(ToHub::WantPeers(torrent)));
             }
@@ -722,6 +748,7 @@ impl Shard {
         entry.status_at = Some(now.after(STATUS_EVERY));
         let stats = entry.swarm.stats();
         entry.store.set_totals(stats.downloaded_bytes, stats.uploaded_bytes);
+        entry.store.on_totals_told(now);
         let (downloaded_ever_bytes, uploaded_ever_bytes) = entry.store.totals();
         let small = |n: usize| u32::try_from(n).expect("bounded by the pieces");
         let phase = match entry.store.check_progress() {
@@ -745,6 +772,7 @@ impl Shard {
             stats,
             downloaded_ever_bytes,
             uploaded_ever_bytes,
+            was_complete: entry.store.was_complete(),
         };
         self.outputs.push_back(Output::ToHub(ToHub::Status(torrent, Box::new(status))));
     }

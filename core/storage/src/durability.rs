@@ -44,6 +44,8 @@ pub struct Durability {
     dirty_since: Option<Instant>,
     syncing: Option<Vec<PieceIndex>>,
     uncommitted: bool,
+    /// Since when totals wait for a commit.
+    totals_since: Option<Instant>,
     committing: bool,
     /// The last commit failed: none is tried until [`Self::try_commit_again`].
     commit_failed: bool,
@@ -62,6 +64,7 @@ impl Durability {
             dirty_since: None,
             syncing: None,
             uncommitted: false,
+            totals_since: None,
             committing: false,
             commit_failed: false,
             last_sync_owed: false,
@@ -80,6 +83,12 @@ impl Durability {
         self.uncommitted = true;
     }
 
+    /// The totals in the record grew. That is worth a commit after a while, but nobody waits for it:
+    /// they grow all the time.
+    pub fn on_totals_grown(&mut self, now: Instant) {
+        self.totals_since.get_or_insert(now);
+    }
+
     /// No write will follow: the record must carry the files' final modification times, or the
     /// next run would find them changed and compare every piece.
     pub fn on_writing_ended(&mut self) {
@@ -88,15 +97,18 @@ impl Durability {
 
     /// The next step. `force` asks for durability now, whatever the policy.
     pub fn next_step(&mut self, now: Instant, force: bool) -> Option<Next> {
+        let waited = |since: Instant| since.after(self.policy.dirty_age_max) <= now;
+        self.uncommitted |= self.totals_since.is_some_and(waited);
         if self.uncommitted && !self.committing && !self.commit_failed && !self.last_sync_owed {
             self.uncommitted = false;
+            self.totals_since = None;
             self.committing = true;
             return Some(Next::Commit);
         }
         let due = force
             || self.last_sync_owed
             || self.dirty_bytes >= self.policy.dirty_bytes_max
-            || self.dirty_since.is_some_and(|since| since.after(self.policy.dirty_age_max) <= now);
+            || self.dirty_since.is_some_and(waited);
         let wanted = !self.dirty.is_empty() || self.last_sync_owed;
         if due && wanted && self.syncing.is_none() {
             self.last_sync_owed = false;
@@ -177,10 +189,11 @@ impl Durability {
 
     /// When the policy asks for a sync at the latest.
     pub fn deadline(&self) -> Option<Instant> {
-        if self.syncing.is_some() {
-            return None;
-        }
-        self.dirty_since.map(|since| since.after(self.policy.dirty_age_max))
+        let dirty = self.dirty_since.filter(|_| self.syncing.is_none());
+        // While a commit is under way, its end is the next occasion.
+        let totals = self.totals_since.filter(|_| !self.committing && !self.last_sync_owed);
+        let since = dirty.into_iter().chain(totals).min()?;
+        Some(since.after(self.policy.dirty_age_max))
     }
 }
 
@@ -204,6 +217,23 @@ mod tests {
         assert!(!durability.durable().has(PieceIndex(1)), "it was written after the sync began");
         durability.on_committed(true);
         assert!(!durability.is_settled());
+    }
+
+    #[test]
+    fn totals_are_committed_after_a_while_without_a_sync_and_keep_nobody_waiting() {
+        let policy = SyncPolicy::default();
+        let late = NOW.after(policy.dirty_age_max);
+        let mut durability = Durability::new(policy, Bitfield::empty(3));
+        durability.on_totals_grown(NOW);
+        assert!(durability.is_settled());
+        assert_eq!(durability.next_step(NOW, true), None);
+        durability.on_totals_grown(late);
+        assert_eq!(durability.deadline(), Some(late));
+        assert_eq!(durability.next_step(late, false), Some(Next::Commit));
+        durability.on_totals_grown(late);
+        assert_eq!(durability.deadline(), None, "the end of the commit comes first");
+        durability.on_committed(true);
+        assert_eq!(durability.deadline(), Some(late.after(policy.dirty_age_max)));
     }
 
     #[test]

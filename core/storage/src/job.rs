@@ -91,6 +91,8 @@ pub struct ResumeRecord {
     pub downloaded_bytes: u64,
     /// Payload bytes sent in all runs.
     pub uploaded_bytes: u64,
+    /// All of it was durable once, whatever is missing now. Never false again.
+    pub was_complete: bool,
 }
 
 /// A job for the disk pools.

@@ -9,6 +9,7 @@
 mod doubt;
 mod judge;
 mod part_file;
+mod recording;
 
 use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -21,10 +22,9 @@ use keys::Sha1;
 
 use crate::assembly::{Assembly, Step};
 use crate::autopsy::{Autopsy, BlockDigests};
-use crate::durability::{Durability, Next, SyncPolicy};
+use crate::durability::{Durability, SyncPolicy};
 use crate::job::{
-    DiskDone, DiskError, DiskErrorKind, DiskJob, DoneKind, FileStamp, HashPart, JobKind,
-    ResumeRecord,
+    DiskDone, DiskError, DiskErrorKind, DiskJob, DoneKind, FileStamp, JobKind, ResumeRecord,
 };
 use crate::layout::Layout;
 use crate::recheck::Recheck;
@@ -179,6 +179,9 @@ pub struct Store {
     /// Payload bytes of all runs before this one, and now: (downloaded, uploaded).
     totals_before: (u64, u64),
     totals: (u64, u64),
+    /// The totals of this run in the last record, and whether an earlier run was complete.
+    totals_recorded: (u64, u64),
+    was_complete: bool,
     retry_at: Option<Instant>,
     troubled: bool,
     /// The piece whose write failed last: the trouble is over when it is written, or given up.
@@ -221,6 +224,8 @@ impl Store {
             next_job: 0,
             totals_before: (0, 0),
             totals: (0, 0),
+            totals_recorded: (0, 0),
+            was_complete: false,
             retry_at: None,
             troubled: false,
             stuck: None,
@@ -261,6 +266,19 @@ impl Store {
     /// Tells the totals of this run, for the record.
     pub fn set_totals(&mut self, downloaded_bytes: u64, uploaded_bytes: u64) {
         self.totals = (downloaded_bytes, uploaded_bytes);
+    }
+
+    /// Has the totals recorded by and by, if they grew: what a crash loses of them is bounded as
+    /// that of data is ([`SyncPolicy::dirty_age_max`]).
+    pub fn on_totals_told(&mut self, now: Instant) {
+        if self.totals != self.totals_recorded && matches!(self.state, State::Ready) {
+            self.durability.on_totals_grown(now);
+        }
+    }
+
+    /// Whether all of it was durable in an earlier run.
+    pub fn was_complete(&self) -> bool {
+        self.was_complete
     }
 
     /// A block arrived. The caller sees to it that each byte of a piece arrives once; a second
@@ -484,6 +502,7 @@ impl Store {
         let record = resume.filter(|record| record.have.len() == piece_count.div_ceil(8) as usize);
         if let Some(record) = &record {
             self.totals_before = (record.downloaded_bytes, record.uploaded_bytes);
+            self.was_complete = record.was_complete;
         }
         let record = record.filter(|_| !self.spec.recheck);
         let (trusted, unknown) = judge_files(&self.spec.layout, &stamps, record.as_deref());
@@ -715,79 +734,6 @@ impl Store {
         if let Some(assembly) = self.assemblies.remove(&piece) {
             assembly.into_buffers().for_each(|buf| pool.give_back(buf));
         }
-    }
-
-    fn make_durable(&mut self, now: Instant) {
-        let stopping = match self.state {
-            State::Opening | State::Closed => return,
-            State::Checking(_) | State::Ready => false,
-            State::Stopping => true,
-        };
-        let writing = || self.jobs.values().any(|job| matches!(job, JobUse::Write { .. }));
-        if (self.retry_at.is_some() && !stopping) || (stopping && writing()) {
-            return;
-        }
-        while let Some(next) = self.durability.next_step(now, self.settle || stopping) {
-            match next {
-                Next::Sync(pieces) => {
-                    let files = self.files_of(&pieces);
-                    self.watch.on_look();
-                    self.job(JobKind::Sync { files }, JobUse::Sync);
-                }
-                Next::Commit => {
-                    let record = Box::new(self.record());
-                    self.job(JobKind::Commit { record }, JobUse::Commit);
-                }
-            }
-        }
-        if !self.durability.is_settled() {
-            return;
-        }
-        self.drop_part_file();
-        if self.settle && !self.settled_said && matches!(self.state, State::Ready) {
-            self.settled_said = true;
-            self.outputs.push_back(Output::Settled);
-        }
-        if stopping && self.jobs.is_empty() {
-            self.job(JobKind::Close, JobUse::Close);
-        }
-    }
-
-    fn record(&self) -> ResumeRecord {
-        let (downloaded_bytes, uploaded_bytes) = self.totals();
-        let checked_to = match &self.state {
-            State::Checking(recheck) => recheck.cursor(),
-            State::Opening | State::Ready | State::Stopping | State::Closed => self.have.len(),
-        };
-        // Found by `test/sim`, failing syncs: what is there and not durable yet was taken for
-        // compared and missing, and a seed never looked at it again.
-        let durable = self.durability.durable();
-        let unsure = self.have.differences(durable).find(|&piece| self.have.has(piece));
-        let checked_to = unsure.map_or(checked_to, |piece| checked_to.min(piece.0));
-        ResumeRecord {
-            info_hash: self.spec.info_hash,
-            root: self.spec.root.clone(),
-            have: self.durability.durable().as_bytes().to_vec(),
-            stamps: self.stamps.clone(),
-            writing: self.spec.writable
-                && !self.durability.durable().includes(&self.part.wanted)
-                && !matches!(self.state, State::Stopping),
-            checked_to,
-            downloaded_bytes,
-            uploaded_bytes,
-        }
-    }
-
-    fn files_of(&self, pieces: &[PieceIndex]) -> Vec<FileIndex> {
-        let files: BTreeSet<FileIndex> = pieces
-            .iter()
-            .flat_map(|&piece| self.spec.layout.piece_parts(piece))
-            .filter_map(|part| match part {
-                HashPart::File(extent) => Some(extent.file),
-                HashPart::Zeros(_) => None,
-            })
-            .collect();
-        files.into_iter().collect()
     }
 
     fn job(&mut self, kind: JobKind, used_for: JobUse) {

@@ -7,6 +7,7 @@
 pub mod allowed_fast;
 pub mod blame;
 pub mod choker;
+pub mod diary;
 pub mod manners;
 pub mod peers;
 pub mod picker;

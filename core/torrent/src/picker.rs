@@ -236,6 +236,11 @@ impl Picker {
         self.pieces[piece.0 as usize] == Piece::Have
     }
 
+    /// Whether something of `piece` was asked for or is here, and it is not verified.
+    pub fn is_begun(&self, piece: PieceIndex) -> bool {
+        matches!(self.pieces[piece.0 as usize], Piece::Partial | Piece::Verifying)
+    }
+
     /// Length of `piece` in bytes.
     pub fn piece_bytes(&self, piece: PieceIndex) -> u32 {
         if piece.0 as usize + 1 == self.pieces.len() {
@@ -251,7 +256,7 @@ impl Picker {
         BlockId { piece, offset_bytes, length_bytes }
     }
 
-    /// How many peers have `piece`.
+    /// How many connected peers have `piece`.
     pub fn availability(&self, piece: PieceIndex) -> u32 {
         self.availability[piece.0 as usize]
     }

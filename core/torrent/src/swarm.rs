@@ -8,6 +8,7 @@
 //! many sessions; `useful` of a session is the number of pieces it has and we want and lack.
 
 mod choking;
+mod greeting;
 mod introduction;
 mod justice;
 mod losses;
@@ -16,6 +17,7 @@ mod spreading;
 mod turnover;
 mod upkeep;
 mod uploads;
+pub mod view;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
@@ -23,9 +25,10 @@ use std::net::SocketAddr;
 use base::{
     Bitfield, BlockId, BufPool, BufRef, ConnId, InfoHash, Instant, PeerId, PieceIndex, Rng,
 };
-use wire::peer::{Extensions, Handshake, Message};
+use wire::peer::{Handshake, Message};
 
 use crate::blame::Blame;
+use crate::diary::Entry;
 use crate::manners::Shunned;
 use crate::peers::{Peers, Source};
 use crate::picker::{Order, Picker};
@@ -65,6 +68,8 @@ pub struct Config {
     pub unchoke_slots: Option<usize>,
     /// When to super seed.
     pub super_seed: SuperSeed,
+    /// Whether what happens to peers is told by [`Output::Diary`].
+    pub diary: bool,
 }
 
 impl Config {
@@ -78,6 +83,7 @@ impl Config {
             dials_max: 16,
             unchoke_slots: None,
             super_seed: SuperSeed::Auto,
+            diary: false,
         }
     }
 }
@@ -201,6 +207,8 @@ pub enum Output {
     Block(BlockId, BufRef),
     /// More addresses would help.
     WantPeers,
+    /// For a log; only with [`Config::diary`].
+    Diary(Entry),
 }
 
 /// How a swarm does.
@@ -408,52 +416,6 @@ impl Swarm {
         self.sessions.insert(conn, session);
         self.start_ticking(now);
         self.on_handshake(conn, handshake);
-    }
-
-    fn handshake(&self) -> Handshake {
-        let extensions = Extensions { fast: true, extended: true, dht: false };
-        Handshake::new(extensions, self.shape.info_hash, self.config.peer_id)
-    }
-
-    /// The other side's handshake: judge it, then introduce ourselves.
-    fn on_handshake(&mut self, conn: ConnId, handshake: &Handshake) {
-        if handshake.info_hash != self.shape.info_hash {
-            return self.close(conn, CloseReason::WrongTorrent);
-        }
-        if handshake.peer_id == self.config.peer_id {
-            let addr = self.sessions[&conn].addr;
-            self.close(conn, CloseReason::Ourselves);
-            return self.peers.forget(addr);
-        }
-        if let Some(twin) = self.twin(conn, handshake.peer_id) {
-            // Both sides keep the connection that the higher name dialled, so that two which
-            // dial each other at once don't hang up on each other.
-            let ours_wins = self.config.peer_id > handshake.peer_id;
-            let keep_new = self.sessions[&conn].outgoing != self.sessions[&twin].outgoing
-                && self.sessions[&conn].outgoing == ours_wins;
-            self.close(if keep_new { twin } else { conn }, CloseReason::Twice);
-            if !keep_new {
-                return;
-            }
-        }
-        let theirs = handshake.extensions();
-        let Some(session) = self.sessions.get_mut(&conn) else { return };
-        session.peer_id = Some(handshake.peer_id);
-        session.fast = theirs.fast;
-        session.extended = theirs.extended;
-        // A bitfield must come first (BEP 3), and until storage has looked there is none: who
-        // comes earlier has our handshake and waits.
-        self.touch(conn);
-        if self.ready {
-            self.introduce(conn);
-        }
-    }
-
-    fn twin(&self, conn: ConnId, peer_id: PeerId) -> Option<ConnId> {
-        let same = |(other, session): (&ConnId, &Session)| {
-            (*other != conn && session.peer_id == Some(peer_id)).then_some(*other)
-        };
-        self.sessions.iter().find_map(same)
     }
 
     /// Where the next bytes from `conn` should go. `None`: nothing can be taken now.

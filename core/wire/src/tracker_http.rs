@@ -83,6 +83,8 @@ pub fn announce_url(base: &str, request: &AnnounceRequest) -> String {
     url.number("downloaded", request.downloaded_bytes);
     url.number("left", request.left_bytes);
     url.number("compact", 1);
+    // Nobody needs the ids of peers. Trackers that don't know `compact` know this (BEP 3, BEP 23).
+    url.number("no_peer_id", 1);
     url.raw("key", format!("{:08x}", request.key).as_bytes());
     if let Some(numwant) = request.numwant {
         url.number("numwant", numwant.into());

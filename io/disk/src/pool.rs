@@ -132,6 +132,12 @@ impl DiskPool {
         Ok(())
     }
 
+    /// Bytes that nobody else knows, drawn when the state database was made: the same in each run
+    /// that uses it. Without a database they are anew.
+    pub fn installation(&self) -> [u8; 16] {
+        self.shared.executor.db.installation()
+    }
+
     /// A way to submit jobs, whose answers go to `completion`. One for each shard.
     pub fn handle(&self, completion: Completion) -> DiskHandle {
         DiskHandle { shared: Arc::clone(&self.shared), completion: Arc::new(completion) }

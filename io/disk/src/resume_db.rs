@@ -48,8 +48,21 @@ const SCHEMA_PLACE: &str = "
     PRAGMA user_version = 2;
 ";
 
-const LOAD: &str = "SELECT have, stamps, writing, checked_to, downloaded_bytes, uploaded_bytes
+/// Tables that an older program of the same version does without.
+const BESIDE: &str = "
+    CREATE TABLE IF NOT EXISTS completed (info_hash BLOB PRIMARY KEY) STRICT;
+    CREATE TABLE IF NOT EXISTS installation (
+        id INTEGER PRIMARY KEY CHECK (id = 0),
+        secret BLOB NOT NULL -- 16 random bytes
+    ) STRICT;
+    INSERT OR IGNORE INTO installation VALUES (0, randomblob(16));
+";
+
+const LOAD: &str = "SELECT have, stamps, writing, checked_to, downloaded_bytes, uploaded_bytes,
+    EXISTS (SELECT 1 FROM completed WHERE completed.info_hash = torrent.info_hash)
     FROM torrent WHERE info_hash = ?1 AND root = ?2";
+
+const COMPLETED: &str = "INSERT OR IGNORE INTO completed VALUES (?1)";
 
 const STORE: &str = "INSERT OR REPLACE INTO torrent
     (info_hash, root, have, stamps, writing, checked_to, downloaded_bytes, uploaded_bytes)
@@ -120,6 +133,7 @@ pub enum StartError {
 #[derive(Debug)]
 pub(crate) struct ResumeDb {
     path: PathBuf,
+    installation: [u8; 16],
     writer: Mutex<Connection>,
     /// Loads use their own connection, so that they don't wait for a commit's sync. An in-memory
     /// database has only one.
@@ -137,15 +151,16 @@ impl ResumeDb {
         };
         let Some(path) = path else {
             let mut writer = Connection::open_in_memory().map_err(|error| fail(&error))?;
-            migrate(&mut writer).map_err(|error| fail(&error))?;
-            return Ok(Self { path: shown, writer: Mutex::new(writer), reader: None });
+            let (_, installation) = migrate(&mut writer).map_err(|error| fail(&error))?;
+            let writer = Mutex::new(writer);
+            return Ok(Self { path: shown, installation, writer, reader: None });
         };
         if let Some(folder) = path.parent() {
             std::fs::create_dir_all(folder)
                 .map_err(|source| StartError::Folder { path: path.to_path_buf(), source })?;
         }
         let mut writer = connect(path).map_err(|error| fail(&error))?;
-        let version = migrate(&mut writer).map_err(|error| fail(&error))?;
+        let (version, installation) = migrate(&mut writer).map_err(|error| fail(&error))?;
         if version > SCHEMA_VERSION {
             let path = path.to_path_buf();
             return Err(StartError::Newer { path, found: version, known: SCHEMA_VERSION });
@@ -154,7 +169,13 @@ impl ResumeDb {
         // The whole statement is compiled now: a table of another shape is found at the start.
         reader.prepare_cached(LOAD).map_err(|error| fail(&error))?;
         writer.prepare_cached(STORE).map_err(|error| fail(&error))?;
-        Ok(Self { path: shown, writer: Mutex::new(writer), reader: Some(Mutex::new(reader)) })
+        let (writer, reader) = (Mutex::new(writer), Some(Mutex::new(reader)));
+        Ok(Self { path: shown, installation, writer, reader })
+    }
+
+    /// Bytes that nobody else knows, drawn when the database was made.
+    pub(crate) fn installation(&self) -> [u8; 16] {
+        self.installation
     }
 
     /// The record of a torrent in a folder. None if there is none, or none that can be read.
@@ -172,6 +193,7 @@ impl ResumeDb {
                     checked_to: row.get(3)?,
                     downloaded_bytes: count(row, 4)?,
                     uploaded_bytes: count(row, 5)?,
+                    was_complete: row.get(6)?,
                 })
             })
             .optional();
@@ -222,6 +244,7 @@ impl ResumeDb {
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         {
             let mut statement = transaction.prepare_cached(STORE)?;
+            let mut completed = transaction.prepare_cached(COMPLETED)?;
             for record in records {
                 statement.execute(params![
                     record.info_hash.0,
@@ -234,6 +257,9 @@ impl ResumeDb {
                     i64::try_from(record.downloaded_bytes).unwrap_or(i64::MAX),
                     i64::try_from(record.uploaded_bytes).unwrap_or(i64::MAX),
                 ])?;
+                if record.was_complete {
+                    completed.execute(params![record.info_hash.0])?;
+                }
             }
         }
         transaction.commit()
@@ -287,20 +313,26 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
-/// Brings an older layout to ours. Returns the version, which may be newer than ours.
-fn migrate(connection: &mut Connection) -> rusqlite::Result<i64> {
+/// Brings an older layout to ours. Returns the version, which may be newer than ours (nothing is
+/// done then), and the secret of the installation.
+fn migrate(connection: &mut Connection) -> rusqlite::Result<(i64, [u8; 16])> {
     // Immediate: two processes that start at once must not both create the table.
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let version: i64 = transaction.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    let mut version: i64 = transaction.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    if version > SCHEMA_VERSION {
+        return Ok((version, [0; 16]));
+    }
     if version == 0 {
         transaction.execute_batch(SCHEMA)?;
     }
     if version < SCHEMA_VERSION {
         transaction.execute_batch(SCHEMA_PLACE)?;
-        transaction.commit()?;
-        return Ok(SCHEMA_VERSION);
+        version = SCHEMA_VERSION;
     }
-    Ok(version)
+    transaction.execute_batch(BESIDE)?;
+    let secret = transaction.query_row("SELECT secret FROM installation", [], |row| row.get(0))?;
+    transaction.commit()?;
+    Ok((version, secret))
 }
 
 /// A root folder as a column: text for people, bytes where it is not text.

@@ -714,6 +714,7 @@ fn record(root: &Path) -> ResumeRecord {
         checked_to: u32::MAX,
         downloaded_bytes: 123,
         uploaded_bytes: 0,
+        was_complete: false,
     }
 }
 
@@ -742,6 +743,23 @@ fn a_resume_record_survives_a_reopening_and_is_of_its_folder_only() {
     assert_eq!(rig.load(&root), Some(replaced));
     assert_eq!(rig.load(&odd), Some(record(&odd)));
     assert_eq!(rig.load(&dir.join("elsewhere")), None);
+}
+
+#[test]
+fn what_was_complete_once_stays_so_and_an_installation_keeps_its_secret() {
+    let dir = TempDir::new();
+    let db = dir.join("shoal.db");
+    let root = dir.join("root");
+    let rig = with_db(&db);
+    let secret = rig.pool.installation();
+    rig.commit(&ResumeRecord { was_complete: true, ..record(&root) }).unwrap();
+    rig.commit(&record(&root)).unwrap();
+    rig.pool.shutdown();
+
+    let rig = with_db(&db);
+    assert_eq!(rig.pool.installation(), secret);
+    assert!(rig.load(&root).unwrap().was_complete, "a later record can't take it back");
+    assert_ne!(with_db(&dir.join("other.db")).pool.installation(), secret);
 }
 
 #[test]

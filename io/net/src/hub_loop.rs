@@ -53,6 +53,8 @@ pub(crate) enum Command {
     Add(Box<TorrentSpec>, Sender<Option<TorrentId>>),
     Remove(TorrentId),
     Changes(u64, Sender<Changes>),
+    Look(TorrentId, usize),
+    KeepDiary,
     Fetch(String),
     Limits(Limits),
     Stop,
@@ -179,6 +181,8 @@ impl HubLoop {
             HubMail::Command(Command::Changes(since, reply)) => {
                 reply.send(self.hub.changes(since)).ok();
             }
+            HubMail::Command(Command::Look(torrent, buckets)) => self.hub.look(torrent, buckets),
+            HubMail::Command(Command::KeepDiary) => self.hub.keep_diary(),
             HubMail::Command(Command::Fetch(url)) => self.hub.fetch(url),
             HubMail::Command(Command::Limits(limits)) => self.hub.set_limits(limits, now),
             HubMail::Command(Command::Stop) => self.state.stopping = true,

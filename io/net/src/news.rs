@@ -2,7 +2,8 @@
 //!
 //! Invariant: at most `REPORTS_MAX` reports wait. A report more is lost, and how many were is told
 //! as soon as there is room. What a program counts on (settled, failed, goal reached, removed,
-//! fetched) is never lost: it comes at most once for each torrent or URL that the program named.
+//! fetched) is never lost: it comes at most once for each torrent or URL that the program named, and a
+//! close look once for each time that it asked.
 
 use std::collections::VecDeque;
 
@@ -28,13 +29,18 @@ fn is_report(event: &NodeEvent) -> bool {
     match event {
         NodeEvent::AcceptPaused | NodeEvent::AcceptResumed | NodeEvent::Lost(_) => true,
         NodeEvent::Torrent(event) => match event {
-            Event::Trouble(..) | Event::Tracker(..) | Event::Peer(..) | Event::Doubted(..) => true,
+            Event::Trouble(..)
+            | Event::Tracker(..)
+            | Event::Peer(..)
+            | Event::Doubted(..)
+            | Event::Diary(..) => true,
             Event::Settled(_)
             | Event::Failed(..)
             | Event::GoalReached(_)
             | Event::Removed(_)
             | Event::Lost(..)
-            | Event::Fetched(_) => false,
+            | Event::Fetched(_)
+            | Event::View(..) => false,
         },
     }
 }

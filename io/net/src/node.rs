@@ -51,6 +51,8 @@ pub struct Config {
     pub client: String,
     /// Whether trackers are told and asked.
     pub announce: bool,
+    /// Names us to private trackers; see `node::hub::Config`. A secret.
+    pub key_secret: [u8; 16],
     /// Rate limits.
     pub limits: Limits,
     /// Payload buffers of 16 KiB per shard.
@@ -153,6 +155,7 @@ impl Node {
             listen_port,
             families: families(&listening),
             announce: config.announce,
+            key_secret: config.key_secret,
             limits: config.limits,
         };
         let hub = HubLoop {
@@ -238,6 +241,16 @@ impl Node {
         let (sender, receiver) = bounded(1);
         self.command(Command::Changes(since, sender));
         receiver.recv().unwrap_or((since, Vec::new()))
+    }
+
+    /// Looks closely at a torrent, its pieces in at most so many buckets; the answer is an event.
+    pub fn look(&self, torrent: TorrentId, buckets: usize) {
+        self.command(Command::Look(torrent, buckets));
+    }
+
+    /// From now on, what happens to the peers of torrents that are added comes as events.
+    pub fn keep_diary(&self) {
+        self.command(Command::KeepDiary);
     }
 
     /// Changes the rate limits.

@@ -4,8 +4,8 @@
 //! takes the place of an older one that still waits: news are told early rather than late, and a
 //! hub that is behind is not told what is no longer true.
 //!
-//! So the bound is nine letters for each torrent of the shard, one for each address that it
-//! banned, and four.
+//! So the bound is ten letters for each torrent of the shard, one for each address that it
+//! banned, and four. Entries of a diary are all different: [`DIARY_MAX`] wait, more are lost.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
@@ -13,6 +13,9 @@ use std::net::IpAddr;
 use base::TorrentId;
 use node::limit::{Class, Direction};
 use node::message::{PeerNews, ToHub};
+
+/// Entries of diaries that wait: what a burst of peers that come and go makes in a second.
+const DIARY_MAX: usize = 512;
 
 /// See the [module documentation](self).
 #[derive(Debug, Default)]
@@ -22,6 +25,8 @@ pub(crate) struct Outbox {
     gone: u64,
     /// Numbers of the letters waiting.
     places: BTreeMap<Key, u64>,
+    /// Entries of diaries among them.
+    diary: usize,
 }
 
 /// What a letter is about.
@@ -43,10 +48,12 @@ enum Kind {
     PeerLeft,
     Doubted,
     Lost,
+    View,
 }
 
-fn key(letter: &ToHub) -> Key {
-    match *letter {
+/// `None`: nothing takes its place.
+fn key(letter: &ToHub) -> Option<Key> {
+    Some(match *letter {
         ToHub::Status(torrent, _) => Key::Torrent(torrent, Kind::Status),
         ToHub::WantPeers(torrent) => Key::Torrent(torrent, Kind::WantPeers),
         ToHub::Settled(torrent) => Key::Torrent(torrent, Kind::Settled),
@@ -58,7 +65,9 @@ fn key(letter: &ToHub) -> Key {
         ToHub::LeaseWanted { direction, class, .. } => Key::Lease(direction, class),
         ToHub::Peer(torrent, _, PeerNews::Left(_)) => Key::Torrent(torrent, Kind::PeerLeft),
         ToHub::Peer(torrent, addr, PeerNews::Banned) => Key::Banned(torrent, addr.ip()),
-    }
+        ToHub::View(torrent, _) => Key::Torrent(torrent, Kind::View),
+        ToHub::Diary(..) => return None,
+    })
 }
 
 impl Outbox {
@@ -70,7 +79,14 @@ impl Outbox {
     /// Adds a letter, or replaces the one that says the same of an earlier time.
     pub(crate) fn push(&mut self, letter: ToHub) {
         let next = self.gone + self.letters.len() as u64;
-        let place = *self.places.entry(key(&letter)).or_insert(next);
+        let Some(key) = key(&letter) else {
+            if self.diary < DIARY_MAX {
+                self.diary += 1;
+                self.letters.push_back(letter);
+            }
+            return;
+        };
+        let place = *self.places.entry(key).or_insert(next);
         match self.letters.get_mut(usize::try_from(place - self.gone).unwrap_or(usize::MAX)) {
             Some(older) => match (older, letter) {
                 (ToHub::Lost(_, before), ToHub::Lost(_, more)) => *before += more,
@@ -87,7 +103,10 @@ impl Outbox {
             if let Err(letter) = send(letter) {
                 return self.letters.push_front(letter);
             }
-            self.places.remove(&key);
+            match key {
+                Some(key) => drop(self.places.remove(&key)),
+                None => self.diary -= 1,
+            }
             self.gone += 1;
         }
     }
@@ -95,11 +114,13 @@ impl Outbox {
 
 #[cfg(test)]
 mod tests {
-    use node::message::TorrentStatus;
+    use std::net::SocketAddr;
+
+    use node::message::{DiaryEntry, TorrentStatus};
 
     use super::*;
 
-    /// `s` is a status, `S` settled, `R` removed, `l` wants a lease, with the torrent's number;
+    /// `s` is a status, `S` settled, `R` removed, `d` an entry of a diary, `l` wants a lease, with the torrent's number;
     /// a status shows which one it is.
     fn letter(word: &str, number: u32) -> ToHub {
         let (kind, torrent) = word.split_at(1);
@@ -114,6 +135,10 @@ mod tests {
             }
             "S" => ToHub::Settled(torrent),
             "R" => ToHub::Removed(torrent),
+            "d" => {
+                let addr = SocketAddr::from(([192, 0, 2, 1], 1));
+                ToHub::Diary(torrent, DiaryEntry::Unreachable(addr))
+            }
             _ => {
                 let (direction, class) = (Direction::Up, Class::Internet);
                 ToHub::LeaseWanted { direction, class, torrents: number }
@@ -127,12 +152,14 @@ mod tests {
             ToHub::Settled(torrent) => format!("S{}", torrent.0),
             ToHub::Removed(torrent) => format!("R{}", torrent.0),
             ToHub::LeaseWanted { torrents, .. } => format!("l#{torrents}"),
+            ToHub::Diary(..) => "d".into(),
             ToHub::WantPeers(_)
             | ToHub::Failed(..)
             | ToHub::Trouble(..)
             | ToHub::Peer(..)
             | ToHub::Doubted(..)
-            | ToHub::Lost(..) => "?".into(),
+            | ToHub::Lost(..)
+            | ToHub::View(..) => "?".into(),
         }
     }
 
@@ -143,6 +170,8 @@ mod tests {
             (9, "s0 s1 S0", "s0#1 s1#2 S0"),
             (0, "s0 s1 s0 S0 s0 s1 l0 l0", "s0#5 s1#6 S0 l#8"),
             (1, "s0 s0 s1 s1 R0 s1", "s0#2 s1#6 R0"),
+            (0, "d0 s0 d0 s0", "d s0#4 d"),
+            (1, "d0 s0 | s0", "d s0#3"),
             (2, "s0 S0 | s0 s1 s0 | s1", "s0#1 S0 s0#5 s1#4 s1#6"),
         ] {
             let (mut outbox, mut read) = (Outbox::default(), Vec::new());
@@ -178,9 +207,10 @@ mod tests {
             for torrent in 0..10 {
                 outbox.push(letter(&format!("s{torrent}"), number));
                 outbox.push(letter("l0", number));
+                outbox.push(letter("d0", number));
             }
             outbox.send(Err);
         }
-        assert_eq!(outbox.letters.len(), 11);
+        assert_eq!(outbox.letters.len(), 11 + DIARY_MAX);
     }
 }

@@ -312,7 +312,7 @@ impl World {
                 }
             }
             Output::Banned(addr) => panic!("{addr} was banned, and nobody lies here"),
-            Output::WantPeers => {}
+            Output::WantPeers | Output::Diary(_) => {}
         }
     }
 

@@ -421,6 +421,7 @@ impl World {
             listen_port: 6881,
             families: Families { v4: true, v6: false },
             announce: true,
+            key_secret: [0; 16],
             limits: self.limits(),
         };
         let mut hub = Hub::new(config, rng.fork(), self.now);

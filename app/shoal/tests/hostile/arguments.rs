@@ -20,7 +20,7 @@ const GET: &str = "hint: shoal get --help shows what there is";
 
 #[rustfmt::skip]
 const COMMAND_LINES: &[Row] = &[
-    ("--json", 2, "'shoal' requires a subcommand but one was not provided [subcommands: get, seed, create, verify, show, help]\nhint: shoal --help shows what there is"),
+    ("--json", 2, "'shoal' requires a subcommand but one was not provided [subcommands: get, seed, create, verify, show, completions, man, help]\nhint: shoal --help shows what there is"),
     ("fetch good.torrent", 2, "unrecognized subcommand 'fetch'\nhint: shoal --help shows what there is"),
     ("get", 2, "the following required arguments were not provided: <TORRENT>...\n{GET}"),
     ("create", 2, "the following required arguments were not provided: <PATH>\nhint: shoal create --help shows what there is"),
@@ -81,6 +81,9 @@ const PLACES: &[Row] = &[
     ("seed good.torrent --data large", 1, "not a folder: large\nhint: --data names the folder that holds the torrent's file or folder"),
     ("verify good.torrent --data nowhere", 1, "no such folder: nowhere\nhint: --data names the folder that holds the torrent's file or folder"),
     ("verify good.torrent --data data/good", 1, "not a folder: data/good\nhint: --data names the folder that holds the torrent's file or folder"),
+    ("get good.torrent --log folder", 1, "cannot write the log folder: is a directory\nhint: --log names a file to write to; - is standard error"),
+    ("get good.torrent --log nowhere/log", 1, "cannot write the log nowhere/log: no such file or directory\nhint: --log names a file to write to; - is standard error"),
+    ("get good.torrent --log unread", 1, "cannot write the log unread: no such device or address\nhint: --log names a file to write to; - is standard error"),
     ("get good.torrent --state folder", 1, "cannot use the state database folder: it is a folder\nhint: --state names a file"),
     ("get good.torrent --state pipe", 1, "cannot use the state database pipe: it is a pipe or a device\nhint: --state names a file"),
     ("get good.torrent --state large/x", 1, "cannot create the folder of the state database large/x: file exists\nhint: --state takes another place"),
@@ -111,6 +114,7 @@ const PLACES: &[Row] = &[
     ("create data/good --tracker http://", 1, "not a tracker: http://\nhint: a tracker is like https://example.org/announce or udp://example.org:6969"),
     ("create data/good --tracker udp:///announce", 1, "not a tracker: udp:///announce\nhint: it names no host"),
     ("create data/good --tracker udp://t.example", 1, "not a tracker: udp://t.example\nhint: it needs a port, as in udp://example.org:6969"),
+    ("create data/good --tracker udp://t.example/s3cret/announce", 1, "not a tracker: udp://t.example/…\nhint: it needs a port, as in udp://example.org:6969"),
     ("create data/good --tracker http://t.example:0/", 1, "not a tracker: http://t.example:0/\nhint: it needs a port, as in udp://example.org:6969"),
     ("create data/good --tracker http://a\x1b[2J/", 1, "not a tracker: http://a\u{fffd}[2J/\nhint: a tracker is like https://example.org/announce or udp://example.org:6969"),
 ];
@@ -126,7 +130,7 @@ const LINKS: &[Row] = &[
     ("show http://h.example:0/", 1, "cannot fetch http://h.example:0/: there is no port 0\nhint: leave the port out, or name the right one"),
     ("show http://h.example:65536/", 1, "cannot fetch http://h.example:65536/: invalid port number\nhint: a link is like https://example.org/a.torrent"),
     ("show http://300.1.1.1/", 1, "cannot fetch http://300.1.1.1/: invalid IPv4 address\nhint: a link is like https://example.org/a.torrent"),
-    ("show https://me:secret@h.example/a.torrent?b", 1, "a user name or password in a link is not supported: https://h.example/a.torrent?b\nhint: download the torrent file with a program that can log in, and give the file"),
+    ("show https://me:secret@h.example/a.torrent?b", 1, "a user name or password in a link is not supported: https://h.example/a.torrent?…\nhint: download the torrent file with a program that can log in, and give the file"),
     ("get http://me@h.example/", 1, "a user name or password in a link is not supported: http://h.example/\nhint: download the torrent file with a program that can log in, and give the file"),
     ("show http://\x1b[2J/", 1, "cannot fetch http://\u{fffd}[2J/: invalid international domain name\nhint: a link is like https://example.org/a.torrent"),
 ];
@@ -169,6 +173,7 @@ fn fixture() -> Fence {
     fs::create_dir(fence.here("folder")).unwrap();
     File::create(fence.here("large")).unwrap().set_len(65 << 20).unwrap();
     mknodat(CWD, fence.here("pipe"), FileType::Fifo, Mode::RUSR, 0).unwrap();
+    mknodat(CWD, fence.here("unread"), FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
     fence
 }
 

@@ -57,6 +57,13 @@ enum What {
     Scrape,
 }
 
+impl Ask {
+    /// Whether it is the first announce.
+    pub(super) fn is_start(&self) -> bool {
+        matches!(self.what, What::Announce { event: Event::Started, .. })
+    }
+}
+
 impl What {
     fn is_stop(self) -> bool {
         matches!(self, Self::Announce { event: Event::Stopped, .. })
@@ -68,16 +75,32 @@ enum Outcome {
     Announced { announced: Box<Announced>, binding: bool },
     Scraped(SwarmCounts),
     NoAddress,
-    Failed { reason: String, retry_in: Option<RetryIn>, unheard: bool },
+    Failed { reason: String, retry_in: Option<RetryIn>, heard: Heard },
+}
+
+/// Whether a tracker that failed us knows of the announce.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Heard {
+    /// Certainly not.
+    No,
+    /// Nobody knows.
+    Perhaps,
+    /// It said no.
+    Refused,
 }
 
 impl Outcome {
     fn refused(failure: Failure) -> Self {
-        Self::Failed { reason: failure.reason, retry_in: failure.retry_in, unheard: false }
+        let reason = if failure.reason.trim().is_empty() {
+            "it refuses, and does not say why".to_owned()
+        } else {
+            failure.reason
+        };
+        Self::Failed { reason, retry_in: failure.retry_in, heard: Heard::Refused }
     }
 
     fn garbled(reason: String) -> Self {
-        Self::Failed { reason, retry_in: None, unheard: false }
+        Self::Failed { reason, retry_in: None, heard: Heard::Perhaps }
     }
 }
 
@@ -86,7 +109,7 @@ impl TrackerClient {
     pub(super) fn announce(&mut self, torrent: TorrentId, due: Due, now: Instant) {
         let known = self.torrents.get_mut(&torrent).expect("called for a known torrent");
         if due.event == Event::Completed {
-            known.walk.trackers[due.tracker.0].completed_told = true;
+            known.set_completed_told(due.tracker, true);
         }
         let missing = known.is_missing();
         let what = What::Announce { event: due.event, missing };
@@ -191,7 +214,7 @@ impl TrackerClient {
             downloaded_bytes: known.progress.downloaded_bytes,
             left_bytes: left.unwrap_or(LEFT_UNKNOWN_BYTES),
             event,
-            key: self.config.key,
+            key: known.key,
             numwant: Some(numwant),
             tracker_id: known.walk.trackers[tracker.0].tracker_id.clone(),
         }
@@ -237,7 +260,7 @@ impl TrackerClient {
                     Ok(reply) => self.http_outcome(ask, what, &reply),
                     Err(HttpFailure::Exchange(base::HttpError::NoAddress)) => Outcome::NoAddress,
                     Err(error) => Outcome::Failed {
-                        unheard: error.is_unheard(),
+                        heard: if error.is_unheard() { Heard::No } else { Heard::Perhaps },
                         reason: error.to_string(),
                         retry_in: None,
                     },
@@ -321,10 +344,13 @@ impl TrackerClient {
                 Outcome::Announced { announced: Box::new(announced), binding: true }
             }
             Ok(UdpReply::Scraped(counts)) => Outcome::Scraped(counts),
-            Err(UdpFailure::Refused(reason)) => Outcome::garbled(reason),
+            Err(UdpFailure::Refused(reason)) => {
+                Outcome::refused(Failure { reason, retry_in: None })
+            }
             Err(UdpFailure::Silent { unheard }) => {
                 let reason = "no answer in time".to_owned();
-                Outcome::Failed { reason, retry_in: None, unheard }
+                let heard = if unheard { Heard::No } else { Heard::Perhaps };
+                Outcome::Failed { reason, retry_in: None, heard }
             }
         };
         self.finish(id, outcome, now);
@@ -338,6 +364,11 @@ impl TrackerClient {
         let known = self.torrents.get_mut(&ask.torrent).expect("an ask keeps its torrent");
         known.walk.channel_mut(ask.tracker, ask.channel).busy = None;
         if let Phase::Stopping { open } = &mut known.phase {
+            if ask.is_start() && matches!(outcome, Outcome::Announced { .. }) {
+                let (tracker, channel) = (ask.tracker, ask.channel);
+                self.announce(ask.torrent, Due { tracker, channel, event: Event::Stopped }, now);
+                return;
+            }
             *open -= 1;
             if *open == 0 {
                 self.end_stopping(ask.torrent, now);
@@ -385,9 +416,11 @@ impl TrackerClient {
             interval: announced.interval,
             min_interval: announced.min_interval,
             binding,
+            strict: known.private,
         });
         known.walk.on_success(ask.tracker, ask.channel, pace, now);
         let channel = known.walk.channel_mut(ask.tracker, ask.channel);
+        channel.settle_family();
         channel.counts = Counts { seeders: announced.complete, leechers: announced.incomplete };
         match event {
             Event::Started if missing => channel.standing = Standing::Leecher,
@@ -422,13 +455,17 @@ impl TrackerClient {
         let known = self.torrents.get_mut(&ask.torrent).expect("an ask keeps its torrent");
         let (tracker, channel) = (ask.tracker, ask.channel);
         let times = known.walk.failures_with_next(tracker, channel);
-        let (reason, retry_in, unheard) = match outcome {
-            Outcome::Failed { reason, retry_in, unheard } => (Some(reason), retry_in, unheard),
-            Outcome::NoAddress => (None, None, true),
-            Outcome::Announced { .. } | Outcome::Scraped(_) => (None, None, false),
+        let (reason, retry_in, heard) = match outcome {
+            Outcome::Failed { reason, retry_in, heard } => (Some(reason), retry_in, heard),
+            Outcome::NoAddress => (None, None, Heard::No),
+            Outcome::Announced { .. } | Outcome::Scraped(_) => (None, None, Heard::Perhaps),
         };
-        if event == Event::Completed && unheard {
-            known.walk.trackers[tracker.0].completed_told = false;
+        if event == Event::Completed && heard == Heard::No {
+            known.set_completed_told(tracker, false);
+        }
+        if heard == Heard::No && known.walk.channel_mut(tracker, channel).try_spare() {
+            // Still due, now over the other family.
+            return;
         }
         if retry_in == Some(RetryIn::Never) {
             self.drop_tracker(ask, reason.unwrap_or_default(), now);
@@ -438,6 +475,8 @@ impl TrackerClient {
             Some(RetryIn::Minutes(minutes)) => Some(Duration::from_secs(u64::from(minutes) * 60)),
             Some(RetryIn::Never) | None => None,
         };
+        let refused = (known.private && heard == Heard::Refused).then_some(pace::REFUSED_HOLD);
+        let minutes = minutes.max(refused);
         let wait = pace::after_failure(times, minutes, &mut self.rng);
         let mut retry_at = now.after(wait);
         let reason = if let Some(reason) = reason {
@@ -500,6 +539,16 @@ impl TrackerClient {
 impl Torrent {
     fn is_missing(&self) -> bool {
         !self.walk.finished && self.progress.left_bytes != Some(0)
+    }
+
+    /// Notes that `completed` went out to a tracker, or did not after all. Of a private torrent
+    /// one counts for all.
+    fn set_completed_told(&mut self, tracker: TrackerIndex, told: bool) {
+        if self.private {
+            self.walk.trackers.iter_mut().for_each(|tracker| tracker.completed_told = told);
+        } else {
+            self.walk.trackers[tracker.0].completed_told = told;
+        }
     }
 
     fn patience(&self, configured: Duration) -> Duration {

@@ -165,6 +165,12 @@ impl Http {
         self.pump(now);
     }
 
+    /// Whether the server may have heard of it.
+    pub(crate) fn is_sent(&self, ask: AskId) -> bool {
+        let stage = self.flights.get(&ask).map(|flight| &flight.stage);
+        matches!(stage, Some(Stage::Sent { told: true, .. }))
+    }
+
     /// Ends an ask without a result.
     pub(crate) fn cancel(&mut self, ask: AskId, now: Instant) {
         if let Some(exchange) = self.retire(ask) {

@@ -22,6 +22,10 @@ pub(crate) const HOLD_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 /// `min interval`: libtorrent's `min_announce_interval`.
 pub(crate) const HUNGRY_DEFAULT: Duration = Duration::from_secs(5 * 60);
 
+/// Shortest wait after a tracker of a private torrent said no: an unknown passkey or a client that
+/// is not welcome stays so for a while, and asking at once again looks like an attack.
+pub(crate) const REFUSED_HOLD: Duration = Duration::from_secs(5 * 60);
+
 /// Back-off after the first failure; it doubles with each further one in a row.
 pub(crate) const BACK_OFF_FIRST: Duration = Duration::from_secs(15);
 
@@ -46,14 +50,18 @@ pub(crate) struct Asked {
     pub(crate) min_interval: Option<Duration>,
     /// By BEP 15 the interval is binding; by BEP 3 it is a regular pace.
     pub(crate) binding: bool,
+    /// It keeps accounts (private torrents): the interval is obeyed however long, and nothing but
+    /// its own `min interval` shortens it.
+    pub(crate) strict: bool,
 }
 
 /// The waits after a good reply.
 pub(crate) fn after_success(asked: Asked) -> Pace {
-    let interval = asked.interval.clamp(INTERVAL_MIN, INTERVAL_MAX);
+    let longest = if asked.strict { HOLD_MAX } else { INTERVAL_MAX };
+    let interval = asked.interval.clamp(INTERVAL_MIN, longest);
     let least = match asked.min_interval {
         Some(least) => least,
-        None if asked.binding => interval,
+        None if asked.binding || asked.strict => interval,
         None => HUNGRY_DEFAULT.min(interval),
     };
     let hungry = least.clamp(INTERVAL_MIN, HOLD_MAX);
@@ -81,28 +89,36 @@ mod tests {
     #[test]
     fn waits_after_a_good_reply_by_table() {
         const H: u64 = 3600;
-        // (interval, min interval, binding) → (regular, hungry), in seconds.
-        type Row = (u64, Option<u64>, bool, u64, u64);
+        // (interval, min interval, how it binds) → (regular, hungry), in seconds. `-` is HTTP, `b`
+        // is UDP, `s` is a private torrent.
+        type Row = (u64, Option<u64>, char, u64, u64);
         #[rustfmt::skip]
         let cases: &[Row] = &[
-            (1800, None, false, 1800, 300),
-            (1800, Some(900), false, 1800, 900),
-            (1800, None, true, 1800, 1800),
-            (120, None, false, 120, 120),
-            (0, None, false, 60, 60),
-            (0, Some(0), false, 60, 60),
-            (5, None, true, 60, 60),
-            (7200, None, false, H, 300),
-            (7200, Some(7200), false, 7200, 7200),
-            (60, Some(1800), false, 1800, 1800),
-            (u64::MAX, Some(u64::MAX), false, 24 * H, 24 * H),
-            (u64::MAX, None, true, H, H),
+            (1800, None, '-', 1800, 300),
+            (1800, Some(900), '-', 1800, 900),
+            (1800, None, 'b', 1800, 1800),
+            (120, None, '-', 120, 120),
+            (0, None, '-', 60, 60),
+            (0, Some(0), '-', 60, 60),
+            (5, None, 'b', 60, 60),
+            (7200, None, '-', H, 300),
+            (7200, Some(7200), '-', 7200, 7200),
+            (60, Some(1800), '-', 1800, 1800),
+            (u64::MAX, Some(u64::MAX), '-', 24 * H, 24 * H),
+            (u64::MAX, None, 'b', H, H),
+            (1800, None, 's', 1800, 1800),
+            (1800, Some(900), 's', 1800, 900),
+            (7200, None, 's', 7200, 7200),
+            (7200, Some(300), 's', 7200, 300),
+            (5, Some(5), 's', 60, 60),
+            (u64::MAX, None, 's', 24 * H, 24 * H),
         ];
-        for &(interval, min_interval, binding, regular, hungry) in cases {
+        for &(interval, min_interval, how, regular, hungry) in cases {
             let asked = Asked {
                 interval: Duration::from_secs(interval),
                 min_interval: min_interval.map(Duration::from_secs),
-                binding,
+                binding: how == 'b',
+                strict: how == 's',
             };
             let pace = after_success(asked);
             assert_eq!(pace.regular, Duration::from_secs(regular), "{asked:?}");

@@ -39,9 +39,6 @@ impl Families {
 pub struct Config {
     /// TCP port where we accept peers.
     pub listen_port: u16,
-    /// Names us to trackers across address changes; random per process, the same for both
-    /// families (BEP 7).
-    pub key: u32,
     /// Families that we have addresses of.
     pub families: Families,
     /// Peers wanted per announce, clamped to [`NUMWANT_RANGE`].
@@ -64,7 +61,6 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             listen_port: 6881,
-            key: 0,
             families: Families { v4: true, v6: true },
             numwant: 80,
             http_concurrent_max: 50,
@@ -83,12 +79,17 @@ pub struct AnnounceSpec {
     pub info_hash: InfoHash,
     /// What we call ourselves in its swarm.
     pub peer_id: PeerId,
+    /// Names us to its trackers across changes of address, the same over both families (BEP 7).
+    pub key: u32,
     /// URLs by tier (BEP 12). Order within a tier does not matter.
     pub tiers: Vec<Vec<String>>,
     /// The `private` flag of the metainfo (BEP 27).
     pub private: bool,
     /// Counters at the start. Nothing left means: no `completed` will be sent.
     pub progress: Progress,
+    /// It was complete in an earlier run: no `completed` will be sent either, whatever is missing
+    /// now. A tracker counts each as a download.
+    pub was_complete: bool,
 }
 
 /// The counters of an announce.

@@ -1,5 +1,6 @@
 //! Scenarios of one or a few torrents, told in lines; `world` has the random ones.
 
+mod private;
 mod scale;
 mod world;
 
@@ -17,9 +18,11 @@ fn spec(tiers: &[&[&str]], left: Option<u64>) -> AnnounceSpec {
     AnnounceSpec {
         info_hash: InfoHash([b'h'; 20]),
         peer_id: PeerId([b'p'; 20]),
+        key: 0x00c0_ffee,
         tiers: tiers.iter().map(|tier| tier.iter().map(|&url| url.to_owned()).collect()).collect(),
         private: false,
         progress: Progress { left_bytes: left, ..Progress::default() },
+        was_complete: false,
     }
 }
 

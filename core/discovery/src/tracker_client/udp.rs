@@ -150,6 +150,11 @@ impl Udp {
         self.pump(to, now);
     }
 
+    /// Whether the server may have heard of it.
+    pub(crate) fn is_sent(&self, ask: AskId) -> bool {
+        self.queries.get(&ask).is_some_and(|query| query.sent > 0)
+    }
+
     /// Ends a query without a result.
     pub(crate) fn cancel(&mut self, ask: AskId, now: Instant) {
         if let Some(to) = self.retire(ask) {

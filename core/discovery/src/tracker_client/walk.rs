@@ -11,7 +11,13 @@
 //!
 //! What we do differently: a tracker that keeps us waiting longer than `patience` is passed over
 //! as if it had failed, though its answer is still taken. BEP 12 waits for the failure, which
-//! takes four minutes over UDP. Not so for private torrents: BEP 27 wants one tracker at a time.
+//! takes four minutes over UDP.
+//!
+//! Not so for private torrents, whose trackers keep accounts: BEP 27 wants one tracker at a time, so
+//! that the walk waits for the failure, and stays with a tracker that works instead of starting at
+//! the front (`sticky`). Each of their trackers has one channel, and thus each event one announce:
+//! a tracker that takes the two families for two clients would book the same bytes twice. The
+//! family is the first by which the tracker was reached, and stays.
 //!
 //! Invariant: a channel is busy with at most one ask.
 
@@ -82,6 +88,11 @@ pub(crate) struct Busy {
 #[derive(Debug)]
 pub(crate) struct Channel {
     pub(crate) family: Family,
+    /// The family to try instead if this one does not even reach the tracker, until an answer
+    /// comes over one of them. Private torrents only.
+    spare: Option<Family>,
+    /// The two changed places since the last failure.
+    swapped: bool,
     pub(crate) busy: Option<Busy>,
     pub(crate) outlook: Outlook,
     /// Until then only events may be announced: the minimum interval of the last good reply.
@@ -98,6 +109,8 @@ impl Channel {
     pub(crate) fn new(family: Family) -> Self {
         Self {
             family,
+            spare: None,
+            swapped: false,
             busy: None,
             outlook: Outlook::Untried,
             quiet_until: Instant::START,
@@ -106,6 +119,28 @@ impl Channel {
             address_turn: 0,
             scrape_at: Instant::START,
         }
+    }
+
+    /// The only channel of a tracker that is reached over one family or the other, never both.
+    pub(crate) fn single(family: Family, spare: Option<Family>) -> Self {
+        Self { spare, ..Self::new(family) }
+    }
+
+    /// A tracker answered: it knows us over this family, which we keep.
+    pub(crate) fn settle_family(&mut self) {
+        self.spare = None;
+    }
+
+    /// Changes to the other family if there is one that was not tried since the last failure.
+    /// After both, the first is next again, and the failure counts.
+    pub(crate) fn try_spare(&mut self) -> bool {
+        let Some(spare) = self.spare.replace(self.family) else {
+            self.spare = None;
+            return false;
+        };
+        self.family = spare;
+        self.swapped = !self.swapped;
+        self.swapped
     }
 
     fn is_working(&self) -> bool {
@@ -156,6 +191,8 @@ pub(crate) struct Walk {
     pub(crate) paused: bool,
     /// The swarm is short of peers: the next announce is wanted as early as allowed.
     pub(crate) hungry: bool,
+    /// Stay with a tracker as long as it works. For private torrents.
+    pub(crate) sticky: bool,
 }
 
 impl Walk {
@@ -181,7 +218,15 @@ impl Walk {
 
     /// The tracker in use: the first viable one.
     pub(crate) fn pick(&self, now: Instant) -> Option<TrackerIndex> {
-        self.tiers.iter().flatten().copied().find(|&at| self.is_viable(at, now))
+        let mut order = self.tiers.iter().flatten().copied();
+        // Found by `world`, seed 3: an earlier one whose back-off is over must not be asked while
+        // the answer of another is still to come.
+        let in_use = |at: &TrackerIndex| {
+            let mut channels = self.trackers[at.0].channels.iter();
+            channels.any(|channel| channel.is_working() || channel.busy.is_some())
+        };
+        let kept = if self.sticky { order.clone().find(in_use) } else { None };
+        kept.or_else(|| order.find(|&at| self.is_viable(at, now)))
     }
 
     /// The next announce that should go out now.

@@ -60,6 +60,7 @@ fn rig(limit: Option<u64>) -> Rig {
         listen_port: 6881,
         families: Families { v4: true, v6: false },
         announce: true,
+        key_secret: [7; 16],
         limits: Limits { down: rates, up: rates },
     };
     let hub = Hub::new(config, Rng::from_seed(0), Instant::START);
@@ -142,6 +143,8 @@ fn letter(message: &ToShard) -> String {
         ToShard::Limits(_) => "limits".into(),
         ToShard::Ban(ip) => format!("ban{ip}"),
         ToShard::ExternalAddr(ip) => format!("we{ip}"),
+        ToShard::Look(torrent, buckets) => format!("look{}:{buckets}", torrent.0),
+        ToShard::KeepDiary => "diary".into(),
     }
 }
 
@@ -156,6 +159,8 @@ fn news(event: &Event) -> String {
         Event::Removed(torrent) => format!("removed{}", torrent.0),
         Event::Tracker(torrent, ..) => format!("tracker{}", torrent.0),
         Event::Peer(torrent, _, news) => format!("peer{}{news:?}", torrent.0),
+        Event::View(torrent, _) => format!("view{}", torrent.0),
+        Event::Diary(torrent, _) => format!("diary{}", torrent.0),
         Event::Fetched(_) => "fetched".into(),
     }
 }
@@ -345,6 +350,109 @@ fn a_tracker_that_hides_the_size_of_the_swarm_is_scraped_once() {
     rig.says(ToHub::Settled(TorrentId(0)));
     rig.http.truncate(1);
     assert_eq!(rig.tracker_says(SILENT), "tracker0", "once is enough");
+}
+
+#[test]
+fn a_close_look_and_a_diary_are_asked_of_the_shards_and_passed_on() {
+    let mut rig = started(SeedGoal::Forever, Phase::Downloading);
+    rig.hub.look(TorrentId(0), 60);
+    rig.hub.look(TorrentId(9), 60);
+    assert_eq!(rig.hear(), "0<look0:60", "no such torrent is no question");
+    assert_eq!(rig.says(ToHub::View(TorrentId(0), Box::default())), "view0");
+    rig.hub.keep_diary();
+    assert_eq!(rig.hear().matches("<diary").count(), rig.hub.config.shards);
+    let entry = Entry::Unreachable(SocketAddr::from(([10, 0, 0, 9], 1)));
+    assert_eq!(rig.says(ToHub::Diary(TorrentId(0), entry)), "diary0");
+}
+
+/// What a hub with this seed and secret does first for a torrent whose user named a peer: the peers
+/// that go to the shard, and the key and peer id of the announce.
+fn first_steps(seed: u64, private: bool, announce: bool) -> (usize, Option<(String, String)>) {
+    let mut rig = rig(None);
+    rig.hub.config.announce = announce;
+    rig.hub = Hub::new(rig.hub.config.clone(), Rng::from_seed(seed), rig.now);
+    let peers = vec![SocketAddr::from(([10, 0, 0, 9], 1))];
+    let spec = TorrentSpec { private, peers, ..spec(1, SeedGoal::Forever) };
+    rig.hub.add(spec, rig.now);
+    let status = ToHub::Status(TorrentId(0), status(Phase::Downloading, 0, 0));
+    rig.hub.on_message(0, status, rig.now);
+    let (mut peers, mut names) = (0, None);
+    while let Some(output) = rig.hub.poll_output() {
+        match output {
+            Output::ToShard(_, ToShard::Add(_, spec)) => peers = spec.peers.len(),
+            Output::Http(request) => {
+                let of = |key: &str| {
+                    let (_, rest) = request.url.split_once(&format!("&{key}=")).unwrap();
+                    rest.split('&').next().unwrap().to_owned()
+                };
+                names = Some((of("key"), of("peer_id")));
+            }
+            other @ (Output::ToShard(..)
+            | Output::Close(_)
+            | Output::CancelHttp(_)
+            | Output::Resolve(_)
+            | Output::Datagram(..)
+            | Output::Event(_)) => panic!("{other:?}"),
+        }
+    }
+    (peers, names)
+}
+
+#[test]
+fn peers_that_the_user_names_for_a_private_torrent_are_dialled_only_if_no_tracker_is_told() {
+    for (private, announce, expected) in
+        [(false, true, 1), (true, true, 0), (true, false, 1), (false, false, 1)]
+    {
+        assert_eq!(first_steps(1, private, announce).0, expected, "{private} {announce}");
+    }
+}
+
+#[test]
+fn the_key_of_a_private_torrent_outlives_the_process_and_that_of_a_public_one_does_not() {
+    let key = |seed, private| first_steps(seed, private, true).1.unwrap().0;
+    assert_eq!(key(1, true), key(2, true));
+    assert_ne!(key(1, false), key(2, false));
+    assert_ne!(key(1, true), key(1, false));
+}
+
+#[test]
+fn a_private_tracker_may_take_its_time_to_hear_completed() {
+    let mut rig = rig(None);
+    rig.hub.add(TorrentSpec { private: true, ..spec(1, SeedGoal::None) }, rig.now);
+    rig.hear();
+    rig.says(ToHub::Status(TorrentId(0), status(Phase::Downloading, 0, 0)));
+    rig.tracker_answers();
+    rig.says(ToHub::Status(TorrentId(0), status(Phase::Seeding, TOTAL, 0)));
+    let heard = rig.says(ToHub::Settled(TorrentId(0)));
+    assert_eq!(heard, "settled0 goal0 0<remove0 completed!");
+    rig.says(ToHub::Removed(TorrentId(0)));
+    let before = rig.now;
+    assert!(rig.wait(COMPLETED_MAX_PRIVATE).contains("stopped!"));
+    assert_eq!(rig.now, before.after(COMPLETED_MAX_PRIVATE));
+}
+
+#[test]
+fn a_private_tracker_is_not_scraped() {
+    let mut rig = rig(None);
+    rig.hub.add(TorrentSpec { private: true, ..spec(1, SeedGoal::Forever) }, rig.now);
+    rig.hear();
+    rig.says(ToHub::Status(TorrentId(0), status(Phase::Downloading, 0, 0)));
+    assert_eq!(rig.tracker_says(b"d8:intervali1800e5:peers0:e"), "tracker0");
+}
+
+#[test]
+fn what_was_complete_before_is_not_completed_again_and_nobody_waits_for_it() {
+    let mut rig = rig(None);
+    rig.hub.add(spec(1, SeedGoal::None), rig.now);
+    rig.hear();
+    let was_complete = |phase, bytes| {
+        let status = TorrentStatus { was_complete: true, ..*status(phase, bytes, 0) };
+        ToHub::Status(TorrentId(0), Box::new(status))
+    };
+    assert_eq!(rig.says(was_complete(Phase::Downloading, 0)), "started!");
+    rig.tracker_answers();
+    rig.says(was_complete(Phase::Seeding, TOTAL));
+    assert_eq!(rig.says(ToHub::Settled(TorrentId(0))), "settled0 goal0 0<remove0 stopped!");
 }
 
 #[test]

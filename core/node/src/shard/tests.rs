@@ -242,6 +242,10 @@ fn letter(message: &ToHub) -> String {
         ToHub::Removed(torrent) => format!("removed{}", torrent.0),
         ToHub::LeaseWanted { direction, .. } => format!("lease{direction:?}"),
         ToHub::Peer(torrent, _, news) => format!("peer{}{news:?}", torrent.0),
+        ToHub::View(torrent, view) => {
+            format!("view{}:{}/{}", torrent.0, view.pieces.len(), view.peers.len())
+        }
+        ToHub::Diary(torrent, entry) => format!("diary{}:{entry:?}", torrent.0),
     }
 }
 
@@ -428,6 +432,33 @@ fn the_cost_of_an_event_does_not_depend_on_how_many_torrents_there_are() {
     let (visits, outputs) = cost_among(10);
     assert!(visits > 30, "the peers' life was seen: {visits}");
     assert_eq!(cost_among(1_000), (visits, outputs));
+}
+
+#[test]
+fn a_torrent_is_looked_at_closely_only_when_somebody_asks() {
+    let mut rig = rig(16, 9, false);
+    rig.add(0);
+    rig.incoming(0, 1);
+    assert_eq!(rig.tell(ToShard::Look(TorrentId(0), 3)), "view0:3/1");
+    assert_eq!(rig.tell(ToShard::Look(TorrentId(0), 999)), format!("view0:{PIECES}/1"));
+    assert_eq!(rig.tell(ToShard::Look(TorrentId(7), 3)), "", "no such torrent");
+}
+
+#[test]
+fn a_diary_tells_who_came_and_who_left_and_why() {
+    let mut rig = rig(16, 9, false);
+    rig.add(0);
+    rig.peers(0, 4);
+    assert_eq!(rig.dialed(false), "", "nobody asked for a diary");
+    rig.tell(ToShard::KeepDiary);
+    rig.add(1);
+    let said = rig.incoming(1, 2);
+    assert!(said.contains("Joined { addr: 10.0.0.2:"), "{said}");
+    let said = rig.closed(2);
+    assert!(said.contains("Left { addr: 10.0.0.2:") && said.contains("reason: None"), "{said}");
+    rig.peers(1, 5);
+    let said = rig.dialed(false);
+    assert!(said.contains("diary1:Unreachable(10.0.0.5:"), "{said}");
 }
 
 #[test]

@@ -166,6 +166,7 @@ mod tests {
             checked_to: 4,
             downloaded_bytes: 0,
             uploaded_bytes: 0,
+            was_complete: false,
         }
     }
 

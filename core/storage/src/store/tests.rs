@@ -101,6 +101,7 @@ fn record(have: u8, modified_ns: i64, writing: bool) -> ResumeRecord {
         checked_to: 3,
         downloaded_bytes: 5,
         uploaded_bytes: 7,
+        was_complete: false,
     }
 }
 
@@ -400,4 +401,32 @@ fn a_failed_sync_ends_the_store_and_gives_back_every_buffer() {
     rig.answer(write.id, DoneKind::Written { blocks, hash, result: Ok(()) });
     assert!(rig.store.poll_output().is_none(), "nothing is claimed any more");
     assert_eq!(rig.pool.outstanding(), 0);
+}
+
+#[test]
+fn totals_are_recorded_within_seconds_though_nothing_else_changes() {
+    let mut rig = rig(3, false);
+    let before = ResumeRecord { was_complete: true, ..record(0b1110_0000, 5, false) };
+    rig.open(vec![stamp(5, 3)], Some(before));
+    assert!(rig.store.was_complete());
+    let mut uploads = Vec::new();
+    let mut now = NOW;
+    for uploaded in [0, 100, 100, 300] {
+        rig.store.set_totals(0, uploaded);
+        rig.store.on_totals_told(now);
+        if let Some(at) = rig.store.deadline() {
+            assert!(at <= now.after(SyncPolicy::default().dirty_age_max));
+            now = at;
+            rig.store.on_deadline(now, &mut rig.pool);
+        }
+        while let Some(output) = rig.store.poll_output() {
+            if let Output::Job(DiskJob { id, kind: JobKind::Commit { record }, .. }) = output {
+                uploads.push(record.uploaded_bytes);
+                assert!(record.was_complete);
+                rig.answer(id, DoneKind::Committed { result: Ok(()) });
+            }
+        }
+    }
+    // The 7 of earlier runs count once, and what did not grow is not written again.
+    assert_eq!(uploads, [7, 107, 307]);
 }

@@ -208,5 +208,6 @@ impl Swarm {
         if self.spread.is_some() {
             self.show_more();
         }
+        self.note(|swarm| Some(swarm.choice()));
     }
 }

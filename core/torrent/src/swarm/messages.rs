@@ -7,6 +7,7 @@ use wire::extended::{self, ExtendedHandshake};
 use wire::peer::Message;
 
 use super::{CloseReason, Swarm};
+use crate::diary::Entry;
 use crate::manners;
 use crate::session::{ALLOWED_FAST_MAX, INVENTORIES_MAX, REQUESTS_QUEUED_MAX};
 
@@ -242,6 +243,11 @@ impl Swarm {
             let from = self.session(conn).addr.ip();
             self.peers.on_our_ip(from, ip, port);
         }
+        self.note(|swarm| {
+            let session = &swarm.sessions[&conn];
+            let client = session.client.clone()?;
+            Some(Entry::Named { addr: session.addr, client })
+        });
         self.close_if_useless(conn);
     }
 }

@@ -10,6 +10,7 @@ mod justice;
 mod losses;
 mod manners;
 mod turnover;
+mod view;
 mod world;
 
 use base::BLOCK_BYTES;

@@ -22,7 +22,7 @@ fn request() -> AnnounceRequest {
 }
 
 const PLAIN: &str = "info_hash=%00%7F%FFabcdefghijklmno-~&peer_id=-SH0010-abc.def_ghi~&port=6881\
-    &uploaded=1&downloaded=2&left=18446744073709551615&compact=1&key=000000ab";
+    &uploaded=1&downloaded=2&left=18446744073709551615&compact=1&no_peer_id=1&key=000000ab";
 
 #[test]
 fn url_appends_to_whatever_the_tracker_has() {

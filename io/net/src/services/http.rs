@@ -27,8 +27,6 @@ const URL_BYTES_MAX: usize = 8 * 1024;
 /// Longest reply head that we read, in bytes: twice what common servers and proxies allow.
 const HEAD_BYTES_MAX: usize = 32 * 1024;
 
-const AGENT: &str = concat!("shoal/", env!("CARGO_PKG_VERSION"));
-
 /// Carries out one exchange within its time.
 pub(super) async fn exchange(
     worker: &Worker,
@@ -102,7 +100,7 @@ where
 {
     let request = Request::get(target.path)
         .header(HOST, target.authority)
-        .header(USER_AGENT, AGENT)
+        .header(USER_AGENT, base::client::AGENT)
         .header(ACCEPT_ENCODING, "identity")
         .header(CONNECTION, "close")
         .body(Empty::<Bytes>::new())

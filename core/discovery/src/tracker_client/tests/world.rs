@@ -2,7 +2,8 @@
 //!
 //! A run is a function of its seed. Checked at each step: one exchange in flight per torrent,
 //! tracker and family; no announce before the wait that the tracker's last answer (or its
-//! failure) asks for; `started` before all else, `completed` at most once, `stopped` only after
+//! failure) asks for; of a private torrent one announce in flight at all, and one family that a
+//! tracker hears of; `started` before all else, `completed` at most once, `stopped` only after
 //! removal; no connection id used after its minute; forged datagrams refused; deadlines bounded.
 //! Checked at the end, when all trackers are well again: each torrent is announced, and nothing
 //! is left behind once all are removed.
@@ -59,6 +60,7 @@ struct Flight {
 
 #[derive(Debug)]
 struct Life {
+    private: bool,
     complete_at_first: bool,
     completed: bool,
     removed_at: Option<Instant>,
@@ -378,6 +380,18 @@ impl World {
         self.logs.get_mut(&key).unwrap().flight = Some(flight);
     }
 
+    /// Whether an announce is in flight. Nothing comes out when one over UDP is given up.
+    fn is_flying(&self, (_, tracker, family): Key, log: &Log) -> bool {
+        let Some(flight) = &log.flight else { return false };
+        let number = u8::try_from(tracker).unwrap();
+        let ip = match family {
+            Family::V4 => IpAddr::from([192, 0, 2, number]),
+            Family::V6 | Family::Any => format!("2001:db8::{number}").parse().unwrap(),
+        };
+        let to = SocketAddr::new(ip, 1000 + u16::from(number));
+        flight.transaction.is_none_or(|open| self.client.udp.is_open(to, open))
+    }
+
     /// Judges a new announce.
     fn check(&mut self, key: Key, event: &str) {
         self.announces += 1;
@@ -387,8 +401,17 @@ impl World {
         let log = &self.logs[&key];
         assert!(log.flight.is_none(), "{seed}: two in flight");
         assert!(!self.dropped.contains(&(torrent, tracker)), "{seed}: told never");
-        assert_eq!(life.removed_at.is_some(), event == "stopped", "{seed}");
+        // What was on its way out in the same moment is not called back.
+        let removed = life.removed_at.is_some_and(|at| at < self.now || event == "stopped");
+        assert_eq!(removed, event == "stopped", "{seed}");
         assert_eq!(log.heard_started, event != "started", "{seed}");
+        if life.private && event != "stopped" {
+            let others = self.logs.iter().filter(|(other, _)| other.0 == torrent && **other != key);
+            for (other, log) in others {
+                assert!(!self.is_flying(*other, log), "{seed}: two at once, {other:?}");
+                assert!(other.1 != tracker || !log.heard_started, "{seed}: two families");
+            }
+        }
         let waited = |until: Option<Instant>| until.is_none_or(|until| until <= self.now);
         match event {
             "stopped" => {}
@@ -440,7 +463,9 @@ impl World {
             }
             Ok(reply) if reply.body.starts_with(b"d8:interval") => {
                 let named = reply.body.windows(3).any(|part| part == b"min");
-                log.quiet_until = Some(now.after(secs(if named { 120 } else { 300 })));
+                let private = self.lives.get(&torrent).is_some_and(|life| life.private);
+                let unnamed = if private { 600 } else { 300 };
+                log.quiet_until = Some(now.after(secs(if named { 120 } else { unnamed })));
                 log.back_off_until = None;
                 log.last_good = Some(now);
                 log.heard_started |= flight.event == "started";
@@ -529,9 +554,10 @@ impl World {
     }
 
     /// What is in flight when a torrent is removed is cancelled.
+    /// A removal calls back what is under way, but for a `started` that may have been heard.
     fn forget_flights(&mut self, torrent: TorrentId) {
         for (_, log) in self.logs.iter_mut().filter(|(key, _)| key.0 == torrent) {
-            log.flight = None;
+            log.flight = log.flight.take().filter(|flight| flight.event == "started");
         }
     }
 
@@ -547,14 +573,18 @@ impl World {
         }
         let complete_at_first = self.rng.chance(1, 4);
         let left_bytes = Some(if complete_at_first { 0 } else { 5 });
-        let life = Life { complete_at_first, completed: false, removed_at: None, trackers };
+        let private = self.rng.chance(1, 4);
+        let life =
+            Life { private, complete_at_first, completed: false, removed_at: None, trackers };
         self.lives.insert(torrent, life);
         let spec = AnnounceSpec {
             info_hash: hash_of(torrent),
             peer_id: PeerId([b'p'; 20]),
+            key: 1,
             tiers,
-            private: self.rng.chance(1, 4),
+            private,
             progress: Progress { left_bytes, ..Progress::default() },
+            was_complete: false,
         };
         self.client.add(torrent, spec, self.now);
     }

@@ -15,6 +15,7 @@ fn walk(tiers: &str) -> Walk {
         finished: false,
         paused: false,
         hungry: false,
+        sticky: false,
     };
     for tier in tiers.split(' ') {
         let mut order = Vec::new();

@@ -5,7 +5,7 @@ use std::net::Ipv6Addr;
 
 use base::BLOCK_BYTES;
 use wire::extended::ExtendedHandshake;
-use wire::peer::{self, HANDSHAKE_BYTES, PREFIX_BYTES};
+use wire::peer::{self, Extensions, HANDSHAKE_BYTES, PREFIX_BYTES};
 
 use super::super::*;
 
@@ -209,6 +209,7 @@ impl World {
                     words.push(format!("block{}", show(block)));
                 }
                 Output::WantPeers => words.push("want".into()),
+                Output::Diary(entry) => words.push(format!("{entry:?}")),
             }
         }
         words.join(" ")
