@@ -431,21 +431,7 @@ impl Store {
             (JobUse::Resident(read), DoneKind::Resident { result }) => {
                 self.on_read(read, result, now, pool);
             }
-            (JobUse::Sync, DoneKind::Synced { result }) => match result {
-                Ok(stamps) => {
-                    self.on_looked(stamps, now, pool);
-                    self.durability.on_synced();
-                }
-                Err(error)
-                    if self.spec.writable
-                        && matches!(error.kind, DiskErrorKind::Full | DiskErrorKind::NotFound) =>
-                {
-                    self.on_sync_refused(error, now, pool);
-                }
-                // The kernel may have dropped what it could not write: nothing since the last
-                // good sync may be believed, so this run of the torrent is over.
-                Err(error) => self.fail(error, pool),
-            },
+            (JobUse::Sync, DoneKind::Synced { result }) => self.on_synced(result, now, pool),
             (JobUse::Commit, DoneKind::Committed { result }) => {
                 self.on_committed(result, now);
             }

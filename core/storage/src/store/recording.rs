@@ -4,13 +4,36 @@
 
 use std::collections::BTreeSet;
 
-use base::{FileIndex, Instant, PieceIndex};
+use base::{BufPool, FileIndex, Instant, PieceIndex};
 
 use super::{JobUse, Output, State, Store};
 use crate::durability::Next;
-use crate::job::{HashPart, JobKind, ResumeRecord};
+use crate::job::{DiskError, DiskErrorKind, FileStamp, HashPart, JobKind, ResumeRecord};
 
 impl Store {
+    pub(super) fn on_synced(
+        &mut self,
+        result: Result<Vec<FileStamp>, DiskError>,
+        now: Instant,
+        pool: &mut BufPool,
+    ) {
+        match result {
+            Ok(stamps) => {
+                self.on_looked(stamps, now, pool);
+                self.durability.on_synced();
+            }
+            Err(error)
+                if self.spec.writable
+                    && matches!(error.kind, DiskErrorKind::Full | DiskErrorKind::NotFound) =>
+            {
+                self.on_sync_refused(error, now, pool);
+            }
+            // The kernel may have dropped what it could not write: nothing since the last good
+            // sync may be believed, so this run of the torrent is over.
+            Err(error) => self.fail(error, pool),
+        }
+    }
+
     pub(super) fn make_durable(&mut self, now: Instant) {
         let stopping = match self.state {
             State::Opening | State::Closed => return,
