@@ -18,7 +18,7 @@ use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 
 use base::{Bitfield, BlockId, BufPool, ConnId, Instant, PeerId, PieceIndex, Rng, TorrentId};
-use storage::job::{DiskDone, DiskJob, DoneKind, HashPart, JobKind};
+use storage::job::{DiskDone, DiskError, DiskJob, DoneKind, HashPart, JobKind};
 use storage::store::{self, Store};
 use torrent::diary::Entry as DiaryEntry;
 use torrent::picker::Order;
@@ -595,17 +595,7 @@ impl Shard {
                 }
                 self.outputs.push_back(Output::Disk(job));
             }
-            store::Output::Failed(error) => {
-                entry.phase = Phase::Failed;
-                entry.have_bytes = bytes_of(entry.store.have(), &entry.store);
-                entry.wanted_have_bytes = entry.store.layout().wanted_bytes_in(entry.store.have());
-                entry.swarm.stop(now, &mut self.pool);
-                self.outputs.push_back(Output::ToHub(ToHub::Failed(torrent, error)));
-                self.dials_waiting.retain(|&(other, _)| other != torrent);
-                if entry.removing {
-                    self.forget(torrent, now);
-                }
-            }
+            store::Output::Failed(error) => self.on_failed(torrent, error, now),
             store::Output::Ready(have) => {
                 entry.have_bytes = bytes_of(&have, &entry.store);
                 entry.wanted_have_bytes = entry.store.layout().wanted_bytes_in(&have);
@@ -662,6 +652,19 @@ impl Shard {
                 self.say_status_now(torrent, now);
                 self.forget(torrent, now);
             }
+        }
+    }
+
+    fn on_failed(&mut self, torrent: TorrentId, error: DiskError, now: Instant) {
+        let Some(entry) = self.torrents.get_mut(&torrent) else { return };
+        entry.phase = Phase::Failed;
+        entry.have_bytes = bytes_of(entry.store.have(), &entry.store);
+        entry.wanted_have_bytes = entry.store.layout().wanted_bytes_in(entry.store.have());
+        entry.swarm.stop(now, &mut self.pool);
+        self.outputs.push_back(Output::ToHub(ToHub::Failed(torrent, error)));
+        self.dials_waiting.retain(|&(other, _)| other != torrent);
+        if entry.removing {
+            self.forget(torrent, now);
         }
     }
 

@@ -145,6 +145,7 @@ impl Durability {
     /// What could not be recorded stays unrecorded: the next run compares it with the disk.
     pub fn give_up_commit(&mut self) {
         self.uncommitted = false;
+        self.totals_since = None;
     }
 
     /// These pieces, ascending, may not be there any more: none is claimed until it is verified
@@ -190,8 +191,9 @@ impl Durability {
     /// When the policy asks for a sync at the latest.
     pub fn deadline(&self) -> Option<Instant> {
         let dirty = self.dirty_since.filter(|_| self.syncing.is_none());
-        // While a commit is under way, its end is the next occasion.
-        let totals = self.totals_since.filter(|_| !self.committing && !self.last_sync_owed);
+        // While a commit is under way, its end is the next occasion; after a failed one, the next try.
+        let blocked = self.committing || self.commit_failed || self.last_sync_owed;
+        let totals = self.totals_since.filter(|_| !blocked);
         let since = dirty.into_iter().chain(totals).min()?;
         Some(since.after(self.policy.dirty_age_max))
     }
@@ -202,6 +204,22 @@ mod tests {
     use super::*;
 
     const NOW: Instant = Instant::START;
+
+    /// Found by `test/sim`, failing commits: time stood still.
+    #[test]
+    fn totals_wait_for_the_next_try_after_a_commit_that_failed() {
+        let mut durability = Durability::new(SyncPolicy::default(), Bitfield::empty(1));
+        let later = NOW.after(Duration::from_secs(60));
+        durability.on_totals_grown(NOW);
+        assert_eq!(durability.next_step(later, false), Some(Next::Commit));
+        durability.on_totals_grown(later);
+        durability.on_committed(false);
+        assert_eq!((durability.deadline(), durability.next_step(later, true)), (None, None));
+        durability.give_up_commit();
+        let much_later = later.after(Duration::from_secs(60));
+        assert_eq!(durability.next_step(much_later, true), None);
+        assert!(durability.is_settled(), "a stop need not wait for it");
+    }
 
     #[test]
     fn a_bit_is_committed_only_after_a_sync_that_began_after_the_piece() {

@@ -1,5 +1,7 @@
 //! Files that somebody changes, and a record that cannot be written.
 
+use crate::job::HashPart;
+
 use super::*;
 
 /// A store that has everything of its file, which looks like `stamp(1, …)`.
