@@ -209,8 +209,32 @@ pub(crate) struct SeedArgs {
     /// Folder that holds the torrents' files
     #[arg(short, long, value_name = "DIR", default_value = ".")]
     pub(crate) data: PathBuf,
+    /// Show newcomers one piece after another, so that each is sent once before one is sent twice
+    /// (BEP 16): `auto` while we are the only seed and the torrent is not private
+    #[arg(long, value_name = "WHEN", value_enum, default_value_t)]
+    pub(crate) super_seed: SuperSeed,
     #[command(flatten)]
     pub(crate) network: NetworkArgs,
+}
+
+/// When a seed shows its pieces one by one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum SuperSeed {
+    #[default]
+    Auto,
+    Always,
+    Never,
+}
+
+impl SuperSeed {
+    /// `auto` leaves it at what fits the torrent.
+    pub(crate) fn or(self, auto: node::spec::SuperSeed) -> node::spec::SuperSeed {
+        match self {
+            Self::Auto => auto,
+            Self::Always => node::spec::SuperSeed::Always,
+            Self::Never => node::spec::SuperSeed::Never,
+        }
+    }
 }
 
 #[derive(Debug, Args)]

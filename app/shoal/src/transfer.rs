@@ -7,7 +7,7 @@ use node::limit::{Limits, Rates};
 use node::peer_source::{Source, may_name_peers};
 use node::spec::{SeedGoal, TorrentSpec};
 
-use crate::args::{FilesArgs, GetArgs, NetworkArgs, SeedArgs};
+use crate::args::{FilesArgs, GetArgs, NetworkArgs, SeedArgs, SuperSeed};
 use crate::failure::{Exit, Failure, shown};
 use crate::interrupt::Interrupt;
 use crate::load;
@@ -38,7 +38,8 @@ pub(crate) fn get(args: &GetArgs, out: &Out) -> Result<Exit, Failure> {
     let sources = load::sources(&args.torrents)?;
     let down = args.down.rates();
     let purpose = Purpose::Get(goal);
-    let wanted = Wanted { root: &root, goal, files: Some(&args.files), purpose };
+    let files = Some(&args.files);
+    let wanted = Wanted { root: &root, goal, files, super_seed: SuperSeed::Auto, purpose };
     transfer(&sources, &args.network, down, wanted, out)
 }
 
@@ -48,7 +49,8 @@ pub(crate) fn seed(args: &SeedArgs, out: &Out) -> Result<Exit, Failure> {
     state_dir::judge_data(&args.data)?;
     let sources = load::sources(&args.torrents)?;
     let purpose = Purpose::Seed(root.clone());
-    let wanted = Wanted { root: &root, goal: SeedGoal::Forever, files: None, purpose };
+    let (goal, super_seed) = (SeedGoal::Forever, args.super_seed);
+    let wanted = Wanted { root: &root, goal, files: None, super_seed, purpose };
     transfer(&sources, &args.network, Rates::default(), wanted, out)
 }
 
@@ -57,6 +59,7 @@ struct Wanted<'a> {
     goal: SeedGoal,
     /// How files are made; `None`: not at all.
     files: Option<&'a FilesArgs>,
+    super_seed: SuperSeed,
     purpose: Purpose,
 }
 
@@ -75,6 +78,7 @@ fn transfer(
         spec.writable = wanted.files.is_some();
         spec.reserve = wanted.files.is_some_and(|files| files.preallocate);
         spec.sequential = wanted.files.is_some_and(|files| files.sequential);
+        spec.super_seed = wanted.super_seed.or(spec.super_seed);
         spec.recheck = args.recheck;
         spec.goal = wanted.goal;
         spec

@@ -127,6 +127,7 @@ mod tests {
             recheck: false,
             reserve: false,
             sequential: false,
+            super_seed: torrent::swarm::SuperSeed::Auto,
             goal: SeedGoal::Forever,
         }
     }

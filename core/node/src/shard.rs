@@ -262,6 +262,7 @@ impl Shard {
         let mut config = swarm::Config::new(self.config.peer_id, self.config.client.clone());
         config.listen_port = self.config.listen_port;
         config.diary = self.diary;
+        config.super_seed = spec.super_seed;
         let port = self.config.listen_port.unwrap_or_default();
         let mut swarm = Swarm::new(shape, config, self.rng.fork());
         swarm.set_ahead(self.config.limits.up.ahead_bytes());

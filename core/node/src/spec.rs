@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use base::{FileIndex, InfoHash};
 use core::time::Duration;
 use storage::layout::{FileEntry, Layout};
+pub use torrent::swarm::SuperSeed;
 use wire::metainfo::Metainfo;
 
 /// When a complete torrent stops.
@@ -55,6 +56,9 @@ pub struct TorrentSpec {
     pub reserve: bool,
     /// Pieces come in their order rather than the rarest first.
     pub sequential: bool,
+    /// When a seed shows its pieces one by one (BEP 16). Not by itself in private torrents: their
+    /// trackers see a seed that peers see nothing of.
+    pub super_seed: SuperSeed,
     /// When to stop.
     pub goal: SeedGoal,
 }
@@ -87,6 +91,7 @@ impl TorrentSpec {
             recheck: false,
             reserve: false,
             sequential: false,
+            super_seed: if info.private { SuperSeed::Never } else { SuperSeed::Auto },
             goal: SeedGoal::Forever,
         }
     }
@@ -165,6 +170,7 @@ mod tests {
             recheck: false,
             reserve: false,
             sequential: false,
+            super_seed: SuperSeed::Auto,
             goal: SeedGoal::Forever,
         };
         assert_eq!(spec.top(), Path::new("t"));

@@ -57,6 +57,7 @@ impl Content {
                 recheck: false,
                 reserve: false,
                 sequential: false,
+                super_seed: torrent::swarm::SuperSeed::Auto,
                 goal: SeedGoal::Forever,
             },
             layout,

@@ -32,6 +32,7 @@ fn spec(n: u8, goal: SeedGoal) -> TorrentSpec {
         recheck: false,
         reserve: false,
         sequential: false,
+        super_seed: torrent::swarm::SuperSeed::Auto,
         goal,
     }
 }

@@ -46,6 +46,7 @@ fn spec() -> TorrentSpec {
         recheck: false,
         reserve: false,
         sequential: false,
+        super_seed: swarm::SuperSeed::Auto,
         goal: SeedGoal::Forever,
     }
 }

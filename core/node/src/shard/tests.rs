@@ -75,6 +75,7 @@ fn spec(n: u32) -> TorrentSpec {
         recheck: false,
         reserve: false,
         sequential: false,
+        super_seed: swarm::SuperSeed::Auto,
         goal: SeedGoal::Forever,
     }
 }
