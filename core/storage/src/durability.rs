@@ -146,6 +146,8 @@ impl Durability {
     pub fn give_up_commit(&mut self) {
         self.uncommitted = false;
         self.totals_since = None;
+        // A sync that is still out will ask for another one.
+        self.commit_failed = false;
     }
 
     /// These pieces, ascending, may not be there any more: none is claimed until it is verified

@@ -372,6 +372,7 @@ impl Swarm {
             return;
         }
         let mut session = Session::new(addr, true, self.shape.pieces, Receiver::new(true), now);
+        session.choked_at = self.ticks;
         session.out.extend_from_slice(&self.handshake().encode());
         self.sessions.insert(conn, session);
         self.touch(conn);
@@ -412,6 +413,7 @@ impl Swarm {
             return;
         }
         let mut session = Session::new(addr, false, self.shape.pieces, Receiver::new(false), now);
+        session.choked_at = self.ticks;
         session.out.extend_from_slice(&self.handshake().encode());
         self.sessions.insert(conn, session);
         self.start_ticking(now);

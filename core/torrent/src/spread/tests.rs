@@ -28,13 +28,16 @@ impl Crowd {
     fn show(&mut self, name: char, pending: usize) -> Vec<PieceIndex> {
         let Self { spread, has } = self;
         let conn = conn(name);
-        let next = || spread.next_piece(conn, &has[&conn], pending, |p| Self::holders(has, p));
+        if spread.keeps_to_itself(conn, |_| true) {
+            return Vec::new();
+        }
+        let next = || spread.next_piece(conn, &has[&conn], pending, |p| Self::holders(has, p), 0);
         std::iter::from_fn(next).collect()
     }
 
     fn got(&mut self, name: char, piece: PieceIndex) {
         self.has.get_mut(&conn(name)).unwrap().set(piece);
-        self.spread.on_have(conn(name), piece, Self::holders(&self.has, piece));
+        self.spread.on_have(conn(name), piece, Self::holders(&self.has, piece), 0);
     }
 
     fn leaves(&mut self, name: char) {
@@ -81,7 +84,7 @@ fn who_passes_nothing_on_waits_while_others_have_something_to_fetch() {
     for &piece in &kept {
         crowd.got('a', piece);
     }
-    assert!(crowd.spread.keeps_to_itself(conn('a')));
+    assert!(crowd.spread.keeps_to_itself(conn('a'), |_| true));
     assert!(crowd.show('a', 1).is_empty());
     crowd.got('b', kept[0]);
     assert!(!crowd.show('a', 1).is_empty(), "one of them went on");
@@ -93,7 +96,7 @@ fn nobody_is_better_than_the_only_one() {
     for piece in crowd.show('a', UNSPREAD_MAX) {
         crowd.got('a', piece);
     }
-    assert!(!crowd.spread.keeps_to_itself(conn('a')), "b has nothing to fetch");
+    assert!(!crowd.spread.keeps_to_itself(conn('a'), |_| true), "b has nothing to fetch");
 }
 
 #[test]
@@ -119,4 +122,24 @@ fn what_a_slow_peer_was_shown_goes_to_others_in_the_end() {
     let shown = crowd.show('b', PIECES as usize);
     assert_eq!(shown.len(), PIECES as usize);
     assert!(slow.iter().all(|piece| shown[5..].contains(piece)), "they come last");
+}
+
+#[test]
+fn what_nobody_wants_of_it_is_shown_to_others() {
+    let mut crowd = Crowd::new("ab");
+    let unwanted = crowd.show('a', 1);
+    assert!(!crowd.spread.release_unwanted(conn('a'), 9, 10), "not yet");
+    assert!(crowd.spread.release_unwanted(conn('a'), 10, 10));
+    assert_eq!(crowd.show('b', 1), unwanted, "the last one put back");
+}
+
+#[test]
+fn who_takes_back_what_it_said_makes_no_piece_vanish_and_no_list_grow() {
+    let mut crowd = Crowd::new("ab");
+    for _ in 0..3 {
+        (0..PIECES).for_each(|piece| crowd.spread.on_gone(PieceIndex(piece)));
+    }
+    assert_eq!(crowd.show('a', 100).len(), PIECES as usize);
+    crowd.spread.on_gone(PieceIndex(3));
+    assert!(!crowd.is_done());
 }

@@ -55,9 +55,11 @@ impl Uplink {
 impl Swarm {
     /// Once a second: do those we serve wait for us? Then slots go to who should have them.
     pub(super) fn tick_slots(&mut self) {
+        // Who owes makes no seed busy: as long as nobody else waits, it is welcome.
         let waiting: u64 = self
             .sessions
             .values()
+            .filter(|session| !(session.left_debt || session.dependent))
             .map(|session| {
                 session.unsent_bytes + session.asked.len() as u64 * u64::from(BLOCK_BYTES)
             })
@@ -88,11 +90,18 @@ impl Swarm {
     /// has. As the only seed: whether it passes nothing on.
     fn is_debtor(&self, conn: ConnId) -> bool {
         if let Some(spread) = &self.spread {
-            return spread.keeps_to_itself(conn);
+            return spread.keeps_to_itself(conn, |other| {
+                let other = self.sessions.get(&other);
+                other.is_some_and(|other| other.peer_interested && !other.am_choking)
+            });
         }
         let session = &self.sessions[&conn];
         if self.is_complete() {
             return (session.left_debt || session.dependent) && self.uplink.is_busy();
+        }
+        if self.down.per_second() == 0 {
+            // Nobody gives us anything: there is nothing to be paid for.
+            return false;
         }
         let (given, got) = (session.up.total(), session.down.total());
         let shown = u64::from(session.have.count()) * u64::from(self.shape.piece_bytes);
@@ -206,6 +215,7 @@ impl Swarm {
             }
         }
         if self.spread.is_some() {
+            self.show_others();
             self.show_more();
         }
         self.note(|swarm| Some(swarm.choice()));

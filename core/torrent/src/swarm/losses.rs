@@ -65,6 +65,12 @@ impl Swarm {
             return;
         }
         self.picker.on_peer_lost(piece);
+        if let Some(spread) = &mut self.spread
+            && self.picker.availability(piece) == 0
+        {
+            spread.on_gone(piece);
+            self.show_more();
+        }
         let lacking = self.picker.lacks(piece);
         let session = self.session(conn);
         session.useful -= u32::from(lacking);

@@ -84,7 +84,7 @@ impl Swarm {
         if self.session(conn).have.set(piece) && self.ready {
             self.picker.on_peer_has(piece);
             if let Some(spread) = &mut self.spread {
-                spread.on_have(conn, piece, self.picker.availability(piece));
+                spread.on_have(conn, piece, self.picker.availability(piece), self.ticks);
                 self.show_more();
             }
             let lacking = self.picker.lacks(piece);
@@ -119,11 +119,16 @@ impl Swarm {
                 session.useful += lacking;
                 self.picker.on_peer_has(piece);
                 if let Some(spread) = &mut self.spread {
-                    spread.on_have(conn, piece, self.picker.availability(piece));
+                    spread.on_have(conn, piece, self.picker.availability(piece), self.ticks);
                 }
             } else {
                 self.picker.on_peer_lost(piece);
                 session.useful -= lacking;
+                if let Some(spread) = &mut self.spread
+                    && self.picker.availability(piece) == 0
+                {
+                    spread.on_gone(piece);
+                }
             }
         }
         self.show_more();

@@ -2,14 +2,20 @@
 //!
 //! Source: BEP 16. See [`crate::spread`] for which piece is shown to whom.
 
+use std::collections::BTreeSet;
+
 use base::{Bitfield, ConnId, PieceIndex};
 use wire::peer::Message;
 
 use super::{SuperSeed, Swarm};
+use crate::session::Session;
 use crate::spread::Spread;
 
 /// What a peer has to fetch at once, beyond a second of its rate.
 const PENDING_BYTES: u64 = 1 << 20;
+
+/// Who wants nothing of what it was shown for so many ticks never will.
+const UNWANTED_TICKS: u64 = 10;
 
 /// Most HAVEs to one peer a second when a swarm is told all that was held back: 36 KiB.
 const HAVES_PER_TICK: usize = 4096;
@@ -55,14 +61,26 @@ impl Swarm {
         if self.config.super_seed == SuperSeed::Auto && spread.is_done(holders) {
             return self.stop_spreading();
         }
-        let mut told = Vec::new();
+        let (mut told, now) = (Vec::new(), self.ticks);
+        let is_served = |session: &Session| session.peer_interested && !session.am_choking;
+        let served: BTreeSet<ConnId> = self
+            .sessions
+            .iter()
+            .filter(|(_, session)| is_served(session))
+            .map(|(&conn, _)| conn)
+            .collect();
         for conn in spread.order() {
+            if spread.keeps_to_itself(conn, |other| served.contains(&other)) {
+                continue;
+            }
             let Some(session) = self.sessions.get_mut(&conn) else { continue };
             let bytes = PENDING_BYTES + session.up.per_second();
             let pieces = usize::try_from(bytes / u64::from(self.shape.piece_bytes)).unwrap_or(1);
             // One piece is enough to wake the interest of a peer that gets none of it yet.
             let pending_max = if session.am_choking { 1 } else { pieces.max(2) };
-            while let Some(piece) = spread.next_piece(conn, &session.have, pending_max, holders) {
+            while let Some(piece) =
+                spread.next_piece(conn, &session.have, pending_max, holders, now)
+            {
                 if session.shown.as_mut().is_some_and(|shown| shown.set(piece)) {
                     session.say(Message::Have(piece));
                 }
@@ -70,6 +88,20 @@ impl Swarm {
             }
         }
         told.into_iter().for_each(|conn| self.touch(conn));
+    }
+
+    /// Somebody does not want what it is shown, and would wait for ever: it chose some files, or
+    /// tells nobody what it gets.
+    pub(super) fn show_others(&mut self) {
+        let Some(spread) = &mut self.spread else { return };
+        let mut stuck = false;
+        for (&conn, session) in &self.sessions {
+            let unwanted = !session.peer_interested;
+            stuck |= unwanted && spread.release_unwanted(conn, self.ticks, UNWANTED_TICKS);
+        }
+        if stuck && self.config.super_seed == SuperSeed::Auto {
+            self.stop_spreading();
+        }
     }
 
     /// From now on everybody may know what we have.

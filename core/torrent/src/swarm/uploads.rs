@@ -68,6 +68,8 @@ impl Swarm {
             session.said_at = now;
             self.collect_debt(conn);
             self.pump_uploads(conn);
+            // It may have become complete while this was on its way.
+            self.close_if_useless(conn);
         }
     }
 
