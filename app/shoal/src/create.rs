@@ -11,7 +11,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use base::UnixTime;
 use base::client::AGENT;
-use keys::Digest20;
+use keys::{Digest20, Kinds};
 use serde_json::json;
 use storage::layout::{FileEntry, Layout};
 use url::Url;
@@ -142,7 +142,7 @@ fn say(made: &Metainfo, target: &Path, out: &Out) -> Result<Exit, Failure> {
     if out.json() {
         out.event(&json!({
             "event": "created",
-            "info_hash": made.info_hash.to_string(),
+            "info_hash": made.info_hashes.first().to_string(),
             "path": target.to_string_lossy(),
             "name": info.name,
             "total_bytes": info.total_bytes,
@@ -160,7 +160,7 @@ fn say(made: &Metainfo, target: &Path, out: &Out) -> Result<Exit, Failure> {
             units::count(pieces, "piece"),
             units::size(info.piece_bytes.into()),
         ));
-        out.data(&format!("info-hash  {}", made.info_hash))?;
+        out.data(&format!("info-hash  {}", made.info_hashes.first()))?;
         out.data(&format!("torrent    {}", shown(&target)))?;
     }
     Ok(Exit::Done)
@@ -382,12 +382,15 @@ fn hash(
     let mut digests = vec![[0; 20]; layout.piece_count() as usize];
     let label = format!("hashing {}", wire::printable(name.as_bytes(), 200));
     let root = &found.root;
-    let hashing = Hashing { layout: &layout, only: None, root, label: &label, out, interrupt };
+    let kinds = Kinds { v1: true, v2: false };
+    let hashing =
+        Hashing { layout: &layout, kinds, only: None, root, label: &label, out, interrupt };
     hashing.run(|piece, digest| {
-        digests[piece.0 as usize] = digest.map_err(|broken| {
+        let digest = digest.map_err(|broken| {
             let path = found.root.join(&layout.file(broken.file).path);
             broken.why.failure(&path)
         })?;
+        digests[piece.0 as usize] = digest.sha1.expect("it was asked for");
         Ok(())
     })?;
     judge_unchanged(found, &layout)?;

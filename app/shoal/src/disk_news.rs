@@ -15,6 +15,7 @@ pub(crate) fn kind_name(kind: DiskErrorKind) -> &'static str {
         DiskErrorKind::Denied => "denied",
         DiskErrorKind::NotFound => "missing",
         DiskErrorKind::Escapes => "escapes",
+        DiskErrorKind::Contradiction => "contradiction",
         DiskErrorKind::Other => "other",
     }
 }
@@ -41,7 +42,9 @@ pub(crate) fn trouble(
         DiskErrorKind::Denied => "make it writable again".into(),
         DiskErrorKind::NotFound => "put the folder back".into(),
         DiskErrorKind::Escapes => "take the link away".into(),
-        DiskErrorKind::Other => return format!("{why}; it is tried again by itself"),
+        DiskErrorKind::Contradiction | DiskErrorKind::Other => {
+            return format!("{why}; it is tried again by itself");
+        }
     };
     format!("{why}; {what}, it goes on by itself")
 }
@@ -56,6 +59,9 @@ pub(crate) fn hint(error: &DiskError) -> Option<&'static str> {
         }
         DiskErrorKind::Escapes => {
             Some("a symbolic link in the folder leads elsewhere; remove it, or name another folder")
+        }
+        DiskErrorKind::Contradiction => {
+            Some("whoever made the torrent made a mistake, or two torrents of one: get another one")
         }
         DiskErrorKind::NotFound | DiskErrorKind::Other => None,
     }

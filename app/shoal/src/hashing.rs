@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use base::{Bitfield, FileIndex, PieceIndex};
 use crossbeam_channel::{Sender, bounded, select};
-use keys::{Digest20, Sha1};
+use keys::{Kinds, PieceDigest, PieceHash};
 use storage::job::{Extent, HashPart};
 use storage::layout::Layout;
 
@@ -65,6 +65,8 @@ pub(crate) enum Why {
 pub(crate) struct Hashing<'a> {
     /// The pieces.
     pub(crate) layout: &'a Layout,
+    /// What is wanted to know of each.
+    pub(crate) kinds: Kinds,
     /// These pieces only; all, if it does not say.
     pub(crate) only: Option<&'a Bitfield>,
     /// The folder below which the files lie.
@@ -79,6 +81,7 @@ pub(crate) struct Hashing<'a> {
 
 struct Shared<'a> {
     layout: &'a Layout,
+    kinds: Kinds,
     only: Option<&'a Bitfield>,
     root: &'a Path,
     /// The first piece that nobody took.
@@ -89,7 +92,7 @@ struct Shared<'a> {
     stop: AtomicBool,
 }
 
-type Outcome = (PieceIndex, Result<Digest20, Broken>);
+type Outcome = (PieceIndex, Result<PieceDigest, Broken>);
 
 impl Hashing<'_> {
     /// Gives the digest of each piece to `on_piece`, in any order.
@@ -98,12 +101,13 @@ impl Hashing<'_> {
     /// What `on_piece` says, or that the user stopped it.
     pub(crate) fn run(
         &self,
-        mut on_piece: impl FnMut(PieceIndex, Result<Digest20, Broken>) -> Result<(), Failure>,
+        mut on_piece: impl FnMut(PieceIndex, Result<PieceDigest, Broken>) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
         let threads = cores().clamp(1, THREADS_MAX);
         let piece_bytes = self.layout.piece_bytes(PieceIndex(0));
         let shared = Shared {
             layout: self.layout,
+            kinds: self.kinds,
             only: self.only,
             root: self.root,
             next: AtomicU32::new(0),
@@ -197,17 +201,15 @@ impl Shared<'_> {
         }
     }
 
-    fn hash(&self, piece: PieceIndex, reader: &mut Reader) -> Result<Digest20, Broken> {
-        let mut hash = Sha1::new();
+    fn hash(&self, piece: PieceIndex, reader: &mut Reader) -> Result<PieceDigest, Broken> {
+        let mut hash = PieceHash::new(self.kinds);
         for part in self.layout.piece_parts(piece) {
             match part {
                 HashPart::File(extent) => {
                     let result = reader.hash(self.layout, self.root, extent, &mut hash);
                     result.map_err(|why| Broken { file: extent.file, why })?;
                 }
-                HashPart::Zeros(bytes) => {
-                    reader.hash_zeros(bytes, &mut hash);
-                }
+                HashPart::Zeros(bytes) => hash.pad(bytes),
             }
         }
         Ok(hash.finish())
@@ -226,7 +228,7 @@ impl Reader {
         layout: &Layout,
         root: &Path,
         extent: Extent,
-        hash: &mut Sha1,
+        hash: &mut PieceHash,
     ) -> Result<(), Why> {
         let file = match &mut self.open {
             Some((index, file)) if *index == extent.file => file,
@@ -250,15 +252,6 @@ impl Reader {
             }
         }
         Ok(())
-    }
-
-    fn hash_zeros(&mut self, mut bytes: u64, hash: &mut Sha1) {
-        self.chunk.fill(0);
-        while bytes > 0 {
-            let now = self.chunk.len().min(usize::try_from(bytes).unwrap_or(usize::MAX));
-            hash.update(&self.chunk[..now]);
-            bytes -= now as u64;
-        }
     }
 }
 

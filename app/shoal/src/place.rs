@@ -38,7 +38,7 @@ pub(crate) fn settle(
     out: &Out,
 ) -> Result<(), Failure> {
     let told = |error: storage::job::DiskError| Failure::new(error.to_string());
-    let known = pool.place(spec.info_hash, &spec.root).map_err(told)?;
+    let known = pool.place(spec.info_hashes.first(), &spec.root).map_err(told)?;
     if let Some(name) = known.name {
         // Of an earlier run: goes on there, whatever is asked for now.
         spec.set_top(&name);
@@ -68,7 +68,7 @@ pub(crate) fn settle(
         spec.set_top(&name);
     }
     // Remembered before the first byte: what is there later is ours.
-    pool.remember_place(spec.info_hash, &spec.root, &name).map_err(told)
+    pool.remember_place(spec.info_hashes.first(), &spec.root, &name).map_err(told)
 }
 
 /// `film (1).mkv` for a file, `album (1)` for a folder.

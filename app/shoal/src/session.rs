@@ -139,7 +139,7 @@ impl<'a> Session<'a> {
     pub(crate) fn add(&mut self, spec: TorrentSpec) -> Result<(), Failure> {
         let place = spec.root.join(spec.top());
         let item = Item {
-            info_hash: spec.info_hash,
+            info_hash: spec.info_hashes.first(),
             name: printable(spec.name.as_bytes(), 200),
             place,
             total_bytes: spec.total_bytes,

@@ -63,7 +63,7 @@ fn facts(metainfo: &Metainfo) -> Vec<(&'static str, String)> {
     let files = (info.files.len() - padding) as u64;
     let mut facts = vec![
         ("name", info.name.clone()),
-        ("info-hash", metainfo.info_hash.to_string()),
+        ("info-hash", metainfo.info_hashes.first().to_string()),
         ("size", format!("{} ({} bytes)", units::size(info.total_bytes), info.total_bytes)),
         ("pieces", format!("{} of {}", info.piece_count(), units::size(info.piece_bytes.into()))),
         (
@@ -111,7 +111,7 @@ fn as_json(metainfo: &Metainfo) -> Value {
     });
     json!({
         "name": info.name,
-        "info_hash": metainfo.info_hash.to_string(),
+        "info_hash": metainfo.info_hashes.first().to_string(),
         "total_bytes": info.total_bytes,
         "piece_bytes": info.piece_bytes,
         "pieces": info.piece_count(),

@@ -9,6 +9,7 @@ use std::path::Path;
 use base::{Bitfield, FileIndex, PieceIndex};
 use node::spec::TorrentSpec;
 use serde_json::{Value, json};
+use storage::digests::Verdict;
 use storage::layout::Layout;
 use wire::printable;
 
@@ -74,12 +75,12 @@ pub(crate) fn verify(args: &VerifyArgs, out: &Out) -> Result<Exit, Failure> {
     };
     layout.put_aside(false, present);
     let wanted = layout.wanted_pieces();
-    let (digests, _) = spec.digests.as_chunks::<20>();
     let name = printable(spec.name.as_bytes(), 200);
     let label = format!("verifying {name}");
     let mut bad = BTreeSet::new();
     let hashing = Hashing {
         layout: &layout,
+        kinds: spec.digests.kinds(),
         only: Some(&wanted),
         root: &args.data,
         label: &label,
@@ -88,7 +89,7 @@ pub(crate) fn verify(args: &VerifyArgs, out: &Out) -> Result<Exit, Failure> {
     };
     let checked = hashing.run(|piece, digest| {
         match digest {
-            Ok(digest) if digests[piece.0 as usize] == digest => {}
+            Ok(digest) if spec.digests.judge(piece, &digest) == Verdict::Right => {}
             Ok(_) => drop(bad.insert(piece)),
             Err(broken) => {
                 if let Why::Unreadable(_) | Why::NotAFile = &broken.why {
@@ -105,7 +106,7 @@ pub(crate) fn verify(args: &VerifyArgs, out: &Out) -> Result<Exit, Failure> {
     }
     checked?;
     let files = judge_files(&layout, &args.data, &bad);
-    let info_hash = spec.info_hash.to_string();
+    let info_hash = spec.info_hashes.first().to_string();
     let report = Report { name, info_hash, layout, wanted, bad, files };
     report.say(args, out)
 }

@@ -22,6 +22,70 @@ macro_rules! hex_debug {
 pub struct InfoHash(pub [u8; 20]);
 hex_debug!(InfoHash);
 
+/// SHA-256 of a torrent's bencoded `info` dictionary: 32 raw bytes (BEP 52).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct InfoHashV2(pub [u8; 32]);
+hex_debug!(InfoHashV2);
+
+impl InfoHashV2 {
+    /// What handshakes and trackers have room for: the first 20 bytes (BEP 52).
+    pub fn truncated(&self) -> InfoHash {
+        let [bytes @ .., _, _, _, _, _, _, _, _, _, _, _, _] = self.0;
+        InfoHash(bytes)
+    }
+}
+
+/// The names of one torrent: a hybrid has two (BEP 52).
+///
+/// Invariant: there is at least one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InfoHashes {
+    v1: Option<InfoHash>,
+    v2: Option<InfoHashV2>,
+}
+
+impl InfoHashes {
+    /// The name of a torrent of version 1.
+    pub fn v1(v1: InfoHash) -> Self {
+        Self { v1: Some(v1), v2: None }
+    }
+
+    /// The name of a torrent of version 2.
+    pub fn v2(v2: InfoHashV2) -> Self {
+        Self { v1: None, v2: Some(v2) }
+    }
+
+    /// The names of a torrent of both versions.
+    pub fn hybrid(v1: InfoHash, v2: InfoHashV2) -> Self {
+        Self { v1: Some(v1), v2: Some(v2) }
+    }
+
+    /// The name of version 1, if it has one.
+    pub fn of_v1(&self) -> Option<InfoHash> {
+        self.v1
+    }
+
+    /// The name of version 2, if it has one.
+    pub fn of_v2(&self) -> Option<InfoHashV2> {
+        self.v2
+    }
+
+    /// The name in one swarm: of version 1, if it has one.
+    pub fn first(&self) -> InfoHash {
+        self.v1.or(self.in_v2_swarm()).expect("there is at least one")
+    }
+
+    /// The name in the swarm of version 2, if it has one.
+    pub fn in_v2_swarm(&self) -> Option<InfoHash> {
+        self.v2.map(|v2| v2.truncated())
+    }
+
+    /// The names in all its swarms, [`Self::first`] first.
+    pub fn in_swarms(&self) -> impl Iterator<Item = InfoHash> {
+        self.v1.into_iter().chain(self.in_v2_swarm())
+    }
+}
+
 /// What a client calls itself for one session: 20 raw bytes (BEP 20).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PeerId(pub [u8; 20]);

@@ -8,6 +8,7 @@ mod bitfield;
 mod buf;
 pub mod client;
 mod id;
+mod piece_sizes;
 mod rng;
 mod service;
 mod time;
@@ -15,8 +16,10 @@ mod time;
 pub use bitfield::Bitfield;
 pub use buf::{BLOCK_BYTES, BufPool, BufRef};
 pub use id::{
-    BlockId, ConnId, ExchangeId, FileIndex, InfoHash, JobId, PeerId, PieceIndex, TorrentId,
+    BlockId, ConnId, ExchangeId, FileIndex, InfoHash, InfoHashV2, InfoHashes, JobId, PeerId,
+    PieceIndex, TorrentId,
 };
+pub use piece_sizes::PieceSizes;
 pub use rng::Rng;
 pub use service::{Family, HttpError, HttpReply, HttpRequest, Purpose, ResolveRequest, Resolved};
 pub use time::{Instant, UnixTime};

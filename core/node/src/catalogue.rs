@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use base::{InfoHash, Instant, TorrentId};
+use base::{InfoHash, InfoHashes, Instant, TorrentId};
 
 use crate::message::TorrentStatus;
 use crate::spec::{SeedGoal, TorrentSpec};
@@ -14,7 +14,7 @@ use crate::spec::{SeedGoal, TorrentSpec};
 /// What the hub knows of a torrent.
 #[derive(Debug)]
 pub(crate) struct Item {
-    pub(crate) info_hash: InfoHash,
+    pub(crate) info_hashes: InfoHashes,
     pub(crate) private: bool,
     pub(crate) shard: usize,
     pub(crate) status: TorrentStatus,
@@ -51,11 +51,11 @@ impl Catalogue {
     }
 
     pub(crate) fn add(&mut self, spec: &TorrentSpec, shards: usize) -> TorrentId {
-        let info_hash = spec.info_hash;
+        let info_hashes = spec.info_hashes;
         let torrent = TorrentId(self.next_id);
         self.next_id += 1;
         let item = Item {
-            info_hash,
+            info_hashes,
             private: spec.private,
             shard: torrent.0 as usize % shards,
             status: TorrentStatus::default(),
@@ -67,7 +67,7 @@ impl Catalogue {
             revision: 0,
         };
         self.items.insert(torrent, item);
-        self.by_hash.insert(info_hash, torrent);
+        self.by_hash.extend(info_hashes.in_swarms().map(|name| (name, torrent)));
         self.on_changed(torrent);
         torrent
     }
@@ -83,7 +83,9 @@ impl Catalogue {
     pub(crate) fn remove(&mut self, torrent: TorrentId) {
         if let Some(item) = self.items.remove(&torrent) {
             self.journal.remove(&item.revision);
-            self.by_hash.remove(&item.info_hash);
+            for name in item.info_hashes.in_swarms() {
+                self.by_hash.remove(&name);
+            }
         }
     }
 
@@ -113,13 +115,13 @@ mod tests {
 
     fn spec(n: u8) -> TorrentSpec {
         TorrentSpec {
-            info_hash: InfoHash([n; 20]),
+            info_hashes: InfoHashes::v1(InfoHash([n; 20])),
             name: "t".into(),
             root: "/r".into(),
             files: Vec::new(),
             piece_bytes: 1,
             total_bytes: 1,
-            digests: Vec::new(),
+            digests: storage::digests::Digests::default(),
             private: false,
             trackers: Vec::new(),
             peers: Vec::new(),

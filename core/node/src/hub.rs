@@ -179,7 +179,7 @@ impl Hub {
 
     /// Takes a torrent. `None`: it is here already.
     pub fn add(&mut self, mut spec: TorrentSpec, now: Instant) -> Option<TorrentId> {
-        if self.catalogue.by_hash(spec.info_hash).is_some() {
+        if spec.info_hashes.in_swarms().any(|name| self.catalogue.by_hash(name).is_some()) {
             return None;
         }
         let torrent = self.catalogue.add(&spec, self.config.shards);
@@ -188,7 +188,7 @@ impl Hub {
         }
         if self.config.announce && !spec.trackers.is_empty() {
             let announce = AnnounceSpec {
-                info_hash: spec.info_hash,
+                info_hash: spec.info_hashes.first(),
                 peer_id: self.config.peer_id,
                 key: self.key_of(&spec),
                 tiers: spec.trackers.clone(),
@@ -211,7 +211,8 @@ impl Hub {
         if !spec.private {
             return self.key;
         }
-        let digest = keys::sha1(&[&self.config.key_secret[..], &spec.info_hash.0].concat());
+        let digest =
+            keys::sha1(&[&self.config.key_secret[..], &spec.info_hashes.first().0].concat());
         let [a, b, c, d, ..] = digest;
         u32::from_be_bytes([a, b, c, d])
     }

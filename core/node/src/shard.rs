@@ -16,8 +16,9 @@ use core::cmp::Reverse;
 use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
-use base::{Bitfield, BlockId, BufPool, ConnId, Instant, PeerId, PieceIndex, Rng, TorrentId};
+use base::{Bitfield, BlockId, BufPool, ConnId, Instant, PeerId, Rng, TorrentId};
 use storage::job::{DiskDone, DiskError, DiskJob, DoneKind, HashPart, JobKind};
 use storage::store::{self, Store};
 use torrent::diary::Entry as DiaryEntry;
@@ -252,13 +253,13 @@ impl Shard {
     }
 
     fn add(&mut self, torrent: TorrentId, spec: TorrentSpec, now: Instant) {
-        let shape = Shape {
-            info_hash: spec.info_hash,
-            piece_bytes: spec.piece_bytes,
-            total_bytes: spec.total_bytes,
-            pieces: spec.pieces(),
-        };
         let layout = spec.layout();
+        let shape = Shape {
+            info_hashes: spec.info_hashes,
+            sizes: layout.sizes().clone(),
+            trees: spec.digests.trees().map(Arc::clone),
+        };
+        let nothing = Bitfield::empty(layout.piece_count());
         let mut config = swarm::Config::new(self.config.peer_id, self.config.client.clone());
         config.listen_port = self.config.listen_port;
         config.diary = self.diary;
@@ -269,13 +270,12 @@ impl Shard {
         if let Some(ip) = self.external {
             swarm.set_external(SocketAddr::new(ip, port));
         }
-        let nothing = Bitfield::empty(shape.pieces);
         let order = if spec.sequential { Order::Sequential } else { Order::Rarest };
         swarm.choose(if spec.writable { layout.wanted_pieces() } else { nothing }, order);
         swarm.add_peers(&spec.peers, torrent::peers::Source::User, now);
         let files = store::Spec {
             torrent,
-            info_hash: spec.info_hash,
+            info_hash: spec.info_hashes.first(),
             root: spec.root,
             layout,
             digests: spec.digests,
@@ -783,11 +783,7 @@ impl Shard {
 }
 
 fn bytes_of(have: &Bitfield, store: &Store) -> u64 {
-    let length = store.layout().total_bytes();
-    let Some(last) = have.len().checked_sub(1).map(PieceIndex) else { return 0 };
-    let piece = u64::from(store.layout().piece_bytes(PieceIndex(0)));
-    let missing_of_last = piece - (length - piece * u64::from(last.0));
-    u64::from(have.count()) * piece - if have.has(last) { missing_of_last } else { 0 }
+    store.layout().sizes().total_in(have)
 }
 
 mod bans;

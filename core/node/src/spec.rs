@@ -2,9 +2,11 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use base::{FileIndex, InfoHash};
+use base::{FileIndex, InfoHashes};
 use core::time::Duration;
+use storage::digests::Digests;
 use storage::layout::{FileEntry, Layout};
 pub use torrent::swarm::SuperSeed;
 use wire::metainfo::Metainfo;
@@ -28,8 +30,8 @@ pub enum SeedGoal {
 /// Everything a node needs to know of a torrent.
 #[derive(Clone, Debug)]
 pub struct TorrentSpec {
-    /// Its name in the world.
-    pub info_hash: InfoHash,
+    /// Its names in the world.
+    pub info_hashes: InfoHashes,
     /// Its name for people.
     pub name: String,
     /// The folder below which its files lie, absolute.
@@ -40,8 +42,8 @@ pub struct TorrentSpec {
     pub piece_bytes: u32,
     /// Length of everything, in bytes.
     pub total_bytes: u64,
-    /// SHA-1 of each piece, 20 bytes each.
-    pub digests: Vec<u8>,
+    /// What its pieces hash to.
+    pub digests: Digests,
     /// Peers may come from its trackers only (BEP 27).
     pub private: bool,
     /// Tracker URLs by tier (BEP 12).
@@ -77,13 +79,16 @@ impl TorrentSpec {
             link: file.symlink.clone(),
         };
         Self {
-            info_hash: metainfo.info_hash,
+            info_hashes: metainfo.info_hashes,
             name: info.name.clone(),
             root,
             files: info.files.iter().map(entry).collect(),
             piece_bytes: info.piece_bytes,
             total_bytes: info.total_bytes,
-            digests: info.pieces.as_flattened().to_vec(),
+            digests: Digests::new(
+                info.pieces.as_deref().map(Arc::from),
+                metainfo.trees.as_ref().map(Arc::clone),
+            ),
             private: info.private,
             trackers: metainfo.trackers.clone(),
             peers: Vec::new(),
@@ -121,7 +126,7 @@ impl TorrentSpec {
 
     /// Bytes of the wanted files.
     pub fn wanted_bytes(&self) -> u64 {
-        Layout::new(self.files.clone(), self.piece_bytes).wanted_bytes()
+        self.bare_layout().wanted_bytes()
     }
 
     /// Files that are wanted, and files in all; padding is none.
@@ -132,15 +137,20 @@ impl TorrentSpec {
 
     /// Where its bytes lie, skipped ones included.
     pub fn layout(&self) -> Layout {
-        let part = storage::part::part_path(&self.top().to_string_lossy(), self.info_hash);
-        Layout::new(self.files.clone(), self.piece_bytes)
-            .with_part(part)
-            .with_room_reserved(self.reserve)
+        let name = self.info_hashes.first();
+        let part = storage::part::part_path(&self.top().to_string_lossy(), name);
+        self.bare_layout().with_part(part).with_room_reserved(self.reserve)
+    }
+
+    fn bare_layout(&self) -> Layout {
+        let layout = Layout::new(self.files.clone(), self.piece_bytes);
+        // In version 1, padding is content like any other.
+        if self.digests.kinds().v1 { layout } else { layout.with_tight_pieces() }
     }
 
     /// Number of pieces.
     pub fn pieces(&self) -> u32 {
-        u32::try_from(self.digests.len() / 20).expect("the decoder bounds the number of pieces")
+        self.bare_layout().piece_count()
     }
 }
 
@@ -156,13 +166,13 @@ mod tests {
             ..FileEntry::default()
         };
         let mut spec = TorrentSpec {
-            info_hash: InfoHash([0xcd; 20]),
+            info_hashes: InfoHashes::v1(base::InfoHash([0xcd; 20])),
             name: "t".into(),
             root: "/r".into(),
             files: vec![file("t/a/b", None), file("t/link", Some("t/a"))],
             piece_bytes: 1,
             total_bytes: 0,
-            digests: Vec::new(),
+            digests: Digests::default(),
             private: false,
             trackers: Vec::new(),
             peers: Vec::new(),

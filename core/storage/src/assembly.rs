@@ -13,7 +13,7 @@
 use std::collections::BTreeMap;
 
 use base::BufRef;
-use keys::Sha1;
+use keys::{Kinds, PieceHash};
 
 /// Blocks of one run, in order, each with its number of bytes that count.
 pub type Blocks = Vec<(BufRef, u32)>;
@@ -28,7 +28,7 @@ pub enum Step {
         /// The run.
         blocks: Blocks,
         /// Running digest; `None` for a run written ahead of it.
-        hash: Option<Sha1>,
+        hash: Option<PieceHash>,
     },
     /// Read this range back and hash it on top of `hash`.
     Hash {
@@ -37,17 +37,17 @@ pub enum Step {
         /// Its length.
         length_bytes: u32,
         /// Running digest.
-        hash: Sha1,
+        hash: PieceHash,
     },
     /// All bytes are written and hashed: this is the digest of the piece.
-    Finished(Sha1),
+    Finished(PieceHash),
 }
 
 #[derive(Debug)]
 enum Digest {
-    Idle(Sha1),
+    Idle(PieceHash),
     /// A job works on it. The state before, in case the job fails.
-    Busy(Sha1),
+    Busy(PieceHash),
     Done,
 }
 
@@ -66,12 +66,12 @@ pub struct Assembly {
 }
 
 impl Assembly {
-    /// A piece of `length_bytes` of which nothing has arrived.
-    pub fn new(length_bytes: u32) -> Self {
+    /// A piece of `length_bytes` of which nothing has arrived, to be hashed as `kinds` says.
+    pub fn new(length_bytes: u32, kinds: Kinds) -> Self {
         Self {
             length_bytes,
             cursor: 0,
-            digest: Digest::Idle(Sha1::new()),
+            digest: Digest::Idle(PieceHash::new(kinds)),
             pending: BTreeMap::new(),
             pending_bytes: 0,
             ahead: BTreeMap::new(),
@@ -163,7 +163,7 @@ impl Assembly {
     }
 
     /// A [`Step::Write`] is done. `hash` is what the job gave back for a hashed run.
-    pub fn on_written(&mut self, offset_bytes: u32, length_bytes: u32, hash: Option<Sha1>) {
+    pub fn on_written(&mut self, offset_bytes: u32, length_bytes: u32, hash: Option<PieceHash>) {
         self.jobs -= 1;
         match hash {
             Some(hash) => self.advance(offset_bytes, length_bytes, hash),
@@ -188,7 +188,7 @@ impl Assembly {
     }
 
     /// A [`Step::Hash`] is done.
-    pub fn on_hashed(&mut self, offset_bytes: u32, length_bytes: u32, hash: Sha1) {
+    pub fn on_hashed(&mut self, offset_bytes: u32, length_bytes: u32, hash: PieceHash) {
         self.jobs -= 1;
         self.read_back = true;
         let end = offset_bytes + length_bytes;
@@ -204,7 +204,7 @@ impl Assembly {
         }
     }
 
-    fn advance(&mut self, offset_bytes: u32, length_bytes: u32, hash: Sha1) {
+    fn advance(&mut self, offset_bytes: u32, length_bytes: u32, hash: PieceHash) {
         assert_eq!(self.cursor, offset_bytes, "runs are hashed in order");
         self.cursor += length_bytes;
         self.digest = Digest::Idle(hash);
@@ -252,6 +252,8 @@ mod tests {
 
     use super::*;
 
+    const V1: Kinds = Kinds { v1: true, v2: false };
+
     /// Steps as text: `w0+2` writes and hashes blocks 0 and 1, `a3+1` writes block 3 ahead,
     /// `h3+1` reads it back, `=` finishes.
     fn steps(assembly: &mut Assembly, run_blocks: u32, relieve: bool) -> String {
@@ -291,7 +293,7 @@ mod tests {
             ("13!02", "a1+1 a3+1 w0+1 h1+1 w2+1 h3+1 ="),
         ] {
             let mut pool = BufPool::new(8);
-            let mut assembly = Assembly::new(4 * BLOCK_BYTES);
+            let mut assembly = Assembly::new(4 * BLOCK_BYTES, V1);
             let mut shown = Vec::new();
             for symbol in arrivals.chars() {
                 let relieve = symbol == '!';
@@ -310,7 +312,7 @@ mod tests {
     #[test]
     fn a_failed_write_is_tried_again_with_the_digest_from_before() {
         let mut pool = BufPool::new(1);
-        let mut assembly = Assembly::new(5);
+        let mut assembly = Assembly::new(5, V1);
         let mut buf = pool.take();
         buf[..5].copy_from_slice(b"hello");
         assembly.on_block(0, buf, 5);
@@ -325,7 +327,7 @@ mod tests {
             panic!("it is written again");
         };
         hash.update(&blocks[0].0[..5]);
-        assert_eq!(hash.finish(), sha1(b"hello"));
+        assert_eq!(hash.finish().sha1, Some(sha1(b"hello")));
     }
 
     proptest! {
@@ -336,7 +338,7 @@ mod tests {
             let length = blocks * BLOCK_BYTES - rng.below(BLOCK_BYTES);
             let data: Vec<u8> = (0..length).map(|_| u8::try_from(rng.below(256)).unwrap()).collect();
             let mut disk = vec![0; data.len()];
-            let mut assembly = Assembly::new(length);
+            let mut assembly = Assembly::new(length, V1);
             let mut order: Vec<u32> = (0..blocks).collect();
             for i in (1..order.len()).rev() {
                 order.swap(i, rng.below(u32::try_from(i + 1).unwrap()) as usize);
@@ -373,7 +375,7 @@ mod tests {
                             hash.update(&disk[start..start + length_bytes as usize]);
                             assembly.on_hashed(offset_bytes, length_bytes, hash);
                         }
-                        Step::Finished(hash) => digest = Some(hash.finish()),
+                        Step::Finished(hash) => digest = hash.finish().sha1,
                     }
                 }
             }

@@ -6,13 +6,13 @@
 //! right: a block whose two digests differ was wrong, whoever sent it.
 
 use base::BLOCK_BYTES;
-use keys::Digest20;
+use keys::Digest32;
 
 /// Jobs of one piece under way at once: they share the queue with writes that users wait for.
 const IN_FLIGHT_MAX: usize = 4;
 
-/// The digest of each block of a piece in order; `None` for one that could not be read.
-pub type BlockDigests = Vec<Option<Digest20>>;
+/// SHA-256 of each block of a piece in order, which are its leaves (BEP 52); `None` for one that could not be read.
+pub type BlockDigests = Vec<Option<Digest32>>;
 
 /// One piece being looked at.
 #[derive(Debug)]
@@ -45,7 +45,7 @@ impl Autopsy {
     }
 
     /// The block at `offset_bytes` was hashed, or could not be read.
-    pub fn on_hashed(&mut self, offset_bytes: u32, digest: Option<Digest20>) {
+    pub fn on_hashed(&mut self, offset_bytes: u32, digest: Option<Digest32>) {
         self.in_flight -= 1;
         self.digests[(offset_bytes / BLOCK_BYTES) as usize] = digest;
     }
@@ -77,7 +77,7 @@ mod tests {
             }
             assert!(open.len() <= IN_FLIGHT_MAX);
             let offset = open.pop().unwrap();
-            autopsy.on_hashed(offset, (offset > 0).then_some([1; 20]));
+            autopsy.on_hashed(offset, (offset > 0).then_some([1; 32]));
         }
         let lengths = [BLOCK_BYTES; 5].into_iter().chain([7]);
         assert_eq!(seen, (0..).zip(lengths).collect::<Vec<_>>());

@@ -7,7 +7,7 @@
 use std::path::PathBuf;
 
 use base::{BufRef, FileIndex, InfoHash, JobId, TorrentId};
-use keys::Sha1;
+use keys::PieceHash;
 
 /// A byte range of one file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -134,17 +134,19 @@ pub enum JobKind {
         blocks: Vec<(BufRef, u32)>,
         /// Running digest of the piece up to here. Padding inside the run is in `extents` as
         /// nothing and in `blocks` as zeros: see [`Self::Write::skip`].
-        hash: Option<Sha1>,
+        hash: Option<PieceHash>,
         /// Byte ranges of the run (offset from its start, length) that are padding: hashed,
         /// never written. Sorted, disjoint; not counted in `extents`.
         skip: Vec<(u64, u64)>,
+        /// Bytes of padding behind the run, in no block: hashed, never written.
+        pad_bytes: u64,
     },
     /// Read the parts and hash them on top of `hash`. Answer: [`DoneKind::Hashed`].
     Hash {
         /// What to read, in order.
         parts: Vec<HashPart>,
         /// Running digest to start from.
-        hash: Sha1,
+        hash: PieceHash,
     },
     /// Bring these ranges into the page cache, so that a `sendfile` from them will not wait.
     /// Answer: [`DoneKind::Resident`].
@@ -216,14 +218,14 @@ pub enum DoneKind {
         /// The buffers of the job.
         blocks: Vec<(BufRef, u32)>,
         /// The running digest after this run.
-        hash: Option<Sha1>,
+        hash: Option<PieceHash>,
         /// Written, or why not.
         result: Result<(), DiskError>,
     },
     /// The running digest after the parts.
     Hashed {
         /// The digest, or why the parts could not be read.
-        result: Result<Sha1, DiskError>,
+        result: Result<PieceHash, DiskError>,
     },
     /// The ranges are in the page cache.
     Resident {
@@ -280,6 +282,8 @@ pub enum DiskErrorKind {
     NotFound,
     /// The path would leave the root folder.
     Escapes,
+    /// Not the disk's fault: the two versions of a hybrid torrent disagree about its content.
+    Contradiction,
     /// Anything else the system said.
     Other,
 }

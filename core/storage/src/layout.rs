@@ -7,9 +7,10 @@
 //! it shares with other files lie in the part file (see [`crate::part`]). A skipped file that is
 //! there keeps its bytes: nothing is told apart that the disk does not show.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use base::{Bitfield, BlockId, FileIndex, PieceIndex};
+use base::{Bitfield, BlockId, FileIndex, PieceIndex, PieceSizes};
 
 use crate::job::{CopyRange, Extent, FileSpec, HashPart};
 use crate::part::Slots;
@@ -54,6 +55,9 @@ pub struct Layout {
     /// Offset of each file from the start of the torrent, and the total as last element.
     starts: Vec<u64>,
     piece_bytes: u32,
+    sizes: PieceSizes,
+    /// Padding only tells where pieces begin: it is nobody's content and belongs to no piece.
+    tight: bool,
     wanted_bytes: u64,
     part: Option<Part>,
     /// Each file gets its full room when it is made.
@@ -86,9 +90,22 @@ impl Layout {
             wanted_before = file.wanted;
         }
         starts.push(offset);
+        let sizes = sizes(&files, &starts, piece_bytes, false);
         let wanted = files.iter().filter(|file| file.wanted);
         let wanted_bytes = wanted.map(|file| file.length_bytes).sum();
-        Self { files, starts, piece_bytes, wanted_bytes, part: None, reserve: false }
+        let (tight, part, reserve) = (false, None, false);
+        Self { files, starts, piece_bytes, sizes, tight, wanted_bytes, part, reserve }
+    }
+
+    /// Ends the last piece of each file with the file (BEP 52): the padding up to the next piece is
+    /// hashed by nobody and asked for by nobody.
+    #[must_use]
+    pub fn with_tight_pieces(mut self) -> Self {
+        self.tight = true;
+        self.sizes = sizes(&self.files, &self.starts, self.piece_bytes, true);
+        let wanted = self.files.iter().filter(|file| file.wanted && !file.padding);
+        self.wanted_bytes = wanted.map(|file| file.length_bytes).sum();
+        self
     }
 
     /// Gives it a part file at `path` below the root, if any piece has more than one file.
@@ -224,11 +241,7 @@ impl Layout {
     pub fn wanted_bytes_in(&self, have: &Bitfield) -> u64 {
         if self.wanted_bytes == self.total_bytes() {
             // Asked several times a second while everything is compared.
-            let whole = u64::from(have.count()) * u64::from(self.piece_bytes);
-            let last = have.len().checked_sub(1).map(PieceIndex).filter(|&last| have.has(last));
-            return last.map_or(whole, |last| {
-                whole - u64::from(self.piece_bytes) + u64::from(self.piece_bytes(last))
-            });
+            return self.sizes.total_in(have);
         }
         have.ones().map(|piece| self.wanted_bytes_of(piece)).sum()
     }
@@ -237,7 +250,8 @@ impl Layout {
     pub fn wanted_bytes_of(&self, piece: PieceIndex) -> u64 {
         let start = u64::from(piece.0) * u64::from(self.piece_bytes);
         let end = start + u64::from(self.piece_bytes(piece));
-        let wanted = self.files_of(piece).filter(|&file| self.file(file).wanted);
+        let counts = |file: &FileEntry| file.wanted && !(self.tight && file.padding);
+        let wanted = self.files_of(piece).filter(|&file| counts(self.file(file)));
         let share = |file: FileIndex| {
             let at = file.0 as usize;
             self.starts[at + 1].min(end) - self.starts[at].max(start)
@@ -245,23 +259,24 @@ impl Layout {
         wanted.map(share).sum()
     }
 
-    /// All bytes, padding included.
+    /// All bytes of all pieces, padding in them included.
     pub fn total_bytes(&self) -> u64 {
-        self.starts[self.files.len()]
+        self.sizes.total()
     }
 
     /// Number of pieces.
     pub fn piece_count(&self) -> u32 {
-        u32::try_from(self.total_bytes().div_ceil(u64::from(self.piece_bytes)))
-            .expect("the decoder bounds the number of pieces")
+        self.sizes.count()
     }
 
-    /// Length of `piece` in bytes; the last one may be shorter. Panics out of range.
+    /// How long the pieces are.
+    pub fn sizes(&self) -> &PieceSizes {
+        &self.sizes
+    }
+
+    /// Length of `piece` in bytes. Panics out of range.
     pub fn piece_bytes(&self, piece: PieceIndex) -> u32 {
-        let start = u64::from(piece.0) * u64::from(self.piece_bytes);
-        assert!(start < self.total_bytes(), "{piece:?} is beyond the end");
-        u32::try_from((self.total_bytes() - start).min(u64::from(self.piece_bytes)))
-            .expect("bounded by a u32")
+        self.sizes.of(piece)
     }
 
     /// The files on disk: padding left out, the part file last.
@@ -325,7 +340,7 @@ impl Layout {
         let slot = self.slot(range.piece);
         let mut at = piece_start + u64::from(range.offset_bytes);
         let end = at + u64::from(range.length_bytes);
-        assert!(end <= self.total_bytes(), "{range:?} is beyond the end");
+        assert!(end <= self.starts[self.files.len()], "{range:?} is beyond the end");
         let mut index = self.starts.partition_point(|&start| start <= at) - 1;
         while at < end {
             let length_bytes = self.starts[index + 1].min(end) - at;
@@ -355,6 +370,18 @@ impl Layout {
         self.parts(BlockId { piece, offset_bytes: 0, length_bytes: self.piece_bytes(piece) })
     }
 
+    /// The file that the first byte of `piece` belongs to.
+    pub fn first_file_of(&self, piece: PieceIndex) -> FileIndex {
+        self.files_of(piece).next().expect("a piece has a byte")
+    }
+
+    /// Bytes of padding that follow `range` in its piece, if it reaches to the end of the content.
+    pub fn padding_behind(&self, range: BlockId) -> u64 {
+        let BlockId { piece, offset_bytes, length_bytes } = range;
+        let (whole, content) = (self.sizes.of(piece), self.sizes.content_of(piece));
+        if offset_bytes + length_bytes == content { u64::from(whole - content) } else { 0 }
+    }
+
     /// The parts of a range as a write wants them: what goes to files, and which ranges of the
     /// run (offset from its start, length) are padding.
     pub fn write_plan(&self, range: BlockId) -> (Vec<Extent>, Vec<(u64, u64)>) {
@@ -373,6 +400,35 @@ impl Layout {
         }
         (extents, skip)
     }
+}
+
+/// How long the pieces are. In `tight` ones, what follows the content is not counted.
+fn sizes(files: &[FileEntry], starts: &[u64], piece_bytes: u32, tight: bool) -> PieceSizes {
+    let (span, usual) = (starts[files.len()], u64::from(piece_bytes));
+    let count = u32::try_from(span.div_ceil(usual)).expect("the decoder bounds their number");
+    let small = |bytes: u64| u32::try_from(bytes).expect("at most a piece");
+    let mut odd = BTreeMap::new();
+    if let Some(last) = count.checked_sub(1) {
+        let rest = small(span - u64::from(last) * usual);
+        odd.insert(PieceIndex(last), (rest, rest));
+    }
+    let mut padding_from = None;
+    for (at, file) in files.iter().enumerate().filter(|(_, file)| file.length_bytes > 0) {
+        if !file.padding {
+            padding_from = None;
+            continue;
+        }
+        let from = *padding_from.get_or_insert(starts[at]);
+        let (piece, begins) = (from / usual, from / usual * usual);
+        let ends = span.min(begins + usual);
+        // A piece of nothing but padding has to come from somewhere all the same.
+        if starts[at + 1] >= ends && from > begins {
+            let (whole, content) = (small(ends - begins), small(from - begins));
+            let piece = PieceIndex(u32::try_from(piece).expect("below their number"));
+            odd.insert(piece, (if tight { content } else { whole }, content));
+        }
+    }
+    PieceSizes::with_odd(piece_bytes, count, odd)
 }
 
 /// What a link at `path` must say to lead to `target`; both start at the same folder.

@@ -6,6 +6,7 @@
 
 pub mod assembly;
 pub mod autopsy;
+pub mod digests;
 pub mod durability;
 pub mod job;
 pub mod layout;

@@ -18,13 +18,15 @@ use std::path::PathBuf;
 use base::{
     Bitfield, BlockId, BufPool, BufRef, FileIndex, InfoHash, Instant, JobId, PieceIndex, TorrentId,
 };
-use keys::Sha1;
+use keys::{Kinds, PieceDigest, PieceHash};
 
 use crate::assembly::{Assembly, Step};
 use crate::autopsy::{Autopsy, BlockDigests};
+use crate::digests::{Digests, Verdict};
 use crate::durability::{Durability, SyncPolicy};
 use crate::job::{
-    DiskDone, DiskError, DiskErrorKind, DiskJob, DoneKind, FileStamp, JobKind, ResumeRecord,
+    DiskDone, DiskError, DiskErrorKind, DiskJob, DoneKind, FileStamp, HashPart, JobKind,
+    ResumeRecord,
 };
 use crate::layout::Layout;
 use crate::recheck::Recheck;
@@ -57,14 +59,14 @@ impl Default for Config {
 pub struct Spec {
     /// Its name in this process.
     pub torrent: TorrentId,
-    /// Its name in the world.
+    /// Its name in the resume records.
     pub info_hash: InfoHash,
     /// The folder below which its files lie, absolute.
     pub root: PathBuf,
     /// Where its bytes lie.
     pub layout: Layout,
-    /// SHA-1 of each piece, 20 bytes each.
-    pub digests: Vec<u8>,
+    /// What its pieces hash to.
+    pub digests: Digests,
     /// Whether files may be created and written. Without it, a store only reads.
     pub writable: bool,
     /// Compare every piece with the disk, whatever the record says.
@@ -198,7 +200,6 @@ impl Store {
     /// A store that has asked for its files to be opened.
     pub fn new(spec: Spec, config: Config) -> Self {
         let piece_count = spec.layout.piece_count();
-        assert_eq!(spec.digests.len(), piece_count as usize * 20, "one digest a piece");
         let open = JobKind::Open {
             info_hash: spec.info_hash,
             root: spec.root.clone(),
@@ -289,9 +290,12 @@ impl Store {
             pool.give_back(buf);
             return;
         }
-        let length_bytes = self.spec.layout.piece_bytes(block.piece);
-        let assembly =
-            self.assemblies.entry(block.piece).or_insert_with(|| Assembly::new(length_bytes));
+        let length_bytes = self.spec.layout.sizes().content_of(block.piece);
+        let kinds = self.spec.digests.kinds();
+        let assembly = self
+            .assemblies
+            .entry(block.piece)
+            .or_insert_with(|| Assembly::new(length_bytes, kinds));
         if let Some(duplicate) = assembly.on_block(block.offset_bytes, buf, block.length_bytes) {
             pool.give_back(duplicate);
         }
@@ -447,7 +451,7 @@ impl Store {
     fn on_write_ended(
         &mut self,
         range: BlockId,
-        (blocks, hash): (crate::assembly::Blocks, Option<Sha1>),
+        (blocks, hash): (crate::assembly::Blocks, Option<PieceHash>),
         result: Result<(), DiskError>,
         now: Instant,
         pool: &mut BufPool,
@@ -510,8 +514,7 @@ impl Store {
         }
         let done = recheck.is_done();
         for piece in pieces {
-            let parts = self.spec.layout.piece_parts(piece);
-            self.job(JobKind::Hash { parts, hash: Sha1::new() }, JobUse::Check(piece));
+            self.hash_piece(piece, JobUse::Check(piece));
         }
         if done {
             // Said before anything is fetched that could not be kept.
@@ -532,7 +535,7 @@ impl Store {
     fn on_checked(
         &mut self,
         piece: PieceIndex,
-        result: Result<Sha1, DiskError>,
+        result: Result<PieceHash, DiskError>,
         now: Instant,
         pool: &mut BufPool,
     ) {
@@ -548,12 +551,14 @@ impl Store {
         let State::Checking(recheck) = &mut self.state else { return };
         recheck.on_checked(piece);
         match result {
-            Ok(hash) => {
-                if self.digest_matches(piece, hash) {
+            Ok(hash) => match self.spec.digests.judge(piece, &hash.finish()) {
+                Verdict::Right => {
                     self.have.set(piece);
                     self.durability.on_verified(piece, self.spec.layout.piece_bytes(piece), now);
                 }
-            }
+                Verdict::Wrong => {}
+                Verdict::Contradiction => return self.fail(self.contradiction(piece), pool),
+            },
             Err(error) if error.kind == DiskErrorKind::NotFound => {}
             // A bad spot on the disk: the rest is as good as ever.
             Err(error) if error.kind == DiskErrorKind::Other => {
@@ -564,12 +569,28 @@ impl Store {
         self.check_more(now, pool);
     }
 
-    fn digest_matches(&self, piece: PieceIndex, hash: Sha1) -> bool {
-        let at = piece.0 as usize * 20;
-        hash.finish() == self.spec.digests[at..at + 20]
+    /// Hashes all of a piece.
+    fn hash_piece(&mut self, piece: PieceIndex, used_for: JobUse) {
+        let parts = self.spec.layout.piece_parts(piece);
+        let hash = PieceHash::new(self.spec.digests.kinds());
+        self.job(JobKind::Hash { parts, hash }, used_for);
     }
 
-    fn on_written(&mut self, piece: PieceIndex, offset: u32, length: u32, hash: Option<Sha1>) {
+    /// No bytes will ever do for both halves of the torrent.
+    fn contradiction(&self, piece: PieceIndex) -> DiskError {
+        let file = self.spec.layout.first_file_of(piece);
+        DiskError {
+            operation: "use",
+            path: self.spec.root.join(&self.spec.layout.file(file).path),
+            kind: DiskErrorKind::Contradiction,
+            message: format!(
+                "the torrent contradicts itself: piece {} is right by one of its two versions and wrong by the other",
+                piece.0
+            ),
+        }
+    }
+
+    fn on_written(&mut self, piece: PieceIndex, offset: u32, length: u32, hash: Option<PieceHash>) {
         if let Some(assembly) = self.assemblies.get_mut(&piece) {
             assembly.on_written(offset, length, hash);
         }
@@ -640,51 +661,74 @@ impl Store {
                 None => return,
                 Some(Step::Write { offset_bytes, blocks, hash }) => {
                     let length_bytes = blocks.iter().map(|&(_, length)| length).sum();
-                    let (extents, skip) =
-                        self.spec.layout.write_plan(BlockId { piece, offset_bytes, length_bytes });
+                    let range = BlockId { piece, offset_bytes, length_bytes };
+                    let (extents, skip) = self.spec.layout.write_plan(range);
+                    let pad_bytes = self.spec.layout.padding_behind(range);
                     self.watch.on_write(extents_files(&extents).into_iter());
-                    let kind = JobKind::Write { extents, blocks, hash, skip };
+                    let kind = JobKind::Write { extents, blocks, hash, skip, pad_bytes };
                     self.job(kind, JobUse::Write { piece, offset_bytes, length_bytes });
                 }
                 Some(Step::Hash { offset_bytes, length_bytes, hash }) => {
-                    let parts =
-                        self.spec.layout.parts(BlockId { piece, offset_bytes, length_bytes });
+                    let range = BlockId { piece, offset_bytes, length_bytes };
+                    let mut parts = self.spec.layout.parts(range);
+                    parts.push(HashPart::Zeros(self.spec.layout.padding_behind(range)));
                     let hashing = JobUse::HashAhead { piece, offset_bytes, length_bytes };
                     self.job(JobKind::Hash { parts, hash }, hashing);
                 }
                 Some(Step::Finished(hash)) => {
                     let certain = !assembly.was_read_back();
-                    if self.digest_matches(piece, hash) {
-                        self.assemblies.remove(&piece);
-                        self.have.set(piece);
-                        self.settled_said = false;
-                        self.durability.on_verified(
-                            piece,
-                            self.spec.layout.piece_bytes(piece),
-                            now,
-                        );
-                        self.outputs.push_back(Output::PieceDone(piece));
-                        if self.failed.remove(&piece) {
-                            self.examine(piece, false);
-                        }
-                    } else {
-                        self.give_up(piece, pool);
-                        self.failed.insert(piece);
-                        if certain {
-                            self.examine(piece, true);
-                        } else {
-                            self.outputs.push_back(Output::PieceFailed(piece, Vec::new()));
-                        }
-                    }
+                    self.on_assembled(piece, &hash.finish(), certain, now, pool);
                 }
             }
         }
     }
 
+    /// All of a piece is written and hashed. `certain`: from memory, so that nobody but its
+    /// senders can be to blame.
+    fn on_assembled(
+        &mut self,
+        piece: PieceIndex,
+        digest: &PieceDigest,
+        certain: bool,
+        now: Instant,
+        pool: &mut BufPool,
+    ) {
+        match self.spec.digests.judge(piece, digest) {
+            Verdict::Right => {
+                self.assemblies.remove(&piece);
+                self.have.set(piece);
+                self.settled_said = false;
+                self.durability.on_verified(piece, self.spec.layout.piece_bytes(piece), now);
+                self.outputs.push_back(Output::PieceDone(piece));
+                if self.failed.remove(&piece) {
+                    self.examine(piece, false, digest);
+                }
+            }
+            Verdict::Wrong => {
+                self.give_up(piece, pool);
+                self.failed.insert(piece);
+                if certain {
+                    self.examine(piece, true, digest);
+                } else {
+                    self.outputs.push_back(Output::PieceFailed(piece, Vec::new()));
+                }
+            }
+            Verdict::Contradiction => self.fail(self.contradiction(piece), pool),
+        }
+    }
+
     /// Looks at a piece block by block. One that failed is given free for a new download only
-    /// then, which would overwrite it.
-    fn examine(&mut self, piece: PieceIndex, failed: bool) {
-        let autopsy = Autopsy::new(self.spec.layout.piece_bytes(piece), failed);
+    /// then, which would overwrite it. If its leaves were hashed, there is nothing left to look at.
+    fn examine(&mut self, piece: PieceIndex, failed: bool, digest: &PieceDigest) {
+        if self.spec.digests.kinds().v2 {
+            let leaves = digest.leaves.iter().copied().map(Some).collect();
+            self.outputs.push_back(match failed {
+                true => Output::PieceFailed(piece, leaves),
+                false => Output::PieceExamined(piece, leaves),
+            });
+            return;
+        }
+        let autopsy = Autopsy::new(self.spec.layout.sizes().content_of(piece), failed);
         self.autopsies.insert(piece, autopsy);
         self.examine_more(piece);
     }
@@ -693,7 +737,8 @@ impl Store {
         let next = |store: &mut Self| store.autopsies.get_mut(&piece)?.next_block();
         while let Some((offset_bytes, length_bytes)) = next(self) {
             let parts = self.spec.layout.parts(BlockId { piece, offset_bytes, length_bytes });
-            let kind = JobKind::Hash { parts, hash: Sha1::new() };
+            let hash = PieceHash::new(Kinds { v1: false, v2: true });
+            let kind = JobKind::Hash { parts, hash };
             self.job(kind, JobUse::Autopsy { piece, offset_bytes });
         }
     }
@@ -702,10 +747,11 @@ impl Store {
         &mut self,
         piece: PieceIndex,
         offset_bytes: u32,
-        result: Result<Sha1, DiskError>,
+        result: Result<PieceHash, DiskError>,
     ) {
         let Some(autopsy) = self.autopsies.get_mut(&piece) else { return };
-        autopsy.on_hashed(offset_bytes, result.ok().map(Sha1::finish));
+        let leaf = result.ok().and_then(|hash| hash.finish().leaves.first().copied());
+        autopsy.on_hashed(offset_bytes, leaf);
         if !autopsy.is_done() {
             return self.examine_more(piece);
         }

@@ -20,7 +20,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 
 use base::{Instant, PieceIndex};
-use keys::Digest20;
+use keys::Digest32;
 
 use crate::peers::priority::Subnet;
 use crate::picker::Provenance;
@@ -46,7 +46,7 @@ const SUBNET_BANS: u32 = 2;
 struct Evidence {
     block: u32,
     sender: SocketAddr,
-    digest: Digest20,
+    digest: Digest32,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,7 +98,7 @@ impl Blame {
         &mut self,
         piece: PieceIndex,
         provenance: &Provenance,
-        digests: &[Option<Digest20>],
+        digests: &[Option<Digest32>],
         is_banned: impl Fn(IpAddr) -> bool,
         now: Instant,
     ) -> Option<SocketAddr> {
@@ -156,7 +156,7 @@ impl Blame {
     pub fn on_piece_examined(
         &mut self,
         piece: PieceIndex,
-        digests: &[Option<Digest20>],
+        digests: &[Option<Digest32>],
         now: Instant,
     ) -> BTreeSet<SocketAddr> {
         self.age.retain(|&open| open != piece);
@@ -208,11 +208,11 @@ mod tests {
     }
 
     /// What a piece looks like: one letter a block, a capital one is wrong.
-    fn digests(blocks: &str) -> Vec<Option<Digest20>> {
+    fn digests(blocks: &str) -> Vec<Option<Digest32>> {
         let digest = |symbol: char| match symbol {
             '?' => None,
-            wrong if wrong.is_uppercase() => Some([u8::try_from(wrong).unwrap(); 20]),
-            _ => Some([0; 20]),
+            wrong if wrong.is_uppercase() => Some([u8::try_from(wrong).unwrap(); 32]),
+            _ => Some([0; 32]),
         };
         blocks.chars().map(digest).collect()
     }

@@ -15,7 +15,7 @@ use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
-use base::{BLOCK_BYTES, Bitfield, BlockId, ConnId, Instant, PieceIndex, Rng};
+use base::{BLOCK_BYTES, Bitfield, BlockId, ConnId, Instant, PieceIndex, PieceSizes, Rng};
 
 /// A new download takes its first pieces at random, so that it soon has something to offer that
 /// others want; after these it goes for the rarest.
@@ -162,8 +162,7 @@ pub enum Accepted {
 /// See the [module documentation](self).
 #[derive(Debug)]
 pub struct Picker {
-    piece_bytes: u32,
-    last_piece_bytes: u32,
+    sizes: PieceSizes,
     pieces: Vec<Piece>,
     availability: Vec<u32>,
     order: Vec<u32>,
@@ -184,13 +183,11 @@ impl Picker {
     pub fn new(
         have: &Bitfield,
         wanted: &Bitfield,
-        (piece_bytes, total_bytes): (u32, u64),
+        sizes: PieceSizes,
         sequence: Order,
         rng: &mut Rng,
     ) -> Self {
         let count = have.len();
-        let before_last = u64::from(piece_bytes) * u64::from(count.saturating_sub(1));
-        let last_piece_bytes = u32::try_from(total_bytes - before_last).expect("at most a piece");
         let mut order: Vec<u32> =
             wanted.ones().filter(|&piece| !have.has(piece)).map(|piece| piece.0).collect();
         for i in (1..order.len()).rev() {
@@ -202,8 +199,7 @@ impl Picker {
             pieces[piece as usize] = Piece::Missing(position);
         }
         Self {
-            piece_bytes,
-            last_piece_bytes,
+            sizes,
             pieces,
             availability: vec![0; count as usize],
             bounds: vec![0],
@@ -241,13 +237,9 @@ impl Picker {
         matches!(self.pieces[piece.0 as usize], Piece::Partial | Piece::Verifying)
     }
 
-    /// Length of `piece` in bytes.
+    /// Bytes of `piece` that have to be fetched.
     pub fn piece_bytes(&self, piece: PieceIndex) -> u32 {
-        if piece.0 as usize + 1 == self.pieces.len() {
-            self.last_piece_bytes
-        } else {
-            self.piece_bytes
-        }
+        self.sizes.content_of(piece)
     }
 
     fn block_id(&self, piece: PieceIndex, block: u32) -> BlockId {

@@ -21,10 +21,13 @@ pub mod view;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use base::{
-    Bitfield, BlockId, BufPool, BufRef, ConnId, InfoHash, Instant, PeerId, PieceIndex, Rng,
+    Bitfield, BlockId, BufPool, BufRef, ConnId, InfoHashes, Instant, PeerId, PieceIndex,
+    PieceSizes, Rng,
 };
+use keys::merkle::Forest;
 use wire::peer::{Handshake, Message};
 
 use crate::blame::Blame;
@@ -89,16 +92,14 @@ impl Config {
 }
 
 /// What a swarm needs to know of its torrent.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Shape {
-    /// The torrent.
-    pub info_hash: InfoHash,
-    /// Length of all pieces but the last, in bytes.
-    pub piece_bytes: u32,
-    /// Length of everything, in bytes.
-    pub total_bytes: u64,
-    /// Number of pieces.
-    pub pieces: u32,
+    /// The torrent's names.
+    pub info_hashes: InfoHashes,
+    /// How long its pieces are.
+    pub sizes: PieceSizes,
+    /// The hash trees of its files, if it has any (BEP 52).
+    pub trees: Option<Arc<Forest>>,
 }
 
 /// Why we close a connection.
@@ -273,11 +274,10 @@ pub struct Swarm {
 impl Swarm {
     /// A swarm that waits for [`Swarm::on_ready`].
     pub fn new(shape: Shape, config: Config, mut rng: Rng) -> Self {
-        let have = Bitfield::empty(shape.pieces);
-        let wanted = Bitfield::full(shape.pieces);
-        let sizes = (shape.piece_bytes, shape.total_bytes);
+        let have = Bitfield::empty(shape.sizes.count());
+        let wanted = Bitfield::full(shape.sizes.count());
         Self {
-            picker: Picker::new(&have, &wanted, sizes, Order::Rarest, &mut rng),
+            picker: Picker::new(&have, &wanted, shape.sizes.clone(), Order::Rarest, &mut rng),
             wanted,
             order: Order::Rarest,
             shape,
@@ -325,7 +325,7 @@ impl Swarm {
     pub fn on_ready(&mut self, have: Bitfield, now: Instant) {
         assert!(!self.ready, "storage gets ready once");
         self.ready = true;
-        let sizes = (self.shape.piece_bytes, self.shape.total_bytes);
+        let sizes = self.shape.sizes.clone();
         self.picker = Picker::new(&have, &self.wanted, sizes, self.order, &mut self.rng);
         self.have = have;
         self.start_spreading();
@@ -371,7 +371,8 @@ impl Swarm {
             self.outputs.push_back(Output::Close(conn, CloseReason::Banned));
             return;
         }
-        let mut session = Session::new(addr, true, self.shape.pieces, Receiver::new(true), now);
+        let mut session =
+            Session::new(addr, true, self.shape.sizes.count(), Receiver::new(true), now);
         session.choked_at = self.ticks;
         session.out.extend_from_slice(&self.handshake().encode());
         self.sessions.insert(conn, session);
@@ -412,7 +413,8 @@ impl Swarm {
             self.outputs.push_back(Output::Close(conn, reason));
             return;
         }
-        let mut session = Session::new(addr, false, self.shape.pieces, Receiver::new(false), now);
+        let mut session =
+            Session::new(addr, false, self.shape.sizes.count(), Receiver::new(false), now);
         session.choked_at = self.ticks;
         session.out.extend_from_slice(&self.handshake().encode());
         self.sessions.insert(conn, session);

@@ -14,9 +14,11 @@ mod info;
 mod path;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use base::{InfoHash, PieceIndex, UnixTime};
-use keys::{Digest20, sha1};
+use base::{InfoHash, InfoHashes, PieceIndex, UnixTime};
+use keys::merkle::Forest;
+use keys::{Digest20, Digest32, sha1};
 
 pub use self::create::{Content, NewFile, NewTorrent};
 pub use self::path::PathError;
@@ -48,8 +50,11 @@ pub const TEXT_CHARS_MAX: usize = 2000;
 /// A torrent file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Metainfo {
-    /// SHA-1 of `info_bytes`.
-    pub info_hash: InfoHash,
+    /// Its names: SHA-1 of `info_bytes`, SHA-256, or both (BEP 52).
+    pub info_hashes: InfoHashes,
+    /// The hash trees of its files, in their order, empty ones and padding left out (BEP 52); `None`
+    /// for a torrent of version 1.
+    pub trees: Option<Arc<Forest>>,
     /// The original bytes of `info`.
     pub info_bytes: Vec<u8>,
     /// What the torrent holds.
@@ -79,8 +84,8 @@ pub struct Info {
     pub name: String,
     /// Bytes per piece, the last one excepted; [`PIECE_BYTES_MIN`] to [`PIECE_BYTES_MAX`].
     pub piece_bytes: u32,
-    /// Digest of each piece.
-    pub pieces: Box<[Digest20]>,
+    /// SHA-1 of each piece; `None` for a torrent of version 2 alone.
+    pub pieces: Option<Box<[Digest20]>>,
     /// Peers may come from its trackers only (BEP 27).
     pub private: bool,
     /// Where it comes from, printable: trackers set it to make the info-hash theirs.
@@ -111,6 +116,8 @@ pub struct File {
     /// It is a symbolic link to this path, which starts at the download folder like `path`. It
     /// may name a folder, or nothing.
     pub symlink: Option<PathBuf>,
+    /// The root of its hash tree (BEP 52); `None` in torrents of version 1, and of empty files.
+    pub pieces_root: Option<Digest32>,
 }
 
 impl File {
@@ -142,12 +149,8 @@ impl Info {
 
     /// How many pieces there are; at least 1, at most [`crate::peer::PIECES_MAX`].
     pub fn piece_count(&self) -> u32 {
-        u32::try_from(self.pieces.len()).unwrap_or(u32::MAX)
-    }
-
-    /// The digest of `piece`, or `None` if there is no such piece.
-    pub fn piece_hash(&self, piece: PieceIndex) -> Option<Digest20> {
-        self.pieces.get(usize::try_from(piece.0).ok()?).copied()
+        let end = self.files.iter().fold(0_u64, |sum, file| sum.saturating_add(file.length_bytes));
+        u32::try_from(end.div_ceil(u64::from(self.piece_bytes.max(1)))).unwrap_or(u32::MAX)
     }
 
     /// The length of `piece` in bytes, or `None` if there is no such piece.
@@ -321,7 +324,8 @@ impl Metainfo {
             others.map(|entry| (entry.key.to_vec(), entry.raw.to_vec())).collect();
         entries.sort();
         Ok(Self {
-            info_hash: InfoHash(sha1(entry.raw)),
+            info_hashes: InfoHashes::v1(InfoHash(sha1(entry.raw))),
+            trees: None,
             info_bytes: entry.raw.to_vec(),
             info: info::decode(info)?,
             trackers: trackers(dict),

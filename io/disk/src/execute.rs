@@ -5,7 +5,7 @@ use std::os::unix::fs::FileExt as _;
 use std::sync::PoisonError;
 
 use base::{BufRef, FileIndex, TorrentId};
-use keys::Sha1;
+use keys::PieceHash;
 use rustix::io::{Errno, pread};
 use storage::job::{
     CopyRange, DiskDone, DiskError, DiskErrorKind, DiskJob, DoneKind, Extent, FileStamp, HashPart,
@@ -16,7 +16,7 @@ use crate::failure::{failure, found, std_failure};
 use crate::files::{FileTable, TorrentFiles, stamp};
 use crate::resident::is_resident;
 use crate::resume_db::ResumeDb;
-use crate::run::{Cursor, HashRun, run_bytes, segments};
+use crate::run::{Cursor, HashRun, hash_all, run_bytes, segments};
 
 /// Size of a worker's read buffer in bytes. Of 128 KiB to 1 MiB this was best for pieces of 1 MiB
 /// read cold in any order (ext4 on a virtual disk, 2 workers): larger reads cost a third more CPU.
@@ -42,18 +42,16 @@ impl Scratch {
 /// sixth less time than one after the other. In smaller steps between the writes, to have the
 /// bytes still in the CPU's cache, it measured the same.
 pub(crate) fn hash_runs(job: &mut DiskJob, second: Option<&mut DiskJob>) {
-    match (run_to_hash(job), second.and_then(run_to_hash)) {
-        (Some(a), Some(mut b)) => a.hash_with(&mut b),
-        (Some(run), None) | (None, Some(run)) => run.hash(),
-        (None, None) => {}
-    }
+    hash_all(run_to_hash(job).into_iter().chain(second.and_then(run_to_hash)).collect());
 }
 
 /// The digest and the blocks of a write that is to be hashed.
 pub(crate) fn run_to_hash(job: &mut DiskJob) -> Option<HashRun<'_>> {
-    let JobKind::Write { blocks, hash: Some(hash), .. } = &mut job.kind else { return None };
+    let JobKind::Write { blocks, hash: Some(hash), pad_bytes, .. } = &mut job.kind else {
+        return None;
+    };
     // A run that does not add up is refused by the write.
-    run_bytes(blocks).map(|_| HashRun { hash, blocks })
+    run_bytes(blocks).map(|_| HashRun { hash, blocks, pad_bytes: *pad_bytes })
 }
 
 /// What all threads share.
@@ -77,7 +75,7 @@ impl Executor {
                 DoneKind::Opened { stamps, resume, denied }
             }
             // Hashed already, by [`hash_runs`].
-            JobKind::Write { extents, blocks, hash, skip } => {
+            JobKind::Write { extents, blocks, hash, skip, .. } => {
                 let result = self.write(torrent, &extents, &blocks, &skip);
                 DoneKind::Written { blocks, hash, result }
             }
@@ -157,13 +155,13 @@ impl Executor {
         &self,
         torrent: TorrentId,
         parts: &[HashPart],
-        mut hash: Sha1,
+        mut hash: PieceHash,
         scratch: &mut Scratch,
-    ) -> Result<Sha1, DiskError> {
+    ) -> Result<PieceHash, DiskError> {
         let torrent = self.table.torrent("read", torrent)?;
         for part in parts {
             match part {
-                HashPart::Zeros(length_bytes) => hash_zeros(*length_bytes, &mut hash),
+                HashPart::Zeros(length_bytes) => hash.pad(*length_bytes),
                 HashPart::File(extent) => {
                     let file = self.table.for_look(&torrent, extent.file)?;
                     if is_hole(&file, extent) {
@@ -219,7 +217,7 @@ impl Executor {
     }
 }
 
-fn hash_zeros(length_bytes: u64, hash: &mut Sha1) {
+fn hash_zeros(length_bytes: u64, hash: &mut PieceHash) {
     let mut left = length_bytes;
     while left > 0 {
         let step = usize::try_from(left).unwrap_or(usize::MAX).min(ZEROS.len());

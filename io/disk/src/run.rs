@@ -7,7 +7,7 @@ use std::fs::File;
 use std::io::IoSlice;
 
 use base::{BufRef, FileIndex};
-use keys::Sha1;
+use keys::{Feed, PieceHash};
 use rustix::io::{Errno, pwritev};
 use storage::job::Extent;
 
@@ -86,27 +86,27 @@ pub(crate) fn run_bytes(blocks: &[(BufRef, u32)]) -> Option<u64> {
 #[derive(Debug)]
 pub(crate) struct HashRun<'a> {
     /// Running digest of the piece.
-    pub(crate) hash: &'a mut Sha1,
+    pub(crate) hash: &'a mut PieceHash,
     /// The run. Its blocks have passed [`run_bytes`].
     pub(crate) blocks: &'a [(BufRef, u32)],
+    /// Padding behind it.
+    pub(crate) pad_bytes: u64,
 }
 
-impl HashRun<'_> {
-    /// Hashes it.
-    pub(crate) fn hash(self) {
-        Cursor::new(self.blocks).advance_to(u64::MAX, |bytes| self.hash.update(bytes));
-    }
-
-    /// Hashes both in lockstep.
-    pub(crate) fn hash_with(self, other: &mut Self) {
-        let (mut first, mut second) = (Cursor::new(self.blocks), Cursor::new(other.blocks));
-        loop {
-            let (left, right) = (first.take(u64::MAX), second.take(u64::MAX));
-            if left.is_empty() && right.is_empty() {
-                return;
-            }
-            self.hash.update_pair(left, &mut *other.hash, right);
-        }
+/// Hashes all of them, several at once.
+pub(crate) fn hash_all(runs: Vec<HashRun<'_>>) {
+    let padding: Vec<u64> = runs.iter().map(|run| run.pad_bytes).collect();
+    let feed = |run| {
+        let HashRun { hash, blocks, .. } = run;
+        let mut cursor = Cursor::new(blocks);
+        let parts =
+            core::iter::from_fn(|| Some(cursor.take(u64::MAX)).filter(|part| !part.is_empty()));
+        Feed { parts: parts.collect(), hash }
+    };
+    let mut feeds: Vec<Feed<'_>> = runs.into_iter().map(feed).collect();
+    keys::feed(&mut feeds);
+    for (feed, pad_bytes) in feeds.iter_mut().zip(padding) {
+        feed.hash.pad(pad_bytes);
     }
 }
 

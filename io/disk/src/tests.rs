@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use base::{BufPool, FileIndex, InfoHash, JobId, Rng, TorrentId};
 use crossbeam_channel::{Receiver, bounded, unbounded};
-use keys::{Sha1, sha1};
+use keys::{Kinds, PieceHash, sha1};
 use storage::job::{
     DiskDone, DiskError, DiskErrorKind, DiskJob, DoneKind, Extent, FileSpec, FileStamp, HashPart,
     JobKind, ResumeRecord,
@@ -21,6 +21,8 @@ use storage::job::{
 
 use crate::beneath::Guard;
 use crate::{DiskConfig, DiskHandle, DiskPool, StartError};
+
+const V1: Kinds = Kinds { v1: true, v2: false };
 
 mod choices;
 
@@ -151,8 +153,9 @@ impl Rig {
         });
         let blocks: Vec<_> = blocks.collect();
         let count = blocks.len();
-        let hash = Some(Sha1::new());
-        let kind = JobKind::Write { extents: extents.to_vec(), blocks, hash, skip: skip.to_vec() };
+        let hash = Some(PieceHash::new(V1));
+        let (extents, skip) = (extents.to_vec(), skip.to_vec());
+        let kind = JobKind::Write { extents, blocks, hash, skip, pad_bytes: 0 };
         let DoneKind::Written { blocks, hash, result } = self.run(kind) else {
             panic!("another answer")
         };
@@ -162,7 +165,7 @@ impl Rig {
         }
         assert_eq!(self.buffers.outstanding(), 0);
         let hash = hash.expect("the digest comes home");
-        result.map(|()| hash.finish())
+        result.map(|()| hash.finish().sha1.unwrap())
     }
 
     fn write(&mut self, bytes: &[u8], extents: &[Extent]) -> Result<[u8; 20], DiskError> {
@@ -172,11 +175,11 @@ impl Rig {
 
     fn hash(&self, parts: &[HashPart]) -> Result<[u8; 20], DiskError> {
         let DoneKind::Hashed { result } =
-            self.run(JobKind::Hash { parts: parts.to_vec(), hash: Sha1::new() })
+            self.run(JobKind::Hash { parts: parts.to_vec(), hash: PieceHash::new(V1) })
         else {
             panic!("another answer")
         };
-        result.map(Sha1::finish)
+        result.map(|hash| hash.finish().sha1.unwrap())
     }
 
     fn make_resident(&self, extents: &[Extent]) -> Result<(), DiskError> {

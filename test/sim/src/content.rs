@@ -1,8 +1,9 @@
 //! A torrent made up from a seed: what every disk must hold in the end.
 
-use base::{BlockId, InfoHash, PieceIndex, Rng};
-use keys::sha1;
+use base::{BlockId, InfoHash, InfoHashes, PieceIndex, Rng};
+use keys::{Digest20, sha1};
 use node::spec::{SeedGoal, TorrentSpec};
+use storage::digests::Digests;
 use storage::job::{Extent, HashPart};
 use storage::layout::{FileEntry, Layout};
 
@@ -43,13 +44,13 @@ impl Content {
         let layout = Layout::new(files.clone(), piece_bytes).with_part("part".into());
         let mut content = Self {
             spec: TorrentSpec {
-                info_hash: InfoHash([0; 20]),
+                info_hashes: InfoHashes::v1(InfoHash([0; 20])),
                 name: "content".into(),
                 root: "/content".into(),
                 files,
                 piece_bytes,
                 total_bytes,
-                digests: Vec::new(),
+                digests: Digests::default(),
                 private: false,
                 trackers: vec![vec!["http://tracker.example/announce".into()]],
                 peers: Vec::new(),
@@ -64,8 +65,9 @@ impl Content {
             files: bytes,
         };
         let digests = (0..content.layout.piece_count()).map(PieceIndex);
-        content.spec.digests = digests.flat_map(|piece| sha1(&content.piece(piece))).collect();
-        content.spec.info_hash = InfoHash(sha1(&content.spec.digests));
+        let digests: Vec<Digest20> = digests.map(|piece| sha1(&content.piece(piece))).collect();
+        content.spec.info_hashes = InfoHashes::v1(InfoHash(sha1(digests.as_flattened())));
+        content.spec.digests = Digests::v1(digests);
         content
     }
 

@@ -10,7 +10,10 @@ use core::time::Duration;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 use std::net::SocketAddr;
 
-use base::{BLOCK_BYTES, Bitfield, BlockId, BufPool, ConnId, InfoHash, Instant, PeerId, Rng};
+use base::{
+    BLOCK_BYTES, Bitfield, BlockId, BufPool, ConnId, InfoHash, InfoHashes, Instant, PeerId,
+    PieceSizes, Rng,
+};
 use torrent::peers::Source;
 use torrent::swarm::{Config, Output, Shape, Swarm};
 use wire::peer::{HANDSHAKE_BYTES, Handshake, piece_header};
@@ -116,10 +119,12 @@ impl World {
     fn new(seed: u64, crowd: Crowd) -> Self {
         let mut rng = Rng::from_seed(seed);
         let shape = Shape {
-            info_hash: InfoHash([7; 20]),
-            piece_bytes: crowd.piece_bytes,
-            total_bytes: u64::from(crowd.pieces) * u64::from(crowd.piece_bytes),
-            pieces: crowd.pieces,
+            info_hashes: InfoHashes::v1(InfoHash([7; 20])),
+            sizes: PieceSizes::new(
+                crowd.piece_bytes,
+                u64::from(crowd.pieces) * u64::from(crowd.piece_bytes),
+            ),
+            trees: None,
         };
         let node = |member: &Member| {
             let mut name = [0; 20];
@@ -130,7 +135,7 @@ impl World {
             }
             Node {
                 member: *member,
-                swarm: Swarm::new(shape, config, rng.fork()),
+                swarm: Swarm::new(shape.clone(), config, rng.fork()),
                 pool: BufPool::new(4096),
                 started: false,
                 conns: BTreeMap::new(),

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use base::{Bitfield, BlockId, FileIndex, PieceIndex, Rng};
-use keys::{Sha1, sha1};
+use keys::{PieceHash, sha1};
 use storage::job::{
     DiskDone, DiskError, DiskErrorKind, DiskJob, DoneKind, Extent, FileSpec, FileStamp, HashPart,
     JobKind, ResumeRecord,
@@ -130,7 +130,7 @@ impl SimDisk {
                     denied: None,
                 }
             }
-            JobKind::Write { extents, blocks, mut hash, skip } => {
+            JobKind::Write { extents, blocks, mut hash, skip, pad_bytes } => {
                 let bytes: Vec<u8> = blocks
                     .iter()
                     .flat_map(|(buf, length)| &buf[..*length as usize])
@@ -138,6 +138,7 @@ impl SimDisk {
                     .collect();
                 if let Some(hash) = &mut hash {
                     hash.update(&bytes);
+                    hash.pad(pad_bytes);
                 }
                 let result = self.write(&extents, &bytes, &skip);
                 DoneKind::Written { blocks, hash, result }
@@ -185,12 +186,10 @@ impl SimDisk {
         self.countdown.fails(operation).map_or(Ok(()), |kind| Err(error(verb, kind)))
     }
 
-    fn hash(&mut self, parts: &[HashPart], mut hash: Sha1) -> Result<Sha1, DiskError> {
+    fn hash(&mut self, parts: &[HashPart], mut hash: PieceHash) -> Result<PieceHash, DiskError> {
         for part in parts {
             match part {
-                HashPart::Zeros(length) => {
-                    hash.update(&vec![0; usize::try_from(*length).expect("small")]);
-                }
+                HashPart::Zeros(length) => hash.pad(*length),
                 HashPart::File(extent) => {
                     self.operate("read", Operation::Read)?;
                     hash.update(&self.read(*extent)?);

@@ -102,7 +102,7 @@ impl Hostile {
             addr,
             malice,
             peer_id: PeerId(name),
-            info_hash: content.spec.info_hash,
+            info_hash: content.spec.info_hashes.first(),
             lines: BTreeMap::new(),
             next_conn: 0,
             lied: false,

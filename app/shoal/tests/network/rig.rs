@@ -52,7 +52,7 @@ impl Folder {
         let output = self.shoal("state", &[&first[..], more].concat()).output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         let bytes = fs::read(self.0.join("t.torrent")).unwrap();
-        Metainfo::decode(&bytes).unwrap().info_hash
+        Metainfo::decode(&bytes).unwrap().info_hashes.first()
     }
 
     /// All files and folders, by name, but for what the program keeps its state in.

@@ -2,7 +2,8 @@
 //! is an announce with that event, `settled0` is news for the user.
 
 use crate::limit::{Class, Direction, Rates};
-use base::InfoHash;
+use base::{InfoHash, InfoHashes};
+use storage::digests::Digests;
 use torrent::swarm::Stats;
 use wire::peer::Extensions;
 
@@ -18,13 +19,13 @@ struct Rig {
 
 fn spec(n: u8, goal: SeedGoal) -> TorrentSpec {
     TorrentSpec {
-        info_hash: InfoHash([n; 20]),
+        info_hashes: InfoHashes::v1(InfoHash([n; 20])),
         name: "t".into(),
         root: "/r".into(),
         files: Vec::new(),
         piece_bytes: 1,
         total_bytes: TOTAL,
-        digests: Vec::new(),
+        digests: Digests::default(),
         private: false,
         trackers: vec![vec!["http://tracker.example/announce".into()]],
         peers: Vec::new(),

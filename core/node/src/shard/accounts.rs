@@ -1,6 +1,7 @@
 //! Regressions that `test/sim` found: seed 1 (totals of the last record), seed 249 (leases).
 
-use base::{BLOCK_BYTES, InfoHash};
+use base::{BLOCK_BYTES, InfoHash, InfoHashes, PieceIndex};
+use storage::digests::Digests;
 use storage::job::FileStamp;
 use storage::layout::FileEntry;
 
@@ -28,7 +29,7 @@ fn shard(down: Option<u64>) -> Shard {
 
 fn spec() -> TorrentSpec {
     TorrentSpec {
-        info_hash: InfoHash([2; 20]),
+        info_hashes: InfoHashes::v1(InfoHash([2; 20])),
         name: "file".into(),
         root: "/file".into(),
         files: vec![FileEntry {
@@ -38,7 +39,7 @@ fn spec() -> TorrentSpec {
         }],
         piece_bytes: BLOCK_BYTES,
         total_bytes: u64::from(BLOCK_BYTES),
-        digests: vec![0; 20],
+        digests: Digests::v1([[0; 20]]),
         private: false,
         trackers: Vec::new(),
         peers: Vec::new(),

@@ -1,8 +1,9 @@
 //! Behaviours of a shard over a disk that answers at once. What it does is shown as words:
 //! `settled0` and the like go to the hub, `dial`, `close(Full)`, `again` to the driver.
 
-use base::{BLOCK_BYTES, FileIndex, InfoHash};
-use keys::{Sha1, sha1};
+use base::{BLOCK_BYTES, FileIndex, InfoHash, InfoHashes, PieceIndex};
+use keys::sha1;
+use storage::digests::Digests;
 use storage::job::{DiskError, DiskErrorKind, FileStamp};
 use storage::layout::FileEntry;
 use torrent::peers::Source;
@@ -57,7 +58,7 @@ fn spec(n: u32) -> TorrentSpec {
     hash[..4].copy_from_slice(&n.to_be_bytes());
     let total_bytes = u64::from(PIECES * BLOCK_BYTES);
     TorrentSpec {
-        info_hash: InfoHash(hash),
+        info_hashes: InfoHashes::v1(InfoHash(hash)),
         name: "t".into(),
         root: "/r".into(),
         files: vec![FileEntry {
@@ -67,7 +68,7 @@ fn spec(n: u32) -> TorrentSpec {
         }],
         piece_bytes: BLOCK_BYTES,
         total_bytes,
-        digests: sha1(&[0; BLOCK_BYTES as usize]).repeat(PIECES as usize),
+        digests: Digests::v1(vec![sha1(&[0; BLOCK_BYTES as usize]); PIECES as usize]),
         private: false,
         trackers: Vec::new(),
         peers: Vec::new(),
@@ -112,7 +113,7 @@ impl Rig {
 
     fn incoming(&mut self, n: u32, peer: u8) -> String {
         let extensions = Extensions { fast: true, ..Extensions::default() };
-        let handshake = Handshake::new(extensions, spec(n).info_hash, PeerId([peer; 20]));
+        let handshake = Handshake::new(extensions, spec(n).info_hashes.first(), PeerId([peer; 20]));
         let torrent = TorrentId(n);
         self.tell(ToShard::Incoming { torrent, conn: conn(peer), addr: addr(peer), handshake })
     }
@@ -197,8 +198,7 @@ impl Rig {
                 }
                 DoneKind::Written { blocks, hash, result: Ok(()) }
             }
-            JobKind::Hash { .. } => {
-                let mut hash = Sha1::new();
+            JobKind::Hash { mut hash, .. } => {
                 hash.update(&[0; BLOCK_BYTES as usize]);
                 DoneKind::Hashed { result: Ok(hash) }
             }

@@ -4,10 +4,11 @@
 //! its digest. A piece that is not right any more is not had any more.
 
 use base::{BlockId, BufPool, FileIndex, Instant, PieceIndex};
-use keys::Sha1;
+use keys::PieceHash;
 
 use super::{JobUse, Output, RETRY_AFTER, State, Store, files_in};
 use crate::assembly::Assembly;
+use crate::digests::Verdict;
 use crate::job::{DiskError, DiskErrorKind, FileStamp, JobKind};
 use crate::watch::{Doubt, Read};
 
@@ -167,8 +168,7 @@ impl Store {
             self.read_twice.remove(&piece);
             return false;
         }
-        let parts = self.spec.layout.piece_parts(piece);
-        self.job(JobKind::Hash { parts, hash: Sha1::new() }, used_for);
+        self.hash_piece(piece, used_for);
         true
     }
 
@@ -236,8 +236,7 @@ impl Store {
             return;
         }
         while let Some(piece) = self.watch.next_piece(self.config.recheck_in_flight_max) {
-            let parts = self.spec.layout.piece_parts(piece);
-            self.job(JobKind::Hash { parts, hash: Sha1::new() }, JobUse::Compare(piece));
+            self.hash_piece(piece, JobUse::Compare(piece));
         }
         if let Some(lost) = self.watch.take_lost() {
             self.outputs.push_back(Output::Lost(lost));
@@ -249,7 +248,7 @@ impl Store {
     pub(super) fn on_compared(
         &mut self,
         piece: PieceIndex,
-        result: Result<Sha1, DiskError>,
+        result: Result<PieceHash, DiskError>,
         now: Instant,
     ) {
         if result.as_ref().is_err_and(|error| error.kind == DiskErrorKind::Other)
@@ -258,7 +257,8 @@ impl Store {
             return;
         }
         self.read_twice.remove(&piece);
-        let right = result.is_ok_and(|hash| self.digest_matches(piece, hash));
+        let right = result
+            .is_ok_and(|hash| self.spec.digests.judge(piece, &hash.finish()) == Verdict::Right);
         let Some(waiting) = self.watch.on_compared(piece) else {
             return self.compare_more(now);
         };

@@ -122,10 +122,11 @@ impl Store {
 #[cfg(test)]
 mod tests {
     use base::{BLOCK_BYTES, BlockId, InfoHash, JobId, TorrentId};
-    use keys::{Sha1, sha1};
+    use keys::sha1;
 
     use super::super::{Config, Output, Spec, judge_files};
     use super::*;
+    use crate::digests::Digests;
     use crate::job::{DiskDone, DiskError, DiskErrorKind, DiskJob, DoneKind};
     use crate::layout::{FileEntry, Layout};
 
@@ -211,7 +212,9 @@ mod tests {
                 info_hash: InfoHash([1; 20]),
                 root: "/r".into(),
                 layout: layout(wanted),
-                digests: data.chunks(BLOCK_BYTES as usize).flat_map(sha1).collect(),
+                digests: Digests::v1(
+                    data.chunks(BLOCK_BYTES as usize).map(sha1).collect::<Vec<_>>(),
+                ),
                 writable: true,
                 recheck: false,
             };
@@ -255,8 +258,7 @@ mod tests {
                         let stamps = copied.map(stamps).map_err(|()| failed());
                         (format!("copy{}", ranges.len()), DoneKind::Copied { stamps })
                     }
-                    JobKind::Hash { parts, .. } => {
-                        let mut hash = Sha1::new();
+                    JobKind::Hash { parts, mut hash } => {
                         let piece =
                             words.iter().filter(|word| word.starts_with("hash")).count() + 1;
                         let at = piece * BLOCK_BYTES as usize;

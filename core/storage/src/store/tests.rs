@@ -1,9 +1,11 @@
 //! Behaviours of a store, driven by hand.
 
 use base::BLOCK_BYTES;
-use keys::sha1;
+use keys::{sha1, sha256};
 
 use super::*;
+
+const V1: Kinds = Kinds { v1: true, v2: false };
 use crate::layout::FileEntry;
 
 mod doubt;
@@ -19,7 +21,7 @@ struct Rig {
 /// Pieces of one block each.
 fn rig(pieces: u32, recheck: bool) -> Rig {
     let data: Vec<u8> = (0..pieces * BLOCK_BYTES).map(|i| u8::try_from(i % 251).unwrap()).collect();
-    let digests = data.chunks(BLOCK_BYTES as usize).flat_map(sha1).collect();
+    let digests: Vec<_> = data.chunks(BLOCK_BYTES as usize).map(sha1).collect();
     let length_bytes = data.len() as u64;
     let file = FileEntry { path: "f".into(), length_bytes, ..FileEntry::default() };
     let spec = Spec {
@@ -27,7 +29,7 @@ fn rig(pieces: u32, recheck: bool) -> Rig {
         info_hash: InfoHash([1; 20]),
         root: "/r".into(),
         layout: Layout::new(vec![file], BLOCK_BYTES),
-        digests,
+        digests: Digests::v1(digests),
         writable: true,
         recheck,
     };
@@ -170,7 +172,7 @@ fn corrupt_piece_is_wanted_again_and_never_had() {
     rig.block(0);
     rig.write();
     rig.hash_back();
-    let bad = sha1(&rig.data);
+    let bad = sha256(&rig.data);
     let Some(Output::PieceFailed(PieceIndex(0), blocks)) = rig.store.poll_output() else {
         panic!("it failed");
     };
@@ -200,7 +202,7 @@ fn a_piece_that_failed_is_looked_at_again_when_it_is_right() {
     rig.write();
     assert!(matches!(rig.store.poll_output(), Some(Output::PieceDone(PieceIndex(0)))));
     rig.hash_back();
-    let good = sha1(&rig.data);
+    let good = sha256(&rig.data);
     let examined = rig.store.poll_output();
     assert!(matches!(examined, Some(Output::PieceExamined(_, blocks)) if blocks == [Some(good)]));
 }
@@ -304,7 +306,7 @@ fn rig_with_a_block_ahead() -> Rig {
             info_hash: InfoHash([1; 20]),
             root: "/r".into(),
             layout: Layout::new(vec![file], 3 * BLOCK_BYTES),
-            digests: sha1(&rig.data).to_vec(),
+            digests: Digests::v1([sha1(&rig.data)]),
             writable: true,
             recheck: false,
         };
@@ -358,7 +360,7 @@ fn what_was_read_back_and_is_wrong_tells_nothing_of_who_sent_it() {
     rig.write();
     let hash = rig.job();
     // Somebody else wrote into the file.
-    rig.answer(hash.id, DoneKind::Hashed { result: Ok(Sha1::new()) });
+    rig.answer(hash.id, DoneKind::Hashed { result: Ok(PieceHash::new(V1)) });
     let failed = rig.store.poll_output();
     assert!(matches!(failed, Some(Output::PieceFailed(_, blocks)) if blocks.is_empty()));
     assert!(rig.store.poll_output().is_none(), "nothing is to be looked at");

@@ -27,7 +27,7 @@ fn picker_in(order: Order, notation: &str, blocks: u32) -> Picker {
     }
     let piece_bytes = blocks * BLOCK_BYTES;
     let total = u64::from(piece_bytes) * u64::from(count);
-    let sizes = (piece_bytes, total);
+    let sizes = PieceSizes::new(piece_bytes, total);
     let mut picker = Picker::new(&have, &wanted, sizes, order, &mut Rng::from_seed(1));
     for (piece, symbol) in (0..).map(PieceIndex).zip(notation.chars()) {
         let peers = if symbol == '-' { 2 } else { symbol.to_digit(10).unwrap_or(0) };
@@ -100,7 +100,7 @@ fn two_that_hear_the_same_ask_for_different_pieces() {
     let picked = |seed| {
         let mut rng = Rng::from_seed(seed);
         let (none, all) = (Bitfield::empty(200), Bitfield::full(200));
-        let sizes = (BLOCK_BYTES, 200 * 16_384);
+        let sizes = PieceSizes::new(BLOCK_BYTES, 200 * 16_384);
         let mut picker = Picker::new(&none, &all, sizes, Order::Rarest, &mut rng);
         (0..200).for_each(|piece| picker.on_peer_has(PieceIndex(piece)));
         let mut out = Vec::new();
@@ -250,7 +250,7 @@ fn a_piece_lost_before_it_was_whole_is_wanted_again_and_nobody_is_to_blame() {
 fn the_last_block_is_as_long_as_the_torrent_says() {
     let total = u64::from(3 * BLOCK_BYTES) + 5;
     let (have, wanted) = (Bitfield::empty(2), Bitfield::full(2));
-    let sizes = (2 * BLOCK_BYTES, total);
+    let sizes = PieceSizes::new(2 * BLOCK_BYTES, total);
     let mut picker = Picker::new(&have, &wanted, sizes, Order::Rarest, &mut Rng::from_seed(0));
     let mut out = Vec::new();
     picker.pick(&Bitfield::full(2), 9, &anybody(), &mut Rng::from_seed(0), &mut out);
@@ -280,7 +280,8 @@ proptest! {
             if rng.chance(1, 4) { wanted.clear(piece); }
         }
         let order = if rng.chance(1, 2) { Order::Rarest } else { Order::Sequential };
-        let (have, sizes) = (Bitfield::empty(pieces), (blocks * BLOCK_BYTES, total));
+        let (have, sizes) =
+            (Bitfield::empty(pieces), PieceSizes::new(blocks * BLOCK_BYTES, total));
         let mut picker = Picker::new(&have, &wanted, sizes, order, &mut rng);
         let mut peers: Vec<Played> = Vec::new();
         for turn in 0_u64..4_000 {

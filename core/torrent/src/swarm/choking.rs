@@ -83,7 +83,7 @@ impl Swarm {
     }
 
     fn allowance(&self) -> u64 {
-        u64::from(self.shape.piece_bytes).clamp(ALLOWANCE_MIN, ALLOWANCE_MAX)
+        u64::from(self.shape.sizes.usual()).clamp(ALLOWANCE_MIN, ALLOWANCE_MAX)
     }
 
     /// Whether a peer took without giving, though it could: it had what we want, or hides what it
@@ -104,7 +104,7 @@ impl Swarm {
             return false;
         }
         let (given, got) = (session.up.total(), session.down.total());
-        let shown = u64::from(session.have.count()) * u64::from(self.shape.piece_bytes);
+        let shown = u64::from(session.have.count()) * u64::from(self.shape.sizes.usual());
         let could_give =
             self.uplink.is_busy() || session.wanted_ticks >= COULD_GIVE_TICKS || shown * 2 < given;
         let patience = if could_give { 1 } else { PATIENCE };
@@ -124,7 +124,7 @@ impl Swarm {
     /// As a seed: who has twice as much of what it has from us as is usual here. Those who trade
     /// with others get most elsewhere, and pass on what they get.
     fn find_dependents(&mut self) {
-        let piece_bytes = u64::from(self.shape.piece_bytes);
+        let piece_bytes = u64::from(self.shape.sizes.usual());
         let share = |session: &Session| {
             let has = u64::from(session.have.count()) * piece_bytes;
             session.up.total().saturating_mul(100) / has.max(1)
@@ -178,7 +178,7 @@ impl Swarm {
     }
 
     pub(super) fn rechoke(&mut self, rotate: bool) {
-        let turn_bytes = (TURN_PIECES * u64::from(self.shape.piece_bytes)).max(TURN_BYTES_MIN);
+        let turn_bytes = (TURN_PIECES * u64::from(self.shape.sizes.usual())).max(TURN_BYTES_MIN);
         let candidates: Vec<Candidate> = self
             .sessions
             .iter()

@@ -13,12 +13,12 @@ impl Swarm {
     /// What we say first.
     pub(super) fn handshake(&self) -> Handshake {
         let extensions = Extensions { fast: true, extended: true, dht: false };
-        Handshake::new(extensions, self.shape.info_hash, self.config.peer_id)
+        Handshake::new(extensions, self.shape.info_hashes.first(), self.config.peer_id)
     }
 
     /// The other side's handshake: judge it, then introduce ourselves.
     pub(super) fn on_handshake(&mut self, conn: ConnId, handshake: &Handshake) {
-        if handshake.info_hash != self.shape.info_hash {
+        if handshake.info_hash != self.shape.info_hashes.first() {
             return self.close(conn, CloseReason::WrongTorrent);
         }
         if handshake.peer_id == self.config.peer_id {

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 
 use base::{ConnId, Instant, PieceIndex};
-use keys::Digest20;
+use keys::Digest32;
 
 use super::{CloseReason, Output, Swarm};
 use crate::picker::Asker;
@@ -38,7 +38,7 @@ impl Swarm {
     pub fn on_piece_failed(
         &mut self,
         piece: PieceIndex,
-        digests: &[Option<Digest20>],
+        digests: &[Option<Digest32>],
         now: Instant,
     ) {
         let provenance = self.picker.on_piece_failed(piece);
@@ -55,7 +55,7 @@ impl Swarm {
     pub fn on_piece_examined(
         &mut self,
         piece: PieceIndex,
-        digests: &[Option<Digest20>],
+        digests: &[Option<Digest32>],
         now: Instant,
     ) {
         for addr in self.blame.on_piece_examined(piece, digests, now) {

@@ -58,7 +58,7 @@ impl Swarm {
     /// A peer takes back a HAVE.
     pub(super) fn on_dont_have(&mut self, conn: ConnId, payload: &[u8]) {
         let piece = extended::decode_dont_have(payload);
-        let Some(piece) = piece.filter(|piece| piece.0 < self.shape.pieces) else {
+        let Some(piece) = piece.filter(|piece| piece.0 < self.shape.sizes.count()) else {
             return self.close(conn, CloseReason::OutOfRange);
         };
         if !self.session(conn).have.clear(piece) || !self.ready {

@@ -26,12 +26,13 @@ impl Swarm {
                 self.on_interest_changed(conn);
             }
             Message::Have(piece) => self.on_have(conn, piece),
-            Message::Bitfield(bytes) => match Bitfield::from_bytes(bytes, self.shape.pieces) {
+            Message::Bitfield(bytes) => match Bitfield::from_bytes(bytes, self.shape.sizes.count())
+            {
                 Some(bits) => self.set_have(conn, bits),
                 None => self.close(conn, CloseReason::OutOfRange),
             },
-            Message::HaveAll => self.on_inventory(conn, Bitfield::full(self.shape.pieces)),
-            Message::HaveNone => self.on_inventory(conn, Bitfield::empty(self.shape.pieces)),
+            Message::HaveAll => self.on_inventory(conn, Bitfield::full(self.shape.sizes.count())),
+            Message::HaveNone => self.on_inventory(conn, Bitfield::empty(self.shape.sizes.count())),
             Message::Request(block) => self.on_request(conn, block, now),
             Message::Cancel(block) => self.on_cancel(conn, block),
             Message::Reject(block) => self.on_reject(conn, block, now),
@@ -78,7 +79,7 @@ impl Swarm {
     }
 
     fn on_have(&mut self, conn: ConnId, piece: PieceIndex) {
-        if piece.0 >= self.shape.pieces {
+        if piece.0 >= self.shape.sizes.count() {
             return self.close(conn, CloseReason::OutOfRange);
         }
         if self.session(conn).have.set(piece) && self.ready {
@@ -169,12 +170,12 @@ impl Swarm {
     }
 
     fn on_request(&mut self, conn: ConnId, block: BlockId, now: Instant) {
-        let in_range = block.piece.0 < self.shape.pieces
+        let in_range = block.piece.0 < self.shape.sizes.count()
             && block.length_bytes > 0
             && block
                 .offset_bytes
                 .checked_add(block.length_bytes)
-                .is_some_and(|end| end <= self.picker.piece_bytes(block.piece));
+                .is_some_and(|end| end <= self.shape.sizes.of(block.piece));
         if !in_range {
             return self.close(conn, CloseReason::OutOfRange);
         }

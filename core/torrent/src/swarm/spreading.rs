@@ -24,7 +24,7 @@ impl Swarm {
     /// Begins, if we have everything and may.
     pub(super) fn start_spreading(&mut self) {
         if self.have.is_full() && self.config.super_seed != SuperSeed::Never {
-            self.spread = Some(Spread::new(self.shape.pieces, &mut self.rng));
+            self.spread = Some(Spread::new(self.shape.sizes.count(), &mut self.rng));
         }
     }
 
@@ -44,7 +44,7 @@ impl Swarm {
 
     /// Tells a newcomer nothing yet.
     pub(super) fn show_little(&mut self, conn: ConnId) {
-        let pieces = self.shape.pieces;
+        let pieces = self.shape.sizes.count();
         let session = self.session(conn);
         session.shown = Some(Bitfield::empty(pieces));
         if session.fast {
@@ -75,7 +75,7 @@ impl Swarm {
             }
             let Some(session) = self.sessions.get_mut(&conn) else { continue };
             let bytes = PENDING_BYTES + session.up.per_second();
-            let pieces = usize::try_from(bytes / u64::from(self.shape.piece_bytes)).unwrap_or(1);
+            let pieces = usize::try_from(bytes / u64::from(self.shape.sizes.usual())).unwrap_or(1);
             // One piece is enough to wake the interest of a peer that gets none of it yet.
             let pending_max = if session.am_choking { 1 } else { pieces.max(2) };
             while let Some(piece) =

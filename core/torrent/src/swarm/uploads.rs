@@ -100,21 +100,20 @@ impl Swarm {
 
     /// Tells a newcomer which pieces it may have though choked (BEP 6).
     pub(super) fn allow_fast(&mut self, conn: ConnId) {
-        let shape = self.shape;
+        let shape = &self.shape;
         let session = self.sessions.get_mut(&conn).expect("the caller saw it alive");
         let IpAddr::V4(ip) = session.addr.ip().to_canonical() else { return };
         let gives = self.config.unchoke_slots != Some(0);
         if !session.fast || !self.ready || self.have.count() == 0 || !gives {
             return;
         }
-        let set = allowed_fast(ip, shape.info_hash, shape.pieces, SET_PIECES);
+        let set = allowed_fast(ip, shape.info_hashes.first(), shape.sizes.count(), SET_PIECES);
         let allows: Vec<PieceIndex> =
             set.into_iter().filter(|&piece| self.have.has(piece)).collect();
         for &piece in &allows {
             session.say(Message::AllowedFast(piece));
         }
-        let blocks =
-            allows.iter().map(|&piece| self.picker.piece_bytes(piece).div_ceil(BLOCK_BYTES));
+        let blocks = allows.iter().map(|&piece| shape.sizes.of(piece).div_ceil(BLOCK_BYTES));
         session.allowance = blocks.sum::<u32>().saturating_mul(2);
         session.allows = allows;
     }

@@ -68,7 +68,7 @@ impl Swarm {
             let share = u128::from(part) * 1000 / u128::from(whole.max(1));
             u32::try_from(share.min(1000)).expect("at most 1000")
         };
-        let (pieces, bytes) = (u64::from(self.shape.pieces), self.shape.total_bytes);
+        let (pieces, bytes) = (u64::from(self.shape.sizes.count()), self.shape.sizes.total());
         let live = self.sessions.iter().filter(|(_, session)| session.peer_id.is_some());
         live.map(|(&conn, session)| PeerView {
             addr: session.addr,
@@ -94,7 +94,7 @@ impl Swarm {
     /// All pieces in at most `buckets` buckets of nearly the same size, and never more than
     /// [`BUCKETS_MAX`] or one a piece. `have` is storage's word: it comes earlier than ours.
     pub fn piece_map(&self, have: &Bitfield, buckets: usize) -> Vec<Bucket> {
-        let pieces = self.shape.pieces;
+        let pieces = self.shape.sizes.count();
         let most = u32::try_from(buckets.min(BUCKETS_MAX)).expect("a small number");
         let count = most.min(pieces);
         let start = |bucket: u32| {

@@ -24,7 +24,7 @@ fn files_of_other_programs_have_the_info_hash_that_libtorrent_finds() {
     ];
     for (bytes, info_hash, pieces, total_bytes) in cases {
         let metainfo = Metainfo::decode(bytes).unwrap();
-        assert_eq!(metainfo.info_hash.to_string(), *info_hash);
+        assert_eq!(metainfo.info_hashes.first().to_string(), *info_hash);
         assert_eq!(metainfo.info.piece_count(), *pieces, "{info_hash}");
         assert_eq!(metainfo.info.total_bytes, *total_bytes, "{info_hash}");
     }

@@ -49,7 +49,7 @@ pub(super) fn decode(info: &Dict<'_>) -> Result<Info, DecodeError> {
     Ok(Info {
         name,
         piece_bytes,
-        pieces: pieces.into(),
+        pieces: Some(pieces.into()),
         private,
         source: text(info, b"source"),
         files,
@@ -111,6 +111,7 @@ fn single_file(info: &Dict<'_>, root: &Component) -> Result<File, DecodeError> {
         executable: attr.executable,
         hidden: attr.hidden,
         symlink: None,
+        pieces_root: None,
     })
 }
 
@@ -153,6 +154,7 @@ fn multiple_files(files: &[Value<'_>], root: &Component) -> Result<Vec<File>, De
             executable: attr.executable,
             hidden: attr.hidden,
             symlink: symlink.map(|target| path::join(root, &target)),
+            pieces_root: None,
         });
         paths.push(below);
     }

@@ -62,7 +62,7 @@ fn single_file_torrent_of_ours_decodes() {
     let torrent = single();
     let metainfo = Metainfo::decode(&torrent.encode()).unwrap();
     assert_eq!(metainfo.info_bytes, torrent.encode_info());
-    assert_eq!(metainfo.info_hash, InfoHash(sha1(&torrent.encode_info())));
+    assert_eq!(metainfo.info_hashes.first(), InfoHash(sha1(&torrent.encode_info())));
     assert_eq!(metainfo.encode(), torrent.encode());
     let info = &metainfo.info;
     assert_eq!((info.name.as_str(), info.single_file, info.private), ("file.bin", true, false));
@@ -71,8 +71,7 @@ fn single_file_torrent_of_ours_decodes() {
     assert_eq!(info.piece_count(), 3);
     let lengths: Vec<_> = (0..4).map(|piece| info.piece_length(PieceIndex(piece))).collect();
     assert_eq!(lengths, [Some(16_384), Some(16_384), Some(7232), None]);
-    assert_eq!(info.piece_hash(PieceIndex(1)), Some([2; 20]));
-    assert_eq!(info.piece_hash(PieceIndex(3)), None);
+    assert_eq!(info.pieces.as_ref().unwrap()[1], [2; 20]);
     assert_eq!(info.piece_length(PieceIndex(u32::MAX)), None);
     assert_eq!(Info::decode(&metainfo.info_bytes).as_ref(), Ok(info));
 }
@@ -140,7 +139,7 @@ fn info_hash_is_over_the_original_bytes_however_unsorted() {
     let info = b"d4:name1:n12:piece lengthi16384e6:lengthi5e6:pieces20:aaaaaaaaaaaaaaaaaaaae";
     let bytes = [b"d4:info", info.as_slice(), b"8:announce8:http://xe"].concat();
     let metainfo = Metainfo::decode(&bytes).unwrap();
-    assert_eq!(metainfo.info_hash, InfoHash(sha1(info)));
+    assert_eq!(metainfo.info_hashes.first(), InfoHash(sha1(info)));
     assert_eq!(metainfo.info_bytes, info);
     assert_eq!(metainfo.trackers, [strings(&["http://x"])]);
     let again = Metainfo::decode(&metainfo.encode()).unwrap();
@@ -463,7 +462,7 @@ proptest! {
         let bytes = torrent.encode();
         let metainfo = Metainfo::decode(&bytes).unwrap();
         prop_assert_eq!(&metainfo.info_bytes, &torrent.encode_info());
-        prop_assert_eq!(metainfo.info.pieces.to_vec(), torrent.pieces);
+        prop_assert_eq!(metainfo.info.pieces.as_deref(), Some(&torrent.pieces[..]));
         prop_assert_eq!(metainfo.info.private, torrent.private);
         prop_assert_eq!(metainfo.creation_date, torrent.creation_date);
         let lengths: u64 = (0..metainfo.info.piece_count())

@@ -3,7 +3,7 @@
 use core::time::Duration;
 use std::net::Ipv6Addr;
 
-use base::BLOCK_BYTES;
+use base::{BLOCK_BYTES, InfoHash};
 use wire::extended::ExtendedHandshake;
 use wire::peer::{self, Extensions, HANDSHAKE_BYTES, PREFIX_BYTES};
 
@@ -141,8 +141,8 @@ fn word(message: Message<'_>, pieces: u32) -> String {
     }
 }
 
-fn digests(blocks: &str) -> Vec<Option<keys::Digest20>> {
-    blocks.bytes().map(|symbol| Some([symbol; 20])).collect()
+fn digests(blocks: &str) -> Vec<Option<keys::Digest32>> {
+    blocks.bytes().map(|symbol| Some([symbol; 32])).collect()
 }
 
 impl World {
@@ -150,7 +150,11 @@ impl World {
     pub(super) fn unready(pieces: u32) -> Self {
         let piece_bytes = PIECE_BLOCKS * BLOCK_BYTES;
         let total_bytes = u64::from(pieces) * u64::from(piece_bytes);
-        let shape = Shape { info_hash: INFO_HASH, piece_bytes, total_bytes, pieces };
+        let shape = Shape {
+            info_hashes: InfoHashes::v1(INFO_HASH),
+            sizes: PieceSizes::new(piece_bytes, total_bytes),
+            trees: None,
+        };
         let mut config = Config::new(PeerId([u8::try_from(OURS).unwrap(); 20]), "test".into());
         config.unchoke_slots = Some(3);
         config.dials_max = 2;
@@ -227,7 +231,7 @@ impl World {
         while let Some(prefix) = wire.first_chunk::<PREFIX_BYTES>() {
             let end = PREFIX_BYTES + peer::frame_bytes(*prefix).unwrap();
             let message = peer::decode(&wire[PREFIX_BYTES..end]).unwrap();
-            words.push(format!("{}:{}", name(conn), word(message, self.swarm.shape.pieces)));
+            words.push(format!("{}:{}", name(conn), word(message, self.swarm.shape.sizes.count())));
             wire.drain(..end);
         }
     }
