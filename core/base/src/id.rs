@@ -84,6 +84,11 @@ impl InfoHashes {
     pub fn in_swarms(&self) -> impl Iterator<Item = InfoHash> {
         self.v1.into_iter().chain(self.in_v2_swarm())
     }
+
+    /// Whether it has a name of each version.
+    pub fn is_hybrid(&self) -> bool {
+        self.v1.is_some() && self.v2.is_some()
+    }
 }
 
 /// What a client calls itself for one session: 20 raw bytes (BEP 20).
@@ -115,6 +120,15 @@ pub struct BlockId {
 /// A torrent in this process. Given out by the hub, never reused while the process lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TorrentId(pub u32);
+
+/// One swarm of a torrent in this process: a hybrid is in two, by either of its names (BEP 52).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SwarmId {
+    /// The torrent.
+    pub torrent: TorrentId,
+    /// The swarm of its name of version 2.
+    pub v2: bool,
+}
 
 /// A connection in this process. Given out by the hub or a shard, never reused.
 ///

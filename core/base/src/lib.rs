@@ -17,7 +17,7 @@ pub use bitfield::Bitfield;
 pub use buf::{BLOCK_BYTES, BufPool, BufRef};
 pub use id::{
     BlockId, ConnId, ExchangeId, FileIndex, InfoHash, InfoHashV2, InfoHashes, JobId, PeerId,
-    PieceIndex, TorrentId,
+    PieceIndex, SwarmId, TorrentId,
 };
 pub use piece_sizes::PieceSizes;
 pub use rng::Rng;

@@ -32,7 +32,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 
 use base::{
-    ExchangeId, Family, HttpError, HttpReply, InfoHash, Instant, PeerId, Resolved, Rng, TorrentId,
+    ExchangeId, Family, HttpError, HttpReply, InfoHash, Instant, PeerId, Resolved, Rng, SwarmId,
 };
 use wire::tracker::Event;
 
@@ -65,10 +65,10 @@ const WAKES_PER_CALL_MAX: usize = 256;
 pub struct TrackerClient {
     config: Config,
     rng: Rng,
-    torrents: BTreeMap<TorrentId, Torrent>,
+    torrents: BTreeMap<SwarmId, Torrent>,
     asks: BTreeMap<AskId, Ask>,
     asks_begun: u64,
-    timers: Timers<TorrentId>,
+    timers: Timers<SwarmId>,
     http: Http,
     udp: Udp,
     names: Names,
@@ -142,7 +142,7 @@ impl TrackerClient {
     ///
     /// A torrent that is being stopped may be added again; the rest of its `stopped` announces
     /// is given up, and [`Output::StoppedAll`] comes first. One that is live may not.
-    pub fn add(&mut self, torrent: TorrentId, spec: AnnounceSpec, now: Instant) {
+    pub fn add(&mut self, torrent: SwarmId, spec: AnnounceSpec, now: Instant) {
         if let Some(known) = self.torrents.get(&torrent) {
             assert!(known.phase != Phase::Live, "a torrent is added once");
             self.end_stopping(torrent, now);
@@ -168,7 +168,7 @@ impl TrackerClient {
     }
 
     /// Sets the counters for the announces from now on.
-    pub fn set_progress(&mut self, torrent: TorrentId, progress: Progress) {
+    pub fn set_progress(&mut self, torrent: SwarmId, progress: Progress) {
         if let Some(known) = self.torrents.get_mut(&torrent) {
             known.progress = progress;
         }
@@ -176,7 +176,7 @@ impl TrackerClient {
 
     /// What is wanted is there, though not all there is (BEP 21): from now on said with each
     /// announce that has nothing else to say.
-    pub fn on_paused(&mut self, torrent: TorrentId) {
+    pub fn on_paused(&mut self, torrent: SwarmId) {
         if let Some(known) = self.torrents.get_mut(&torrent) {
             known.walk.paused = true;
         }
@@ -185,7 +185,7 @@ impl TrackerClient {
     /// The download has just finished: tells the trackers that know us as a leecher. Once; a
     /// torrent that was complete when it was added, or earlier, tells nobody. Of the trackers of a
     /// private torrent only one hears it: they are doors of one house, which counts downloads.
-    pub fn on_completed(&mut self, torrent: TorrentId, now: Instant) {
+    pub fn on_completed(&mut self, torrent: SwarmId, now: Instant) {
         let Some(known) = self.live(torrent) else {
             return;
         };
@@ -202,7 +202,7 @@ impl TrackerClient {
     }
 
     /// The swarm is short of peers: announces as early as the tracker allows.
-    pub fn want_peers(&mut self, torrent: TorrentId, now: Instant) {
+    pub fn want_peers(&mut self, torrent: SwarmId, now: Instant) {
         if let Some(known) = self.live(torrent) {
             known.wants_peers = true;
             known.walk.hungry = true;
@@ -212,7 +212,7 @@ impl TrackerClient {
     }
 
     /// The swarm needs no more peers until [`Self::want_peers`]: announces ask for none.
-    pub fn enough_peers(&mut self, torrent: TorrentId) {
+    pub fn enough_peers(&mut self, torrent: SwarmId) {
         if let Some(known) = self.live(torrent) {
             known.wants_peers = false;
             known.walk.hungry = false;
@@ -222,7 +222,7 @@ impl TrackerClient {
     /// Stops announcing: `stopped` to each tracker that heard `started`, one try each, then
     /// [`Output::StoppedAll`] within [`STOP_BUDGET`]. A `started` of a private torrent that is under
     /// way is waited for, so that no tracker keeps us on its books.
-    pub fn remove(&mut self, torrent: TorrentId, now: Instant) {
+    pub fn remove(&mut self, torrent: SwarmId, now: Instant) {
         let Some(known) = self.live(torrent) else {
             return;
         };
@@ -267,7 +267,7 @@ impl TrackerClient {
 
     /// Asks the tracker in use for the size of the swarm (BEP 48). Ignored while it is busy and
     /// within a minute of the last scrape; an announce tells the same.
-    pub fn scrape(&mut self, torrent: TorrentId, now: Instant) {
+    pub fn scrape(&mut self, torrent: SwarmId, now: Instant) {
         if self.live(torrent).is_some() {
             self.begin_scrape(torrent, now);
             self.settle(now);
@@ -325,12 +325,12 @@ impl TrackerClient {
         self.outputs.pop_front()
     }
 
-    fn live(&mut self, torrent: TorrentId) -> Option<&mut Torrent> {
+    fn live(&mut self, torrent: SwarmId) -> Option<&mut Torrent> {
         self.torrents.get_mut(&torrent).filter(|known| known.phase == Phase::Live)
     }
 
     /// The trackers of a new torrent, shuffled within their tiers (BEP 12).
-    fn plan(&mut self, torrent: TorrentId, tiers: Vec<Vec<String>>, private: bool) -> Walk {
+    fn plan(&mut self, torrent: SwarmId, tiers: Vec<Vec<String>>, private: bool) -> Walk {
         let mut walk = Walk {
             trackers: Vec::new(),
             tiers: Vec::new(),
@@ -355,7 +355,7 @@ impl TrackerClient {
                         // A name too long for use is too long for a report.
                         let tracker = name.chars().take(TRACKER_URL_BYTES_MAX).collect();
                         let report = TrackerReport::Ignored(why);
-                        self.outputs.push_back(Output::Report { torrent, tracker, report });
+                        self.outputs.push_back(Output::Report { swarm: torrent, tracker, report });
                     }
                 }
             }
@@ -401,7 +401,7 @@ impl TrackerClient {
     }
 
     /// Sends what is due, and sets the torrent's alarm.
-    fn advance(&mut self, torrent: TorrentId, now: Instant) {
+    fn advance(&mut self, torrent: SwarmId, now: Instant) {
         #[cfg(test)]
         {
             self.visits += 1;
@@ -420,7 +420,7 @@ impl TrackerClient {
     }
 
     /// Gives up what `stopped` announces are left, and forgets the torrent.
-    fn end_stopping(&mut self, torrent: TorrentId, now: Instant) {
+    fn end_stopping(&mut self, torrent: SwarmId, now: Instant) {
         let known = self.torrents.get(&torrent).expect("called for a known torrent");
         let busy: Vec<AskId> = known
             .walk
@@ -433,7 +433,7 @@ impl TrackerClient {
         }
         self.torrents.remove(&torrent);
         self.timers.set(torrent, None);
-        self.outputs.push_back(Output::StoppedAll { torrent });
+        self.outputs.push_back(Output::StoppedAll { swarm: torrent });
     }
 }
 

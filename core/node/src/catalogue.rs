@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use base::{InfoHash, InfoHashes, Instant, TorrentId};
+use base::{InfoHash, InfoHashes, Instant, SwarmId, TorrentId};
 
 use crate::message::TorrentStatus;
 use crate::spec::{SeedGoal, TorrentSpec};
@@ -33,7 +33,19 @@ pub(crate) struct Item {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Removal {
     pub(crate) shard: bool,
-    pub(crate) trackers: bool,
+    /// Swarms whose trackers are being told.
+    pub(crate) swarms: usize,
+}
+
+impl Item {
+    /// The swarms in which it is announced. Of a hybrid, both (BEP 52); if it is private, the first
+    /// alone: its tracker keeps accounts, and would book the same bytes twice.
+    pub(crate) fn swarms(&self, torrent: TorrentId) -> Vec<SwarmId> {
+        let of_v1 = self.info_hashes.of_v1().map(|_| SwarmId { torrent, v2: false });
+        let of_v2 = self.info_hashes.of_v2().map(|_| SwarmId { torrent, v2: true });
+        let most = if self.private { 1 } else { 2 };
+        of_v1.into_iter().chain(of_v2).take(most).collect()
+    }
 }
 
 #[derive(Debug, Default)]
@@ -87,6 +99,11 @@ impl Catalogue {
                 self.by_hash.remove(&name);
             }
         }
+    }
+
+    /// The swarms of a torrent; none if it is unknown.
+    pub(crate) fn swarms(&self, torrent: TorrentId) -> Vec<SwarmId> {
+        self.get(torrent).map(|item| item.swarms(torrent)).unwrap_or_default()
     }
 
     pub(crate) fn len(&self) -> usize {

@@ -13,7 +13,7 @@ use std::path::PathBuf;
 
 use base::{
     ConnId, ExchangeId, HttpError, HttpReply, HttpRequest, Instant, PeerId, ResolveRequest,
-    Resolved, Rng, TorrentId,
+    Resolved, Rng, SwarmId, TorrentId,
 };
 use discovery::tracker_client::{
     self, AnnounceSpec, Families, Progress, TrackerClient, TrackerReport,
@@ -224,26 +224,27 @@ impl Hub {
         else {
             return;
         };
-        item.removal = Some(Removal { shard: true, trackers: announced });
+        let swarms = if announced { item.swarms(torrent).len() } else { 0 };
+        item.removal = Some(Removal { shard: true, swarms });
         self.outputs.push_back(Output::ToShard(item.shard, ToShard::Remove(torrent)));
         self.announces_waiting.remove(&torrent);
         if announced && !self.completing.contains_key(&torrent) {
-            self.trackers.remove(torrent, now);
+            self.leave_trackers(torrent, now);
         }
         self.forward(now);
     }
 
     /// A tracker that does not say in its announces how large the swarm is, is asked once (BEP 48).
     /// Not that of a private torrent: it expects announces.
-    fn ask_for_counts(&mut self, torrent: TorrentId, report: &TrackerReport, now: Instant) {
+    fn ask_for_counts(&mut self, swarm: SwarmId, report: &TrackerReport, now: Instant) {
         let silent = matches!(report, TrackerReport::Working { seeders: None, leechers: None, .. });
-        if let Some(item) = self.catalogue.get_mut(torrent)
+        if let Some(item) = self.catalogue.get_mut(swarm.torrent)
             && silent
             && !item.private
             && !item.scraped
         {
             item.scraped = true;
-            self.trackers.scrape(torrent, now);
+            self.trackers.scrape(swarm, now);
         }
     }
 
@@ -252,7 +253,13 @@ impl Hub {
         let waited = self.completing.remove(&torrent).is_some();
         let removing = self.catalogue.get(torrent).is_some_and(|item| item.removal.is_some());
         if waited && removing {
-            self.trackers.remove(torrent, now);
+            self.leave_trackers(torrent, now);
+        }
+    }
+
+    fn leave_trackers(&mut self, torrent: TorrentId, now: Instant) {
+        for swarm in self.catalogue.swarms(torrent) {
+            self.trackers.remove(swarm, now);
         }
     }
 
@@ -353,14 +360,16 @@ impl Hub {
             ToHub::Status(torrent, status) => self.on_status(torrent, *status, now),
             ToHub::WantPeers(torrent) => {
                 if self.announced.contains(&torrent) {
-                    self.trackers.want_peers(torrent, now);
+                    for swarm in self.catalogue.swarms(torrent) {
+                        self.trackers.want_peers(swarm, now);
+                    }
                 }
             }
             ToHub::Settled(torrent) => self.on_settled(torrent, now),
             ToHub::Failed(torrent, why) => {
                 // Nobody is to be sent to what cannot be served.
                 if self.announced.remove(&torrent) {
-                    self.trackers.remove(torrent, now);
+                    self.leave_trackers(torrent, now);
                 }
                 self.event(Event::Failed(torrent, why));
             }
@@ -415,15 +424,19 @@ impl Hub {
         };
         let was_complete = status.was_complete;
         item.status = status;
+        let (swarms, names) = (item.swarms(torrent), item.info_hashes);
         let open = matches!(phase, Phase::Downloading | Phase::Seeding);
         if open && let Some(mut announce) = self.announces_waiting.remove(&torrent) {
             // Only now is it known what is left, and whether `completed` may ever be sent.
             announce.progress = progress;
             announce.was_complete = was_complete;
-            self.trackers.add(torrent, announce, now);
+            for (swarm, name) in swarms.into_iter().zip(names.in_swarms()) {
+                let announce = AnnounceSpec { info_hash: name, ..announce.clone() };
+                self.trackers.add(swarm, announce, now);
+            }
             self.announced.insert(torrent);
         } else if self.announced.contains(&torrent) {
-            self.trackers.set_progress(torrent, progress);
+            swarms.into_iter().for_each(|swarm| self.trackers.set_progress(swarm, progress));
         }
         self.catalogue.on_changed(torrent);
         self.judge_goal(torrent, now);
@@ -445,14 +458,15 @@ impl Hub {
         // `completed` is of the whole torrent; who has a part and wants no more is *paused*, which
         // trackers that keep accounts need not know.
         let whole = item.status.have_bytes == item.status.total_bytes;
+        let swarms = item.swarms(torrent);
         if !whole && !item.private {
-            self.trackers.on_paused(torrent);
+            swarms.into_iter().for_each(|swarm| self.trackers.on_paused(swarm));
         } else if whole && self.announced.contains(&torrent) {
             if item.status.stats.downloaded_bytes > 0 && !item.status.was_complete {
                 let most = if item.private { COMPLETED_MAX_PRIVATE } else { COMPLETED_MAX };
                 self.completing.insert(torrent, now.after(most));
             }
-            self.trackers.on_completed(torrent, now);
+            swarms.into_iter().for_each(|swarm| self.trackers.on_completed(swarm, now));
         }
         self.event(Event::Settled(torrent));
         self.judge_goal(torrent, now);
@@ -478,7 +492,7 @@ impl Hub {
 
     fn finish_removal(&mut self, torrent: TorrentId) {
         let removal = self.catalogue.get(torrent).and_then(|item| item.removal);
-        if removal.is_some_and(|removal| !removal.shard && !removal.trackers) {
+        if removal.is_some_and(|removal| !removal.shard && removal.swarms == 0) {
             self.catalogue.remove(torrent);
             self.announced.remove(&torrent);
             self.event(Event::Removed(torrent));
@@ -566,17 +580,21 @@ impl Hub {
                 tracker_client::Output::CancelHttp(id) => Output::CancelHttp(id),
                 tracker_client::Output::Resolve(request) => Output::Resolve(request),
                 tracker_client::Output::Datagram { to, bytes } => Output::Datagram(to, bytes),
-                tracker_client::Output::Peers { torrent, addrs, tracker: _ } => {
-                    let Some(item) = self.catalogue.get(torrent) else { continue };
+                tracker_client::Output::Peers { swarm, addrs, tracker: _ } => {
+                    let Some(item) = self.catalogue.get(swarm.torrent) else { continue };
                     if !may_name_peers(Source::Tracker, item.private, self.config.announce) {
                         continue;
                     }
-                    Output::ToShard(item.shard, ToShard::Peers(torrent, addrs, Source::Tracker))
+                    Output::ToShard(item.shard, ToShard::Peers(swarm, addrs, Source::Tracker))
                 }
-                tracker_client::Output::Report { torrent, tracker, report } => {
-                    self.on_completed_heard(torrent, now);
-                    self.ask_for_counts(torrent, &report, now);
-                    Output::Event(Event::Tracker(torrent, tracker, report))
+                tracker_client::Output::Report { swarm, tracker, report } => {
+                    // Of a hybrid, the first speaks for both: it is the same tracker.
+                    if self.catalogue.swarms(swarm.torrent).first() != Some(&swarm) {
+                        continue;
+                    }
+                    self.on_completed_heard(swarm.torrent, now);
+                    self.ask_for_counts(swarm, &report, now);
+                    Output::Event(Event::Tracker(swarm.torrent, tracker, report))
                 }
                 tracker_client::Output::ExternalAddr(addr) => {
                     if self.external_addr.replace(addr) != Some(addr) {
@@ -585,13 +603,12 @@ impl Hub {
                     }
                     continue;
                 }
-                tracker_client::Output::StoppedAll { torrent } => {
-                    if let Some(removal) =
-                        self.catalogue.get_mut(torrent).and_then(|item| item.removal.as_mut())
-                    {
-                        removal.trackers = false;
+                tracker_client::Output::StoppedAll { swarm } => {
+                    let item = self.catalogue.get_mut(swarm.torrent);
+                    if let Some(removal) = item.and_then(|item| item.removal.as_mut()) {
+                        removal.swarms = removal.swarms.saturating_sub(1);
                     }
-                    self.finish_removal(torrent);
+                    self.finish_removal(swarm.torrent);
                     continue;
                 }
             };

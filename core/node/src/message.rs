@@ -6,7 +6,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
-use base::{ConnId, TorrentId};
+use base::{ConnId, SwarmId, TorrentId};
 use storage::job::DiskError;
 use storage::watch::Doubt;
 pub use torrent::diary::Entry as DiaryEntry;
@@ -23,8 +23,8 @@ use crate::spec::TorrentSpec;
 pub enum ToShard {
     /// Take this torrent.
     Add(TorrentId, Box<TorrentSpec>),
-    /// Addresses to try.
-    Peers(TorrentId, Vec<SocketAddr>, Source),
+    /// Addresses to try, of one of its swarms.
+    Peers(SwarmId, Vec<SocketAddr>, Source),
     /// A connection that was dialled to us; its socket goes with this message.
     Incoming {
         /// Whose.

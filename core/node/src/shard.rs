@@ -18,7 +18,7 @@ use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use base::{Bitfield, BlockId, BufPool, ConnId, Instant, PeerId, Rng, TorrentId};
+use base::{Bitfield, BlockId, BufPool, ConnId, Instant, PeerId, Rng, SwarmId, TorrentId};
 use storage::job::{DiskDone, DiskError, DiskJob, DoneKind, HashPart, JobKind};
 use storage::store::{self, Store};
 use torrent::diary::Entry as DiaryEntry;
@@ -198,9 +198,12 @@ impl Shard {
         self.paced.on_time(now);
         match message {
             ToShard::Add(torrent, spec) => self.add(torrent, *spec, now),
-            ToShard::Peers(torrent, addrs, source) => {
+            ToShard::Peers(SwarmId { torrent, v2 }, addrs, source) => {
                 if let Some(entry) = self.torrents.get_mut(&torrent) {
-                    entry.swarm.add_peers(&addrs, source, now);
+                    match v2 {
+                        true => entry.swarm.add_v2_peers(&addrs, source, now),
+                        false => entry.swarm.add_peers(&addrs, source, now),
+                    }
                     self.settle(torrent, now);
                 }
             }
@@ -576,6 +579,7 @@ impl Shard {
                 }
             }
             swarm::Output::MakeResident { key, range } => entry.store.make_resident(key, range),
+            swarm::Output::HashLeaves { key, piece } => entry.store.hash_leaves(key, piece),
             swarm::Output::Block(block, buf) => {
                 entry.store.on_block(block, buf, now, &mut self.pool);
                 self.assembling.insert(torrent);
@@ -621,6 +625,7 @@ impl Shard {
             store::Output::Resident { key, result } => {
                 entry.swarm.on_resident(key, result.is_ok());
             }
+            store::Output::Leaves { key, leaves } => entry.swarm.on_leaves(key, &leaves),
             store::Output::Trouble(error) => {
                 // How much room is needed is said with it.
                 self.say_status_now(torrent, now);

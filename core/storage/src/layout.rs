@@ -24,7 +24,7 @@ pub struct FileEntry {
     pub length_bytes: u64,
     /// Zeros that exist only to align the next file (BEP 47).
     pub padding: bool,
-    /// To be had; otherwise it is skipped. Padding goes with the file before it.
+    /// To be had; otherwise it is skipped. Padding goes with the file before it that has bytes.
     pub wanted: bool,
     /// To be made executable (BEP 47).
     pub executable: bool,
@@ -84,10 +84,12 @@ impl Layout {
         for file in &mut files {
             starts.push(offset);
             offset = offset.checked_add(file.length_bytes).expect("the decoder checked the sum");
+            // Found by `test/sim`, seed 20: an empty file may stand before it, too.
             if file.padding {
                 file.wanted = wanted_before;
+            } else if file.length_bytes > 0 {
+                wanted_before = file.wanted;
             }
-            wanted_before = file.wanted;
         }
         starts.push(offset);
         let sizes = sizes(&files, &starts, piece_bytes, false);

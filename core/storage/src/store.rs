@@ -18,7 +18,7 @@ use std::path::PathBuf;
 use base::{
     Bitfield, BlockId, BufPool, BufRef, FileIndex, InfoHash, Instant, JobId, PieceIndex, TorrentId,
 };
-use keys::{Kinds, PieceDigest, PieceHash};
+use keys::{Digest32, Kinds, PieceDigest, PieceHash};
 
 use crate::assembly::{Assembly, Step};
 use crate::autopsy::{Autopsy, BlockDigests};
@@ -99,6 +99,14 @@ pub enum Output {
         /// Why not.
         result: Result<(), DiskError>,
     },
+    /// What the leaves asked for by [`Store::hash_leaves`] hash to; none if they cannot be read, or are
+    /// not what they should be.
+    Leaves {
+        /// As given.
+        key: u64,
+        /// Their digests.
+        leaves: Vec<Digest32>,
+    },
     /// A write failed; it is tried again by and by. Said once until [`Output::Recovered`].
     Trouble(DiskError),
     /// Writing works again.
@@ -137,6 +145,11 @@ enum JobUse {
     /// A piece that we have, of a file that somebody changed.
     Compare(PieceIndex),
     Resident(Read),
+    /// A peer wants the leaves of a piece that we have.
+    Leaves {
+        key: u64,
+        piece: PieceIndex,
+    },
     Copy,
     RemovePart,
     Sync,
@@ -323,6 +336,20 @@ impl Store {
         self.read(Read { key, range, again: false });
     }
 
+    /// Asks what the leaves of a piece that we have hash to (BEP 52).
+    pub fn hash_leaves(&mut self, key: u64, piece: PieceIndex) {
+        let able = matches!(self.state, State::Ready)
+            && self.have.has(piece)
+            && self.spec.digests.kinds().v2
+            && !self.watch.is_doubted(piece);
+        if !able {
+            return self.outputs.push_back(Output::Leaves { key, leaves: Vec::new() });
+        }
+        let parts = self.spec.layout.piece_parts(piece);
+        let hash = PieceHash::new(Kinds { v1: false, v2: true });
+        self.job(JobKind::Hash { parts, hash }, JobUse::Leaves { key, piece });
+    }
+
     /// Wants [`Output::Settled`] as soon as everything verified so far is durable.
     pub fn settle(&mut self, now: Instant) {
         self.settle = true;
@@ -431,6 +458,9 @@ impl Store {
             }
             (JobUse::Compare(piece), DoneKind::Hashed { result }) => {
                 self.on_compared(piece, result, now);
+            }
+            (JobUse::Leaves { key, piece }, DoneKind::Hashed { result }) => {
+                self.on_leaves_hashed(key, piece, result, now);
             }
             (JobUse::Resident(read), DoneKind::Resident { result }) => {
                 self.on_read(read, result, now, pool);

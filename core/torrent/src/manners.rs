@@ -33,7 +33,8 @@ const SHUNNED_MAX: usize = 1_000;
 /// the queue and by what they bring.
 pub fn cost(message: &Message<'_>) -> u32 {
     match message {
-        Message::Request(_) | Message::Piece { .. } => 0,
+        // Of hash requests, each has its own price.
+        Message::Request(_) | Message::Piece { .. } | Message::HashRequest(_) => 0,
         Message::Have(_) => 1,
         Message::Cancel(_) | Message::Reject(_) => 4,
         Message::KeepAlive
@@ -42,9 +43,12 @@ pub fn cost(message: &Message<'_>) -> u32 {
         | Message::Port(_)
         | Message::Unknown(_) => 10,
         Message::Interested | Message::NotInterested => 50,
-        Message::Extended { .. } | Message::Bitfield(_) | Message::HaveAll | Message::HaveNone => {
-            100
-        }
+        Message::Extended { .. }
+        | Message::Bitfield(_)
+        | Message::HaveAll
+        | Message::HaveNone
+        | Message::Hashes { .. }
+        | Message::HashReject(_) => 100,
         Message::Choke | Message::Unchoke => 200,
     }
 }
@@ -69,6 +73,15 @@ impl Budget {
         let left = self.0.checked_sub(cost);
         self.0 = left.unwrap_or(0);
         left.is_some()
+    }
+
+    /// Spends `cost` if there is so much left, and otherwise a little for the refusal.
+    #[must_use]
+    pub fn afford(&mut self, cost: u32) -> bool {
+        let affordable = cost <= self.0;
+        let spent = if affordable { cost } else { REJECTED_COST };
+        self.0 = self.0.saturating_sub(spent);
+        affordable
     }
 
     /// Once a second.

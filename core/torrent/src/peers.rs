@@ -64,6 +64,8 @@ struct Known {
     failures: u32,
     /// When it was named last.
     named_at: Instant,
+    /// It was named for the swarm of version 2 (BEP 52).
+    v2: bool,
     state: State,
 }
 
@@ -115,8 +117,20 @@ impl Peers {
             return false;
         }
         let state = State::Due(self.rank(addr, source));
-        self.put(addr, Known { source, failures: 0, named_at: now, state });
+        self.put(addr, Known { source, failures: 0, named_at: now, v2: false, state });
         true
+    }
+
+    /// It is in the swarm of version 2 of a hybrid (BEP 52).
+    pub fn on_v2(&mut self, addr: SocketAddr) {
+        if let Some(known) = self.known.get_mut(&addr) {
+            known.v2 = true;
+        }
+    }
+
+    /// Whether it is known to be in the swarm of version 2.
+    pub fn is_v2(&self, addr: SocketAddr) -> bool {
+        self.known.get(&addr).is_some_and(|known| known.v2)
     }
 
     /// Forgets the address that is worth least, if it is worth less than a new one of `source`.

@@ -83,6 +83,8 @@ pub struct Session {
     pub fast: bool,
     /// Both sides speak BEP 10.
     pub extended: bool,
+    /// It is in the swarm of version 2, and may be asked for hashes (BEP 52).
+    pub v2: bool,
     /// What its program calls itself (BEP 10), fit to be shown.
     pub client: Option<String>,
     /// Under which id it takes back a HAVE of ours, if it does (BEP 54).
@@ -189,6 +191,7 @@ impl Session {
             peer_id: None,
             fast: false,
             extended: false,
+            v2: false,
             client: None,
             dont_have_id: None,
             upload_only: false,

@@ -9,6 +9,7 @@
 
 mod choking;
 mod greeting;
+mod hashes;
 mod introduction;
 mod justice;
 mod losses;
@@ -123,6 +124,9 @@ pub enum CloseReason {
     /// It sent bytes that do not match the torrent.
     #[error("it sent corrupt data")]
     Corrupt,
+    /// It sent hashes that do not match the torrent (BEP 52).
+    #[error("it sent wrong hashes")]
+    WrongHashes,
     /// Its address is banned.
     #[error("its address is banned")]
     Banned,
@@ -167,6 +171,7 @@ impl CloseReason {
             | Self::OutOfRange
             | Self::WrongTorrent
             | Self::Corrupt
+            | Self::WrongHashes
             | Self::Flood
             | Self::Unasked => true,
             Self::Banned
@@ -203,6 +208,13 @@ pub enum Output {
         key: u64,
         /// The range; all of it lies in one piece.
         range: BlockId,
+    },
+    /// Hash the leaves of a piece (BEP 52); answer by [`Swarm::on_leaves`].
+    HashLeaves {
+        /// To be given back.
+        key: u64,
+        /// The piece.
+        piece: PieceIndex,
     },
     /// A block for storage.
     Block(BlockId, BufRef),
@@ -252,6 +264,10 @@ pub struct Swarm {
     unflushed: Vec<ConnId>,
     residents: BTreeMap<u64, uploads::Run>,
     next_resident: u64,
+    /// Peers' requests for leaves, by what storage was asked with.
+    leaf_debts: BTreeMap<u64, hashes::LeafDebt>,
+    /// The leaves of failed pieces that peers were asked for.
+    leaf_asks: BTreeMap<PieceIndex, hashes::LeafAsk>,
     ahead_bytes: u64,
     down: Rate,
     up: Rate,
@@ -291,6 +307,8 @@ impl Swarm {
             unflushed: Vec::new(),
             residents: BTreeMap::new(),
             next_resident: 0,
+            leaf_debts: BTreeMap::new(),
+            leaf_asks: BTreeMap::new(),
             ahead_bytes: uploads::AHEAD_BYTES,
             down: Rate::default(),
             up: Rate::default(),
@@ -349,11 +367,23 @@ impl Swarm {
 
     /// Addresses to try.
     pub fn add_peers(&mut self, addrs: &[SocketAddr], source: Source, now: Instant) {
+        self.learn_peers(addrs, source, false, now);
+    }
+
+    /// Addresses to try, of the swarm of version 2 (BEP 52).
+    pub fn add_v2_peers(&mut self, addrs: &[SocketAddr], source: Source, now: Instant) {
+        self.learn_peers(addrs, source, true, now);
+    }
+
+    fn learn_peers(&mut self, addrs: &[SocketAddr], source: Source, v2: bool, now: Instant) {
         if !self.picker.is_complete() {
             self.peers.welcome_seeds(now);
         }
         for &addr in addrs {
             self.peers.add(addr, source, now);
+            if v2 {
+                self.peers.on_v2(addr);
+            }
         }
         self.dial_more(now);
     }
@@ -374,7 +404,8 @@ impl Swarm {
         let mut session =
             Session::new(addr, true, self.shape.sizes.count(), Receiver::new(true), now);
         session.choked_at = self.ticks;
-        session.out.extend_from_slice(&self.handshake().encode());
+        session.v2 = self.dials_v2(addr);
+        session.out.extend_from_slice(&self.handshake(session.v2).encode());
         self.sessions.insert(conn, session);
         self.touch(conn);
         self.start_ticking(now);
@@ -416,7 +447,8 @@ impl Swarm {
         let mut session =
             Session::new(addr, false, self.shape.sizes.count(), Receiver::new(false), now);
         session.choked_at = self.ticks;
-        session.out.extend_from_slice(&self.handshake().encode());
+        session.v2 = self.answers_v2(handshake);
+        session.out.extend_from_slice(&self.handshake(session.v2).encode());
         self.sessions.insert(conn, session);
         self.start_ticking(now);
         self.on_handshake(conn, handshake);
@@ -652,6 +684,7 @@ impl Swarm {
                 | CloseReason::Unasked
                 | CloseReason::Flood
                 | CloseReason::Corrupt
+                | CloseReason::WrongHashes
                 | CloseReason::Banned
                 | CloseReason::NothingToGive
                 | CloseReason::Replaced

@@ -49,6 +49,8 @@ pub struct Extensions {
     pub extended: bool,
     /// A DHT node on the port that a `port` message will name (BEP 5).
     pub dht: bool,
+    /// A hybrid torrent named by its info-hash of version 1; version 2 is spoken, too (BEP 52).
+    pub v2: bool,
 }
 
 impl Extensions {
@@ -57,7 +59,8 @@ impl Extensions {
         let byte_5 = if self.extended { EXTENDED_BIT } else { 0 };
         let fast = if self.fast { FAST_BIT } else { 0 };
         let dht = if self.dht { DHT_BIT } else { 0 };
-        [0, 0, 0, 0, 0, byte_5, 0, fast | dht]
+        let v2 = if self.v2 { V2_BIT } else { 0 };
+        [0, 0, 0, 0, 0, byte_5, 0, fast | dht | v2]
     }
 }
 
@@ -67,6 +70,8 @@ const EXTENDED_BIT: u8 = 0x10;
 const FAST_BIT: u8 = 0x04;
 /// In reserved byte 7 (BEP 5).
 const DHT_BIT: u8 = 0x01;
+/// In reserved byte 7 (BEP 52).
+const V2_BIT: u8 = 0x10;
 
 /// The peer speaks something else, perhaps encryption. Its fault, or not BitTorrent at all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -110,6 +115,7 @@ impl Handshake {
             fast: byte_7 & FAST_BIT != 0,
             extended: byte_5 & EXTENDED_BIT != 0,
             dht: byte_7 & DHT_BIT != 0,
+            v2: byte_7 & V2_BIT != 0,
         }
     }
 }
@@ -167,8 +173,45 @@ pub enum Message<'a> {
         /// The rest of the message.
         payload: &'a [u8],
     },
+    /// The sender asks for hashes of a file's tree (BEP 52).
+    HashRequest(HashRequest),
+    /// The hashes that were asked for (BEP 52).
+    Hashes {
+        /// As asked.
+        request: HashRequest,
+        /// The base layer, then the uncles from below.
+        hashes: &'a [[u8; 32]],
+    },
+    /// The sender will not answer this request (BEP 52).
+    HashReject(HashRequest),
     /// An id that we don't know; its body is not kept.
     Unknown(u8),
+}
+
+/// Which hashes of a file's tree are asked for (BEP 52).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HashRequest {
+    /// The root of the tree.
+    pub pieces_root: [u8; 32],
+    /// The level of the hashes; 0 are the leaves.
+    pub base_layer: u32,
+    /// Where they begin in that level.
+    pub index: u32,
+    /// How many there are.
+    pub length: u32,
+    /// How many levels above the base are to be proved.
+    pub proof_layers: u32,
+}
+
+impl HashRequest {
+    fn encode(&self) -> [u8; 48] {
+        let numbers = [self.base_layer, self.index, self.length, self.proof_layers];
+        let mut bytes = [0; 48];
+        let fields =
+            self.pieces_root.into_iter().chain(numbers.into_iter().flat_map(u32::to_be_bytes));
+        bytes.iter_mut().zip(fields).for_each(|(byte, field)| *byte = field);
+        bytes
+    }
 }
 
 /// Why a frame is not a message. Every variant is the peer's fault: drop the connection.
@@ -253,6 +296,14 @@ pub fn decode(frame: &[u8]) -> Result<Message<'_>, DecodeError> {
             let [id] = fields.array("extended message id")?;
             Message::Extended { id, payload: fields.take_rest() }
         }
+        21 => Message::HashRequest(fields.hash_request()?),
+        22 => {
+            let request = fields.hash_request()?;
+            let (hashes, rest) = fields.take_rest().as_chunks();
+            fields.rest = rest;
+            Message::Hashes { request, hashes }
+        }
+        23 => Message::HashReject(fields.hash_request()?),
         _ => {
             fields.take_rest();
             Message::Unknown(id)
@@ -290,6 +341,11 @@ pub fn encode(message: Message<'_>, out: &mut Vec<u8>) {
         Message::Reject(block) => put_block(out, 16, block),
         Message::AllowedFast(piece) => put(out, 17, &[&piece.0.to_be_bytes()]),
         Message::Extended { id, payload } => put(out, 20, &[&[id], payload]),
+        Message::HashRequest(request) => put(out, 21, &[&request.encode()]),
+        Message::Hashes { request, hashes } => {
+            put(out, 22, &[&request.encode(), hashes.as_flattened()]);
+        }
+        Message::HashReject(request) => put(out, 23, &[&request.encode()]),
         Message::Unknown(id) => put(out, id, &[]),
     }
 }
@@ -362,6 +418,16 @@ impl<'a> Fields<'a> {
             piece: PieceIndex(self.u32("index")?),
             offset_bytes: self.u32("begin")?,
             length_bytes: self.u32("length")?,
+        })
+    }
+
+    fn hash_request(&mut self) -> Result<HashRequest, DecodeError> {
+        Ok(HashRequest {
+            pieces_root: self.array("pieces root")?,
+            base_layer: self.u32("base layer")?,
+            index: self.u32("index")?,
+            length: self.u32("length")?,
+            proof_layers: self.u32("proof layers")?,
         })
     }
 

@@ -317,6 +317,7 @@ impl World {
                 }
             }
             Output::Banned(addr) => panic!("{addr} was banned, and nobody lies here"),
+            Output::HashLeaves { .. } => unreachable!("it has no trees"),
             Output::WantPeers | Output::Diary(_) => {}
         }
     }

@@ -1,6 +1,6 @@
 //! What crossed the network, counted by the world, to compare what a node counts with it.
 
-use base::{BLOCK_BYTES, BlockId, Instant, PieceIndex};
+use base::{BLOCK_BYTES, BlockId, Instant};
 use node::limit::{LanLimit, QUANTUM, Rates};
 use node::message::TorrentStatus;
 use storage::layout::Layout;
@@ -80,10 +80,11 @@ impl Tally {
     pub fn on_status(&mut self, status: &TorrentStatus, layout: &Layout) -> Option<&'static str> {
         let stats = status.stats;
         let before = self.status.replace(status.clone()).unwrap_or_default();
-        let last = PieceIndex(layout.piece_count() - 1);
-        let short = u64::from(layout.piece_bytes(PieceIndex(0)) - layout.piece_bytes(last));
-        let pieces_bytes =
-            u64::from(status.pieces_have) * u64::from(layout.piece_bytes(PieceIndex(0)));
+        let sizes = layout.sizes();
+        let usual = u64::from(sizes.usual());
+        // What the last pieces of files may lack.
+        let short = u64::from(sizes.count()) * usual - sizes.total();
+        let pieces_bytes = u64::from(status.pieces_have) * usual;
         let full = status.pieces_have == status.pieces;
         // Peers here are honest: what was of use was of use once.
         let useful = stats.downloaded_bytes.saturating_sub(stats.wasted_bytes);

@@ -4,7 +4,7 @@ use core::time::Duration;
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 
-use base::{Family, HttpReply, Instant, TorrentId};
+use base::{Family, HttpReply, Instant, SwarmId};
 use wire::tracker::{
     AnnounceReply, AnnounceRequest, Announced, Event, Failure, RetryIn, SwarmCounts,
 };
@@ -41,7 +41,7 @@ const PEERS_MAX: usize = 400;
 /// One announce or scrape under way.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Ask {
-    torrent: TorrentId,
+    torrent: SwarmId,
     tracker: TrackerIndex,
     channel: ChannelIndex,
     what: What,
@@ -106,7 +106,7 @@ impl Outcome {
 
 impl TrackerClient {
     /// Begins the announce `due`.
-    pub(super) fn announce(&mut self, torrent: TorrentId, due: Due, now: Instant) {
+    pub(super) fn announce(&mut self, torrent: SwarmId, due: Due, now: Instant) {
         let known = self.torrents.get_mut(&torrent).expect("called for a known torrent");
         if due.event == Event::Completed {
             known.set_completed_told(due.tracker, true);
@@ -116,7 +116,7 @@ impl TrackerClient {
         self.begin(Ask { torrent, tracker: due.tracker, channel: due.channel, what }, now);
     }
 
-    pub(super) fn begin_scrape(&mut self, torrent: TorrentId, now: Instant) {
+    pub(super) fn begin_scrape(&mut self, torrent: SwarmId, now: Instant) {
         let known = self.torrents.get_mut(&torrent).expect("called for a known torrent");
         let Some(tracker) = known.walk.pick(now) else {
             return;
@@ -438,7 +438,7 @@ impl TrackerClient {
         }
         let addrs = self.usable_peers(announced.peers);
         if !addrs.is_empty() {
-            self.outputs.push_back(Output::Peers { torrent: ask.torrent, addrs, tracker: name });
+            self.outputs.push_back(Output::Peers { swarm: ask.torrent, addrs, tracker: name });
         }
         let report = TrackerReport::Working {
             seeders: counts.seeders,
@@ -530,9 +530,9 @@ impl TrackerClient {
         usable.take(PEERS_MAX).collect()
     }
 
-    fn report(&mut self, torrent: TorrentId, tracker: TrackerIndex, report: TrackerReport) {
+    fn report(&mut self, torrent: SwarmId, tracker: TrackerIndex, report: TrackerReport) {
         let tracker = self.torrents[&torrent].walk.trackers[tracker.0].name.clone();
-        self.outputs.push_back(Output::Report { torrent, tracker, report });
+        self.outputs.push_back(Output::Report { swarm: torrent, tracker, report });
     }
 }
 

@@ -3,7 +3,7 @@
 use core::time::Duration;
 use std::net::{IpAddr, SocketAddr};
 
-use base::{ExchangeId, Family, HttpRequest, InfoHash, PeerId, ResolveRequest, TorrentId};
+use base::{ExchangeId, Family, HttpRequest, InfoHash, PeerId, ResolveRequest, SwarmId};
 
 use super::target::IgnoredTracker;
 
@@ -122,8 +122,8 @@ pub enum Output {
     /// Peers of a swarm, no address twice, none that nobody can be at, not ourselves as far as
     /// we know our address.
     Peers {
-        /// The torrent.
-        torrent: TorrentId,
+        /// The swarm.
+        swarm: SwarmId,
         /// At most 400.
         addrs: Vec<SocketAddr>,
         /// Who named them: the URL as the torrent spells it.
@@ -131,8 +131,8 @@ pub enum Output {
     },
     /// News of a tracker, for the user.
     Report {
-        /// The torrent.
-        torrent: TorrentId,
+        /// The swarm.
+        swarm: SwarmId,
         /// The URL as the torrent spells it.
         tracker: String,
         /// The news.
@@ -142,8 +142,8 @@ pub enum Output {
     ExternalAddr(IpAddr),
     /// All trackers of a removed torrent have answered `stopped`, or had their time.
     StoppedAll {
-        /// The torrent; forgotten now.
-        torrent: TorrentId,
+        /// The swarm; forgotten now.
+        swarm: SwarmId,
     },
 }
 

@@ -4,11 +4,16 @@ mod private;
 mod scale;
 mod world;
 
-use base::{HttpRequest, ResolveRequest};
+use base::{HttpRequest, ResolveRequest, TorrentId};
 
 use super::*;
 
-const T: TorrentId = TorrentId(1);
+const T: SwarmId = swarm(1);
+
+/// A torrent is a swarm, unless it has two names.
+const fn swarm(number: u32) -> SwarmId {
+    SwarmId { torrent: TorrentId(number), v2: false }
+}
 
 fn at(s: u64) -> Instant {
     Instant::START.after(Duration::from_secs(s))
@@ -373,9 +378,9 @@ fn scrapes_go_by_the_convention_of_bep_48() {
         bench.drain(),
         ["http://t/x/announce?k=1 Scraped { seeders: 5, leechers: 7, downloaded: 6 }"]
     );
-    bench.client.add(TorrentId(2), spec(&[&["http://u/x"]], Some(9)), at(0));
+    bench.client.add(swarm(2), spec(&[&["http://u/x"]], Some(9)), at(0));
     bench.body_after_drain(2, GOOD, 61);
-    bench.client.scrape(TorrentId(2), at(61));
+    bench.client.scrape(swarm(2), at(61));
     let lines = bench.drain();
     assert!(lines[1].contains("ScrapeFailed"), "{lines:?}");
 }

@@ -138,7 +138,7 @@ impl Rig {
 fn letter(message: &ToShard) -> String {
     match message {
         ToShard::Add(torrent, _) => format!("add{}", torrent.0),
-        ToShard::Peers(torrent, ..) => format!("peers{}", torrent.0),
+        ToShard::Peers(swarm, ..) => format!("peers{}", swarm.torrent.0),
         ToShard::Incoming { torrent, .. } => format!("incoming{}", torrent.0),
         ToShard::Remove(torrent) => format!("remove{}", torrent.0),
         ToShard::Lease(direction, class, bytes) => format!("{direction:?}{class:?}{bytes}"),

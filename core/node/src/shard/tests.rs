@@ -108,7 +108,11 @@ impl Rig {
     }
 
     fn peers(&mut self, n: u32, last: u8) -> String {
-        self.tell(ToShard::Peers(TorrentId(n), vec![addr(last)], Source::User))
+        self.tell(ToShard::Peers(
+            SwarmId { torrent: TorrentId(n), v2: false },
+            vec![addr(last)],
+            Source::User,
+        ))
     }
 
     fn incoming(&mut self, n: u32, peer: u8) -> String {

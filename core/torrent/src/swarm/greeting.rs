@@ -1,6 +1,9 @@
 //! The first words with a peer: handshakes.
 //!
-//! Source: BEP 3 (handshake), 20 (peer ids).
+//! Source: BEP 3 (handshake), 20 (peer ids), 52 (a hybrid has two names: who dials by that of version 1
+//! tells that it speaks version 2, and who answers may do so by the other name).
+
+use std::net::SocketAddr;
 
 use base::{ConnId, PeerId};
 use wire::peer::{Extensions, Handshake};
@@ -10,17 +13,39 @@ use crate::diary::Entry;
 use crate::session::Session;
 
 impl Swarm {
-    /// What we say first.
-    pub(super) fn handshake(&self) -> Handshake {
-        let extensions = Extensions { fast: true, extended: true, dht: false };
-        Handshake::new(extensions, self.shape.info_hashes.first(), self.config.peer_id)
+    /// What we say first, by the name of version 2 or not.
+    pub(super) fn handshake(&self, v2: bool) -> Handshake {
+        let names = &self.shape.info_hashes;
+        let in_v2 = names.in_v2_swarm().filter(|_| v2);
+        let upgrade = names.is_hybrid() && in_v2.is_none();
+        let extensions = Extensions { fast: true, extended: true, dht: false, v2: upgrade };
+        Handshake::new(extensions, in_v2.unwrap_or(names.first()), self.config.peer_id)
+    }
+
+    /// Whether this address is dialled by the name of version 2.
+    pub(super) fn dials_v2(&self, addr: SocketAddr) -> bool {
+        let names = &self.shape.info_hashes;
+        names.of_v1().is_none() || (names.is_hybrid() && self.peers.is_v2(addr))
+    }
+
+    /// Whether who dialled us gets to speak version 2.
+    pub(super) fn answers_v2(&self, handshake: &Handshake) -> bool {
+        let names = &self.shape.info_hashes;
+        names.in_v2_swarm() == Some(handshake.info_hash)
+            || (names.is_hybrid() && handshake.extensions().v2)
     }
 
     /// The other side's handshake: judge it, then introduce ourselves.
     pub(super) fn on_handshake(&mut self, conn: ConnId, handshake: &Handshake) {
-        if handshake.info_hash != self.shape.info_hashes.first() {
+        let names = &self.shape.info_hashes;
+        let said_v2 = names.in_v2_swarm() == Some(handshake.info_hash);
+        let session = self.sessions.get_mut(&conn).expect("the caller saw it alive");
+        let named = said_v2 || (names.of_v1() == Some(handshake.info_hash));
+        // Who was dialled by the name of version 2 must know it.
+        if !named || (session.outgoing && session.v2 && !said_v2) {
             return self.close(conn, CloseReason::WrongTorrent);
         }
+        session.v2 |= said_v2;
         if handshake.peer_id == self.config.peer_id {
             let addr = self.sessions[&conn].addr;
             self.close(conn, CloseReason::Ourselves);

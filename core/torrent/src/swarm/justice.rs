@@ -47,6 +47,8 @@ impl Swarm {
         let guilty = self.blame.on_piece_failed(piece, &provenance, digests, is_banned, now);
         if let Some(addr) = guilty {
             self.condemn(addr);
+        } else if !digests.is_empty() {
+            self.ask_for_leaves(piece, now);
         }
         self.fill_all(now);
     }
@@ -58,6 +60,7 @@ impl Swarm {
         digests: &[Option<Digest32>],
         now: Instant,
     ) {
+        self.leaf_asks.remove(&piece);
         for addr in self.blame.on_piece_examined(piece, digests, now) {
             if !self.peers.is_banned(addr.ip()) {
                 self.condemn(addr);

@@ -55,6 +55,7 @@ impl Swarm {
             }
         }
         self.relieve_slow_owners(now);
+        self.ask_others_for_leaves(now);
         if self.ticks.is_multiple_of(TURNOVER_TICKS) {
             self.turn_over(now);
             self.dial_more(now);

@@ -86,7 +86,7 @@ fn bitfield_of_the_most_pieces_fits_and_no_longer_frame() {
 
 #[test]
 fn body_of_an_unknown_message_is_skipped() {
-    assert_eq!(decode(&[21, 1, 2, 3]), Ok(Message::Unknown(21)));
+    assert_eq!(decode(&[24, 1, 2, 3]), Ok(Message::Unknown(24)));
 }
 
 #[test]
@@ -115,7 +115,7 @@ fn other_headers_are_no_piece() {
 
 #[test]
 fn handshake_carries_the_extensions_in_their_bits() {
-    let all = Extensions { fast: true, extended: true, dht: true };
+    let all = Extensions { fast: true, extended: true, dht: true, v2: false };
     let cases = [
         (Extensions::default(), [0; 8]),
         (Extensions { fast: true, ..Extensions::default() }, [0, 0, 0, 0, 0, 0, 0, 4]),

@@ -8,7 +8,7 @@ fn costs(count: u32) -> (u64, usize) {
     let mut bench = Bench::new(true, false);
     for number in 0..count {
         let spec = spec(&[&["http://t/a"]], Some(9));
-        bench.client.add(TorrentId(number), spec, at(0));
+        bench.client.add(swarm(number), spec, at(0));
     }
     bench.drain();
     let mut answered = 0;

@@ -24,7 +24,7 @@ const URLS: [&str; 7] = [
     "udp://u6:1006/announce",
 ];
 
-type Key = (TorrentId, usize, Family);
+type Key = (SwarmId, usize, Family);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Mood {
@@ -75,19 +75,19 @@ struct World {
     happenings: BTreeMap<(Instant, u64), Happening>,
     count: u64,
     moods: [Mood; 7],
-    lives: BTreeMap<TorrentId, Life>,
+    lives: BTreeMap<SwarmId, Life>,
     logs: BTreeMap<Key, Log>,
-    told: BTreeSet<(TorrentId, usize)>,
-    dropped: BTreeSet<(TorrentId, usize)>,
+    told: BTreeSet<(SwarmId, usize)>,
+    dropped: BTreeSet<(SwarmId, usize)>,
     connections: BTreeMap<u64, (SocketAddr, Instant)>,
     calm: bool,
     trace: u64,
     announces: u64,
 }
 
-fn hash_of(torrent: TorrentId) -> InfoHash {
+fn hash_of(torrent: SwarmId) -> InfoHash {
     let mut hash = [b'-'; 20];
-    hash[..4].copy_from_slice(&torrent.0.to_be_bytes());
+    hash[..4].copy_from_slice(&torrent.torrent.0.to_be_bytes());
     InfoHash(hash)
 }
 
@@ -107,8 +107,8 @@ fn unescape(text: &str) -> Vec<u8> {
     bytes
 }
 
-fn torrent_of(hash: &[u8]) -> TorrentId {
-    TorrentId(u32::from_be_bytes(hash[..4].try_into().unwrap()))
+fn torrent_of(hash: &[u8]) -> SwarmId {
+    swarm(u32::from_be_bytes(hash[..4].try_into().unwrap()))
 }
 
 fn secs(s: u64) -> Duration {
@@ -190,12 +190,12 @@ impl World {
                 }
                 Output::Resolve(request) => self.on_resolve(&request),
                 Output::Datagram { to, bytes } => self.on_sent(to, &bytes),
-                Output::StoppedAll { torrent } => {
+                Output::StoppedAll { swarm: torrent } => {
                     let life = self.lives.remove(&torrent).expect("stopped once");
                     let removed_at = life.removed_at.expect("stopped after removal");
                     assert!(self.now <= removed_at.after(STOP_BUDGET), "seed {}", self.seed);
                 }
-                Output::Peers { torrent, .. } => {
+                Output::Peers { swarm: torrent, .. } => {
                     assert!(self.lives[&torrent].removed_at.is_none(), "seed {}", self.seed);
                 }
                 Output::Report { .. } | Output::ExternalAddr(_) => {}
@@ -520,14 +520,14 @@ impl World {
 
     /// Something that a user or a swarm does.
     fn act(&mut self, number: u32) {
-        let torrents: Vec<TorrentId> = self
+        let torrents: Vec<SwarmId> = self
             .lives
             .iter()
             .filter(|(_, life)| life.removed_at.is_none())
             .map(|(&torrent, _)| torrent)
             .collect();
         if torrents.len() < 3 || (torrents.len() < 12 && self.rng.chance(1, 4)) {
-            self.add(TorrentId(number));
+            self.add(swarm(number));
             return;
         }
         let some = u32::try_from(torrents.len()).unwrap();
@@ -555,13 +555,13 @@ impl World {
 
     /// What is in flight when a torrent is removed is cancelled.
     /// A removal calls back what is under way, but for a `started` that may have been heard.
-    fn forget_flights(&mut self, torrent: TorrentId) {
+    fn forget_flights(&mut self, torrent: SwarmId) {
         for (_, log) in self.logs.iter_mut().filter(|(key, _)| key.0 == torrent) {
             log.flight = log.flight.take().filter(|flight| flight.event == "started");
         }
     }
 
-    fn add(&mut self, torrent: TorrentId) {
+    fn add(&mut self, torrent: SwarmId) {
         let mut tiers = vec![Vec::new(), Vec::new()];
         let mut trackers = Vec::new();
         for (tracker, url) in URLS.iter().enumerate() {
@@ -618,7 +618,7 @@ fn run(seed: u64) -> (u64, u64) {
     world.moods = [Mood::Good; 7];
     world.run_until(world.now.after(secs(3 * 3600)));
     world.check_all_are_announced();
-    let torrents: Vec<TorrentId> = world.lives.keys().copied().collect();
+    let torrents: Vec<SwarmId> = world.lives.keys().copied().collect();
     for torrent in torrents {
         world.lives.get_mut(&torrent).unwrap().removed_at.get_or_insert(world.now);
         world.forget_flights(torrent);

@@ -57,6 +57,7 @@ impl Rig {
                 Output::Resident { key, result } => {
                     format!("{}{key}", if result.is_ok() { "send" } else { "refuse" })
                 }
+                Output::Leaves { key, leaves } => format!("leaves{key}={}", leaves.len()),
                 Output::Doubted(_, doubt) => format!("{doubt:?}"),
                 Output::PieceGone(piece) => format!("gone{}", piece.0),
                 Output::PieceLost(piece) => format!("lost{}", piece.0),

@@ -5,7 +5,7 @@ use std::net::Ipv6Addr;
 
 use base::{BLOCK_BYTES, InfoHash};
 use wire::extended::ExtendedHandshake;
-use wire::peer::{self, Extensions, HANDSHAKE_BYTES, PREFIX_BYTES};
+use wire::peer::{self, Extensions, HANDSHAKE_BYTES, HashRequest, PREFIX_BYTES};
 
 use super::super::*;
 
@@ -120,6 +120,11 @@ fn word(message: Message<'_>, pieces: u32) -> String {
         Message::Request(block) => format!("req{}", show(block)),
         Message::Cancel(block) => format!("cancel{}", show(block)),
         Message::Reject(block) => format!("reject{}", show(block)),
+        Message::HashRequest(r) => format!("hash?{}", hash_range(&r)),
+        Message::Hashes { request, hashes } => {
+            format!("hashes{}={}", hash_range(&request), hashes.len())
+        }
+        Message::HashReject(r) => format!("nohash{}", hash_range(&r)),
         Message::Extended { id: THEIR_DONT_HAVE_ID, payload } => {
             format!("donthave{}", wire::extended::decode_dont_have(payload).unwrap().0)
         }
@@ -139,6 +144,11 @@ fn word(message: Message<'_>, pieces: u32) -> String {
         | Message::Suggest(_)
         | Message::Unknown(_)) => format!("{other:?}").to_lowercase(),
     }
+}
+
+/// The first hash, and how many.
+fn hash_range(request: &HashRequest) -> String {
+    format!("{}.{}+{}", request.base_layer, request.index, request.length)
 }
 
 fn digests(blocks: &str) -> Vec<Option<keys::Digest32>> {
@@ -208,6 +218,10 @@ impl World {
                     let blocks = range.length_bytes / BLOCK_BYTES;
                     words.push(format!("read{}+{blocks}", show(range)));
                 }
+                Output::HashLeaves { key, piece } => {
+                    self.reads.push_back(key);
+                    words.push(format!("leaves{}", piece.0));
+                }
                 Output::Block(block, buf) => {
                     self.pool.give_back(buf);
                     words.push(format!("block{}", show(block)));
@@ -241,7 +255,8 @@ impl World {
     pub(super) fn meet(&mut self, name: char, kind: &str) -> String {
         let id = kind.split_once('=').map_or(name, |(_, id)| id.chars().next().unwrap());
         let has = |flag| kind.contains(flag);
-        let extensions = Extensions { fast: has('f'), extended: has('x'), dht: false };
+        let extensions =
+            Extensions { fast: has('f'), extended: has('x'), dht: false, v2: has('u') };
         let info_hash = if has('!') { InfoHash([8; 20]) } else { INFO_HASH };
         let id = PeerId([u8::try_from(id).unwrap(); 20]);
         let handshake = Handshake::new(extensions, info_hash, id);
@@ -259,7 +274,7 @@ impl World {
 
     /// The handshake of a peer that calls itself `id` and speaks nothing but BEP 3.
     pub(super) fn greeting(&self, id: char) -> Handshake {
-        let extensions = Extensions { fast: false, extended: false, dht: false };
+        let extensions = Extensions::default();
         Handshake::new(extensions, INFO_HASH, PeerId([u8::try_from(id).unwrap(); 20]))
     }
 
