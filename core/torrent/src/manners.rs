@@ -40,6 +40,9 @@ pub fn cost(message: &Message<'_>) -> u32 {
         | Message::Suggest(_)
         | Message::AllowedFast(_)
         | Message::Port(_)
+        | Message::HashRequest(_)
+        | Message::Hashes { .. }
+        | Message::HashReject(_)
         | Message::Unknown(_) => 10,
         Message::Interested | Message::NotInterested => 50,
         Message::Extended { .. } | Message::Bitfield(_) | Message::HaveAll | Message::HaveNone => {

@@ -126,7 +126,7 @@ impl Hostile {
     }
 
     fn greeting(&self) -> Vec<u8> {
-        let extensions = Extensions { fast: true, extended: false, dht: false };
+        let extensions = Extensions { fast: true, extended: false, dht: false, v2: false };
         Handshake::new(extensions, self.info_hash, self.peer_id).encode().to_vec()
     }
 

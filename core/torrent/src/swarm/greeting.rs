@@ -12,7 +12,7 @@ use crate::session::Session;
 impl Swarm {
     /// What we say first.
     pub(super) fn handshake(&self) -> Handshake {
-        let extensions = Extensions { fast: true, extended: true, dht: false };
+        let extensions = Extensions { fast: true, extended: true, dht: false, v2: false };
         Handshake::new(extensions, self.shape.info_hashes.first(), self.config.peer_id)
     }
 

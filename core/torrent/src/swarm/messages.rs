@@ -51,6 +51,9 @@ impl Swarm {
             Message::KeepAlive
             | Message::Port(_)
             | Message::Suggest(_)
+            | Message::HashRequest(_)
+            | Message::Hashes { .. }
+            | Message::HashReject(_)
             | Message::Unknown(_)
             | Message::Extended { .. } => {}
             // The receiver hands blocks over before they become messages.

@@ -137,6 +137,9 @@ fn word(message: Message<'_>, pieces: u32) -> String {
         | Message::Piece { .. }
         | Message::Port(_)
         | Message::Suggest(_)
+        | Message::HashRequest(_)
+        | Message::Hashes { .. }
+        | Message::HashReject(_)
         | Message::Unknown(_)) => format!("{other:?}").to_lowercase(),
     }
 }
@@ -241,7 +244,7 @@ impl World {
     pub(super) fn meet(&mut self, name: char, kind: &str) -> String {
         let id = kind.split_once('=').map_or(name, |(_, id)| id.chars().next().unwrap());
         let has = |flag| kind.contains(flag);
-        let extensions = Extensions { fast: has('f'), extended: has('x'), dht: false };
+        let extensions = Extensions { fast: has('f'), extended: has('x'), dht: false, v2: false };
         let info_hash = if has('!') { InfoHash([8; 20]) } else { INFO_HASH };
         let id = PeerId([u8::try_from(id).unwrap(); 20]);
         let handshake = Handshake::new(extensions, info_hash, id);
@@ -259,7 +262,7 @@ impl World {
 
     /// The handshake of a peer that calls itself `id` and speaks nothing but BEP 3.
     pub(super) fn greeting(&self, id: char) -> Handshake {
-        let extensions = Extensions { fast: false, extended: false, dht: false };
+        let extensions = Extensions { fast: false, extended: false, dht: false, v2: false };
         Handshake::new(extensions, INFO_HASH, PeerId([u8::try_from(id).unwrap(); 20]))
     }
 
