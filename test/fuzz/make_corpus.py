@@ -131,7 +131,7 @@ def peer(folder, root):
               b"\x06" + struct.pack(">III", 1, 2, 3), b"\x07" + struct.pack(">II", 1, 2) + b"abc",
               b"\x08" + struct.pack(">III", 1, 2, 3), b"\x09\x1a\xe1", b"\x0d\0\0\0\x07", b"\x0e",
               b"\x0f", b"\x10" + struct.pack(">III", 1, 2, 3), b"\x11\0\0\0\x07", b"\x14\x01de",
-              b"\x15xyz",
+              b"\x18xyz",
               b"\x14\0d1:md6:ut_pexi1e11:ut_metadatai2ee13:metadata_sizei99e1:pi6881e4:reqqi250e"
               b"11:upload_onlyi1e1:v5:x/1.06:yourip16:" + bytes(15) + b"\x01e"]
     put("peer_messages", "each_message",

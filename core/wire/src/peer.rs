@@ -1,13 +1,14 @@
 //! The handshake and the messages of the peer protocol.
 //!
 //! Source: BEP 3 ("peer protocol", "peer messages") for the handshake and ids 0 to 8, BEP 5 for
-//! id 9, BEP 6 for 13 to 17, BEP 10 for 20.
+//! id 9, BEP 6 for 13 to 17, BEP 10 for 20, BEP 52 for 21 to 23.
 //! A frame is a message without its 4-byte length prefix; an empty frame is a keep-alive. A
 //! frame of a known id has exactly the length that its fields need. Unknown ids are not an
 //! error of the peer: it may speak extensions that we don't, so they decode to
 //! [`Message::Unknown`] and the session skips them.
 
 use base::{BlockId, InfoHash, PeerId, PieceIndex};
+use keys::Digest32;
 
 /// Most pieces of a torrent that we take part in: 2 Mi, or 8 TiB at 4 MiB pieces. It bounds the
 /// bitfield, and so the longest frame.
@@ -49,7 +50,8 @@ pub struct Extensions {
     pub extended: bool,
     /// A DHT node on the port that a `port` message will name (BEP 5).
     pub dht: bool,
-    /// A hybrid torrent named by its info-hash of version 1; version 2 is spoken, too (BEP 52).
+    /// Version 2 of the torrent too, in a handshake with the info-hash of version 1: who answers with
+    /// that of version 2 has upgraded the connection (BEP 52).
     pub v2: bool,
 }
 
@@ -70,7 +72,7 @@ const EXTENDED_BIT: u8 = 0x10;
 const FAST_BIT: u8 = 0x04;
 /// In reserved byte 7 (BEP 5).
 const DHT_BIT: u8 = 0x01;
-/// In reserved byte 7 (BEP 52).
+/// In reserved byte 7, the "4th most significant bit in the last byte" (BEP 52).
 const V2_BIT: u8 = 0x10;
 
 /// The peer speaks something else, perhaps encryption. Its fault, or not BitTorrent at all.
@@ -173,45 +175,36 @@ pub enum Message<'a> {
         /// The rest of the message.
         payload: &'a [u8],
     },
-    /// The sender asks for hashes of a file's tree (BEP 52).
+    /// The sender asks for nodes of a file's hash tree (BEP 52).
     HashRequest(HashRequest),
-    /// The hashes that were asked for (BEP 52).
+    /// The sender delivers nodes of a file's hash tree (BEP 52).
     Hashes {
-        /// As asked.
+        /// What was asked for.
         request: HashRequest,
-        /// The base layer, then the uncles from below.
-        hashes: &'a [[u8; 32]],
+        /// The nodes of the base layer, then the uncles that prove them, lowest first. Their number is
+        /// for the session to judge.
+        hashes: &'a [Digest32],
     },
-    /// The sender will not answer this request (BEP 52).
+    /// The sender will not answer this request for hashes (BEP 52).
     HashReject(HashRequest),
     /// An id that we don't know; its body is not kept.
     Unknown(u8),
 }
 
-/// Which hashes of a file's tree are asked for (BEP 52).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Nodes of a hash tree, and what proves them (BEP 52). Nothing in it is judged here: layers and
+/// positions may be those of no tree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct HashRequest {
-    /// The root of the tree.
-    pub pieces_root: [u8; 32],
-    /// The level of the hashes; 0 are the leaves.
+    /// The root of the tree, which names its file.
+    pub pieces_root: Digest32,
+    /// Layers between the leaves and the nodes asked for; 0 for leaves.
     pub base_layer: u32,
-    /// Where they begin in that level.
+    /// Position of the first node in its layer.
     pub index: u32,
-    /// How many there are.
+    /// How many nodes; a power of two from 2 to 512 from who follows BEP 52.
     pub length: u32,
-    /// How many levels above the base are to be proved.
+    /// How many layers above the base layer to prove the nodes up to.
     pub proof_layers: u32,
-}
-
-impl HashRequest {
-    fn encode(&self) -> [u8; 48] {
-        let numbers = [self.base_layer, self.index, self.length, self.proof_layers];
-        let mut bytes = [0; 48];
-        let fields =
-            self.pieces_root.into_iter().chain(numbers.into_iter().flat_map(u32::to_be_bytes));
-        bytes.iter_mut().zip(fields).for_each(|(byte, field)| *byte = field);
-        bytes
-    }
 }
 
 /// Why a frame is not a message. Every variant is the peer's fault: drop the connection.
@@ -297,12 +290,7 @@ pub fn decode(frame: &[u8]) -> Result<Message<'_>, DecodeError> {
             Message::Extended { id, payload: fields.take_rest() }
         }
         21 => Message::HashRequest(fields.hash_request()?),
-        22 => {
-            let request = fields.hash_request()?;
-            let (hashes, rest) = fields.take_rest().as_chunks();
-            fields.rest = rest;
-            Message::Hashes { request, hashes }
-        }
+        22 => Message::Hashes { request: fields.hash_request()?, hashes: fields.take_digests() },
         23 => Message::HashReject(fields.hash_request()?),
         _ => {
             fields.take_rest();
@@ -341,11 +329,9 @@ pub fn encode(message: Message<'_>, out: &mut Vec<u8>) {
         Message::Reject(block) => put_block(out, 16, block),
         Message::AllowedFast(piece) => put(out, 17, &[&piece.0.to_be_bytes()]),
         Message::Extended { id, payload } => put(out, 20, &[&[id], payload]),
-        Message::HashRequest(request) => put(out, 21, &[&request.encode()]),
-        Message::Hashes { request, hashes } => {
-            put(out, 22, &[&request.encode(), hashes.as_flattened()]);
-        }
-        Message::HashReject(request) => put(out, 23, &[&request.encode()]),
+        Message::HashRequest(request) => put_hashes(out, 21, request, &[]),
+        Message::Hashes { request, hashes } => put_hashes(out, 22, request, hashes),
+        Message::HashReject(request) => put_hashes(out, 23, request, &[]),
         Message::Unknown(id) => put(out, id, &[]),
     }
 }
@@ -365,6 +351,12 @@ fn put_block(out: &mut Vec<u8>, id: u8, block: BlockId) {
     let BlockId { piece, offset_bytes, length_bytes } = block;
     let parts = [piece.0.to_be_bytes(), offset_bytes.to_be_bytes(), length_bytes.to_be_bytes()];
     put(out, id, &[parts.as_flattened()]);
+}
+
+fn put_hashes(out: &mut Vec<u8>, id: u8, request: HashRequest, hashes: &[Digest32]) {
+    let HashRequest { pieces_root, base_layer, index, length, proof_layers } = request;
+    let numbers = [base_layer, index, length, proof_layers].map(u32::to_be_bytes);
+    put(out, id, &[&pieces_root, numbers.as_flattened(), hashes.as_flattened()]);
 }
 
 /// What precedes the data of `block` on the wire, so that the data itself can be sent from
@@ -429,6 +421,13 @@ impl<'a> Fields<'a> {
             length: self.u32("length")?,
             proof_layers: self.u32("proof layers")?,
         })
+    }
+
+    /// All whole digests; what is left of one stays.
+    fn take_digests(&mut self) -> &'a [Digest32] {
+        let (digests, rest) = self.rest.as_chunks();
+        self.rest = rest;
+        digests
     }
 
     fn take_rest(&mut self) -> &'a [u8] {

@@ -32,12 +32,62 @@ fn each_message_has_its_bytes() {
         (Message::Unknown(99), &[0, 0, 0, 1, 99]),
     ];
     for (message, bytes) in cases {
-        let mut out = Vec::new();
-        encode(*message, &mut out);
-        assert_eq!(&out, bytes, "{message:?}");
-        assert_eq!(decode(&bytes[4..]), Ok(*message), "{message:?}");
-        let prefix = *bytes.first_chunk().unwrap();
-        assert_eq!(frame_bytes(prefix), Ok(bytes.len() - 4), "{message:?}");
+        check_bytes(*message, bytes);
+    }
+}
+
+fn check_bytes(message: Message<'_>, bytes: &[u8]) {
+    let mut out = Vec::new();
+    encode(message, &mut out);
+    assert_eq!(out, bytes, "{message:?}");
+    assert_eq!(decode(&bytes[4..]), Ok(message), "{message:?}");
+    let prefix = *bytes.first_chunk().unwrap();
+    assert_eq!(frame_bytes(prefix), Ok(bytes.len() - 4), "{message:?}");
+}
+
+#[test]
+fn messages_about_hashes_have_their_bytes() {
+    let request = HashRequest {
+        pieces_root: [7; 32],
+        base_layer: 1,
+        index: 0x0102,
+        length: 2,
+        proof_layers: 0x0a00_0000,
+    };
+    let fields = [[7; 32].as_slice(), &[0, 0, 0, 1, 0, 0, 1, 2, 0, 0, 0, 2, 10, 0, 0, 0]].concat();
+    let frame = |id: u8, bytes: u8, rest: &[u8]| {
+        [[0, 0, 0, bytes, id].as_slice(), fields.as_slice(), rest].concat()
+    };
+    check_bytes(Message::HashRequest(request), &frame(21, 49, &[]));
+    check_bytes(Message::HashReject(request), &frame(23, 49, &[]));
+    check_bytes(Message::Hashes { request, hashes: &[] }, &frame(22, 49, &[]));
+    let hashes = [[1; 32], [2; 32]];
+    let message = Message::Hashes { request, hashes: &hashes };
+    check_bytes(message, &frame(22, 113, hashes.as_flattened()));
+}
+
+#[test]
+fn messages_about_hashes_of_a_wrong_length_name_the_fault() {
+    for id in 21..=23 {
+        let fault = |body_bytes: usize| {
+            let frame = [vec![id], vec![0; body_bytes]].concat();
+            decode(&frame).err()
+        };
+        let fields = [
+            (0, "pieces root"),
+            (31, "pieces root"),
+            (35, "base layer"),
+            (39, "index"),
+            (43, "length"),
+            (47, "proof layers"),
+        ];
+        for (body_bytes, field) in fields {
+            assert_eq!(fault(body_bytes), Some(DecodeError::Truncated { id, field }));
+        }
+        assert_eq!(fault(49), Some(DecodeError::Excess { id, excess_bytes: 1 }));
+        let excess_bytes = 32;
+        let whole_digest = (id != 22).then_some(DecodeError::Excess { id, excess_bytes });
+        assert_eq!(fault(48 + 32), whole_digest);
     }
 }
 
@@ -115,13 +165,14 @@ fn other_headers_are_no_piece() {
 
 #[test]
 fn handshake_carries_the_extensions_in_their_bits() {
-    let all = Extensions { fast: true, extended: true, dht: true, v2: false };
+    let all = Extensions { fast: true, extended: true, dht: true, v2: true };
     let cases = [
         (Extensions::default(), [0; 8]),
         (Extensions { fast: true, ..Extensions::default() }, [0, 0, 0, 0, 0, 0, 0, 4]),
         (Extensions { extended: true, ..Extensions::default() }, [0, 0, 0, 0, 0, 0x10, 0, 0]),
         (Extensions { dht: true, ..Extensions::default() }, [0, 0, 0, 0, 0, 0, 0, 1]),
-        (all, [0, 0, 0, 0, 0, 0x10, 0, 5]),
+        (Extensions { v2: true, ..Extensions::default() }, [0, 0, 0, 0, 0, 0, 0, 0x10]),
+        (all, [0, 0, 0, 0, 0, 0x10, 0, 0x15]),
     ];
     for (extensions, reserved) in cases {
         let handshake = Handshake::new(extensions, InfoHash([1; 20]), PeerId([2; 20]));
@@ -183,7 +234,7 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_are_no_message_or_encode_to_themselves(frame: Vec<u8>, id in 0..24_u8) {
+    fn any_bytes_are_no_message_or_encode_to_themselves(frame: Vec<u8>, id in 0..25_u8) {
         for frame in [frame.clone(), [vec![id], frame].concat()] {
             match decode(&frame) {
                 Ok(Message::Unknown(_)) | Err(_) => {}
