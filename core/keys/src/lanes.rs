@@ -35,7 +35,7 @@ struct Width<const W: usize, const N: usize> {
 
 /// What an engine has for an algorithm.
 ///
-/// Invariant: made by [`kernels`](Lanes::kernels) only, of an engine that is available.
+/// Invariant: made by [`kernels`](Lanes::kernels) only, of what this CPU has.
 pub(crate) struct Kernels<const W: usize> {
     sixteen: Option<Width<W, 16>>,
     eight: Option<Width<W, 8>>,
@@ -45,43 +45,53 @@ pub(crate) struct Kernels<const W: usize> {
 /// An algorithm that has lanes.
 pub(crate) trait Lanes<const W: usize>: Rounds {
     /// Panics if this CPU lacks `engine`.
+    #[cfg(target_arch = "x86_64")]
     fn kernels(engine: Engine) -> Kernels<W>;
+
+    /// None: the crates use the SHA instructions of aarch64, and four lanes would be no faster.
+    #[cfg(not(target_arch = "x86_64"))]
+    fn kernels(_engine: Engine) -> Kernels<W> {
+        Kernels { sixteen: None, eight: None, two: None }
+    }
 }
 
-macro_rules! lanes_of {
-    ($words:literal, $function:ident, $sixteen_min:literal, $eight_min:literal, $plain_min:literal) => {
-        impl Lanes<$words> for [u32; $words] {
-            fn kernels(engine: Engine) -> Kernels<$words> {
-                assert!(engine.available(), "{engine} is not of this CPU");
-                let mut kernels = Kernels { sixteen: None, eight: None, two: None };
-                #[cfg(target_arch = "x86_64")]
-                match engine {
-                    Engine::Portable => {}
-                    Engine::ShaNi => {
-                        kernels.two = Some(Width { kernel: sha_ni::$function, busy_min: 2 });
-                    }
-                    Engine::Avx2 => {
-                        let kernel = avx2::plain::$function;
-                        kernels.eight = Some(Width { kernel, busy_min: $plain_min });
-                    }
-                    Engine::Avx512 => {
-                        let kernel = avx512::$function;
-                        kernels.sixteen = Some(Width { kernel, busy_min: $sixteen_min });
-                        let kernel = avx2::ternary::$function;
-                        kernels.eight = Some(Width { kernel, busy_min: $eight_min });
-                        if Engine::ShaNi.available() {
-                            kernels.two = Some(Width { kernel: sha_ni::$function, busy_min: 2 });
-                        }
-                    }
-                }
-                kernels
-            }
+// The least numbers of lanes were measured on Sapphire Rapids, by `examples/lanes`. What a CPU without SHA
+// instructions does one by one takes twice as long, so that fewer lanes suffice.
+
+impl Lanes<5> for [u32; 5] {
+    #[cfg(target_arch = "x86_64")]
+    fn kernels(engine: Engine) -> Kernels<5> {
+        let has = engine.instructions();
+        let sixteen = Width { kernel: avx512::sha1 as Kernel<5, 16>, busy_min: 10 };
+        let ternary = Width { kernel: avx2::ternary::sha1 as Kernel<5, 8>, busy_min: 4 };
+        let busy_min = if has.sha { 6 } else { 3 };
+        let plain = Width { kernel: avx2::plain::sha1 as Kernel<5, 8>, busy_min };
+        let two = Width { kernel: sha_ni::sha1 as Kernel<5, 2>, busy_min: 2 };
+        Kernels {
+            sixteen: has.avx512.then_some(sixteen),
+            eight: has.avx512.then_some(ternary).or(has.avx2.then_some(plain)),
+            two: has.sha.then_some(two),
         }
-    };
+    }
 }
 
-lanes_of!(5, sha1, 11, 3, 2);
-lanes_of!(8, sha256, 11, 3, 2);
+impl Lanes<8> for [u32; 8] {
+    #[cfg(target_arch = "x86_64")]
+    fn kernels(engine: Engine) -> Kernels<8> {
+        let has = engine.instructions();
+        let sixteen = Width { kernel: avx512::sha256 as Kernel<8, 16>, busy_min: 11 };
+        let ternary = Width { kernel: avx2::ternary::sha256 as Kernel<8, 8>, busy_min: 6 };
+        let plain = Width { kernel: avx2::plain::sha256 as Kernel<8, 8>, busy_min: 3 };
+        let two = Width { kernel: sha_ni::sha256 as Kernel<8, 2>, busy_min: 2 };
+        // Without rotations, eight lanes are slower than the SHA instructions.
+        let plain = (has.avx2 && !has.sha).then_some(plain);
+        Kernels {
+            sixteen: has.avx512.then_some(sixteen),
+            eight: has.avx512.then_some(ternary).or(plain),
+            two: has.sha.then_some(two),
+        }
+    }
+}
 
 /// Computations, and the blocks that they are owed.
 pub(crate) struct Pass<'a, const W: usize> {

@@ -85,7 +85,7 @@ where
     }
 
     fn buffered(&self) -> usize {
-        (self.length_bytes % BLOCK as u64) as usize
+        usize::try_from(self.length_bytes % BLOCK as u64).expect("less than a block")
     }
 }
 

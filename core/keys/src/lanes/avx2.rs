@@ -31,7 +31,7 @@ fn store(words: &mut [u32; LANES], vector: V) {
 /// The words of one block of every lane: two transpositions of 8 × 8.
 #[inline]
 #[target_feature(enable = "avx2")]
-fn words(rows: &[&[Block]; LANES], block: usize) -> [V; 16] {
+fn words<const W: usize>(rows: &[&[Block]; LANES], block: usize) -> [V; 16] {
     let mut w = [_mm256_setzero_si256(); 16];
     // Big-endian words.
     let swap = _mm256_set_epi64x(

@@ -94,7 +94,7 @@ fn parity(a: V, b: V, c: V) -> V {
 /// The words of one block of every lane: a transposition of 16 × 16.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw")]
-fn words(rows: &[&[Block]; LANES], block: usize) -> [V; 16] {
+fn words<const W: usize>(rows: &[&[Block]; LANES], block: usize) -> [V; 16] {
     let mut r = [splat(0); 16];
     for (r, row) in r.iter_mut().zip(rows) {
         let bytes = &row[block];
@@ -141,4 +141,4 @@ fn words(rows: &[&[Block]; LANES], block: usize) -> [V; 16] {
     w
 }
 
-const PREFETCH_BYTES: usize = 256;
+const PREFETCH_BYTES: usize = 512;

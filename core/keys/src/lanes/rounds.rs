@@ -3,7 +3,8 @@
 //! Source: FIPS 180-4 sections 6.1.2 and 6.2.2. The macros need in scope: a vector type `V` of one
 //! word a lane; `load`, `store`, `splat`, `words`; `add`, `rotl`, `rotr`, `shr`; and `choose`, `majority`,
 //! `parity`. A macro, because a function cannot be generic over the target features that it is compiled
-//! for. All indices are constants, so that the state and the message stay in registers.
+//! for. All indices are constants, so that the state and the message stay in registers. `words` is generic
+//! over the algorithm only to be inlined: it has one caller each.
 
 pub(super) const SHA1_K: [u32; 4] = [0x5a82_7999, 0x6ed9_eba1, 0x8f1b_bcdc, 0xca62_c1d6];
 
@@ -153,7 +154,7 @@ macro_rules! kernels {
             }
             for block in 0..blocks {
                 let before = s;
-                let mut w = words(&rows, block);
+                let mut w = words::<5>(&rows, block);
                 twenty!(sha1_step, s, w, k0, choose; 0);
                 twenty!(sha1_step, s, w, k1, parity; 20);
                 twenty!(sha1_step, s, w, k2, majority; 40);
@@ -177,7 +178,7 @@ macro_rules! kernels {
             }
             for block in 0..blocks {
                 let before = s;
-                let mut w = words(&rows, block);
+                let mut w = words::<8>(&rows, block);
                 sixteen!(sha256_step, s, w; 0);
                 sixteen!(sha256_step, s, w; 16);
                 sixteen!(sha256_step, s, w; 32);
