@@ -1,13 +1,18 @@
 //! Every hash, signature and secret; the only crate that names crypto crates.
 //!
 //! So far: SHA-1, which names torrents and checks pieces (BEP 3), SHA-256 and the trees made of it
-//! (BEP 52), and both of a piece at once.
+//! (BEP 52), and both of a piece at once. [`feed`] hashes several pieces at once in the lanes of the CPU's
+//! vectors; [`choose`] says in which.
 
+mod engine;
+mod lanes;
 pub mod merkle;
 mod piece_hash;
 mod sha1;
 mod sha256;
+mod stream;
 
+pub use crate::engine::{Engine, choose};
 pub use crate::piece_hash::{Feed, Kinds, PieceDigest, PieceHash, feed};
 pub use crate::sha1::{Digest20, Sha1, sha1};
 pub use crate::sha256::{Digest32, Sha256, sha256};

@@ -7,8 +7,17 @@
 //! A [`FileTree`] holds what a torrent file tells: the *piece layer*, whose nodes stand for one
 //! piece each, and all above it. A file of at most one piece has only its root.
 
-use std::collections::BTreeMap;
+mod proof;
+#[cfg(test)]
+mod tests;
 
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+pub use self::proof::{PROOF_NODES_MAX, ProofError, ProofRequest};
+use crate::engine::Engine;
+use crate::lanes::Pass;
+use crate::stream::{self, Stream};
 use crate::{Digest32, Sha256};
 
 /// Bytes of a leaf.
@@ -34,8 +43,17 @@ pub fn parent(left: &Digest32, right: &Digest32) -> Digest32 {
 
 /// The node of `level` that stands for nothing but leaves beyond the end of the file.
 pub fn beyond_end(level: u32) -> Digest32 {
-    (0..level).fold([0; 32], |node, _| parent(&node, &node))
+    BEYOND_END[level as usize]
 }
+
+/// By level. A file of 2^64 bytes has fewer.
+static BEYOND_END: LazyLock<[Digest32; 64]> = LazyLock::new(|| {
+    let mut nodes = [[0; 32]; 64];
+    for level in 1..nodes.len() {
+        nodes[level] = parent(&nodes[level - 1], &nodes[level - 1]);
+    }
+    nodes
+});
 
 /// The node of level `to` above all of `nodes`, which begin at the left edge of its subtree and are of level `from`.
 ///
@@ -43,17 +61,31 @@ pub fn beyond_end(level: u32) -> Digest32 {
 pub fn root(nodes: &[Digest32], from: u32, to: u32) -> Digest32 {
     assert!(nodes.len() as u64 <= 1 << (to - from), "too many nodes for a tree of this height");
     let mut layer = nodes.to_vec();
-    let mut missing = beyond_end(from);
-    for _ in from..to {
-        layer = layer_above(&layer, &missing);
-        missing = parent(&missing, &missing);
+    for level in from..to {
+        layer = layer_above(&layer, level);
     }
-    layer.first().copied().unwrap_or(missing)
+    layer.first().copied().unwrap_or_else(|| beyond_end(to))
 }
 
-fn layer_above(layer: &[Digest32], missing: &Digest32) -> Vec<Digest32> {
-    layer.chunks(2).map(|pair| parent(&pair[0], pair.get(1).unwrap_or(missing))).collect()
+/// The nodes above all of `layer`, which begin at the left edge and are of level `level`.
+fn layer_above(layer: &[Digest32], level: u32) -> Vec<Digest32> {
+    let (pairs, last) = layer.as_chunks::<2>();
+    let mut above = Vec::with_capacity(layer.len().div_ceil(2));
+    for pairs in pairs.chunks(PAIRS_AT_ONCE) {
+        let mut pass = Pass::new();
+        for pair in pairs {
+            pass.begin(Stream::new());
+            pass.add(pair.as_flattened());
+            pass.end();
+        }
+        above.extend(pass.run(Engine::current()).map(|node| stream::digest::<8, 32>(node.state)));
+    }
+    above.extend(last.iter().map(|last| parent(last, &beyond_end(level))));
+    above
 }
+
+/// Enough to fill lanes many times over, at about 300 bytes each.
+const PAIRS_AT_ONCE: usize = 256;
 
 /// One file's tree from the piece layer up.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,12 +109,9 @@ impl FileTree {
         }
         let top = height(leaf_count(length_bytes));
         let piece_level = height(u64::from(piece_bytes / LEAF_BYTES)).min(top);
-        let mut missing = beyond_end(piece_level);
         let mut layers = vec![piece_layer];
-        for _ in piece_level..top {
-            let above = layer_above(layers.last().expect("it begins with one"), &missing);
-            missing = parent(&missing, &missing);
-            layers.push(above);
+        for level in piece_level..top {
+            layers.push(layer_above(layers.last().expect("it begins with one"), level));
         }
         Some(Self { length_bytes, piece_level, layers })
     }
