@@ -23,7 +23,8 @@ pub struct Kinds {
 #[derive(Clone, Debug)]
 pub struct PieceHash {
     sha1: Option<Sha1>,
-    leaves: Option<Leaves>,
+    /// Boxed, so that version 1 does not carry the room for it through every queue.
+    leaves: Option<Box<Leaves>>,
 }
 
 #[derive(Clone)]
@@ -51,7 +52,7 @@ pub struct PieceDigest {
 impl PieceHash {
     /// An empty computation.
     pub fn new(kinds: Kinds) -> Self {
-        let leaves = || Leaves { done: Vec::new(), current: Stream::new() };
+        let leaves = || Box::new(Leaves { done: Vec::new(), current: Stream::new() });
         Self { sha1: kinds.v1.then(Sha1::new), leaves: kinds.v2.then(leaves) }
     }
 

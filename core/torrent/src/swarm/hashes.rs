@@ -11,13 +11,13 @@ use core::time::Duration;
 
 use base::{ConnId, Instant, PieceIndex};
 use keys::Digest32;
-use keys::merkle::{FileTree, leaf_count};
+use keys::merkle::{PROOF_NODES_MAX, ProofRequest, leaf_count};
 use wire::peer::{HashRequest, Message};
 
 use super::{CloseReason, Output, Swarm};
 
-/// Longest answer: the leaves of a piece of 128 MiB, which libtorrent takes and asks for at most.
-const HASHES_MAX: u32 = 8192;
+/// What a leaf that is hashed again costs of the budget of talk: a peer gets those of 80 MiB a second.
+const LEAF_COST: u32 = 2;
 
 /// Requests of all peers for leaves under way at once: one piece each is read and hashed.
 const LEAVES_UNDER_WAY_MAX: usize = 4;
@@ -49,26 +49,23 @@ pub(super) struct LeafDebt {
 impl Swarm {
     /// A peer asks for hashes.
     pub(super) fn on_hash_request(&mut self, conn: ConnId, request: HashRequest) {
-        let cost = 10 + request.length.min(HASHES_MAX) / 16;
-        let affordable = self.session(conn).budget.afford(cost);
+        let affordable = self.session(conn).budget.afford(10 + request.length / 16);
         let found = self.shape.trees.as_ref().filter(|_| affordable);
-        let found = found.and_then(|trees| trees.of_root(&request.pieces_root));
-        let Some((first_piece, tree)) = found.filter(|_| request.length <= HASHES_MAX) else {
+        let Some((first_piece, tree)) = found.and_then(|trees| trees.of_root(&request.pieces_root))
+        else {
             return self.reject_hashes(conn, request);
         };
-        if request.base_layer >= tree.piece_level() {
-            return match answer(tree, &request, &[]) {
-                Some(hashes) => self.say_hashes(conn, request, &hashes),
-                None => self.reject_hashes(conn, request),
-            };
-        }
-        let leaf = u64::from(request.index) << request.base_layer;
-        let within = u32::try_from(leaf >> tree.piece_level()).unwrap_or(u32::MAX);
-        let piece = PieceIndex(first_piece.saturating_add(within));
-        // Hashing a leaf again costs as much as sending it.
-        let cost = 2 << tree.piece_level();
-        let able = within < tree.pieces()
-            && self.have.has(piece)
+        let within = match tree.leaves_needed(&proof(&request)) {
+            Ok(Some(within)) => within,
+            Ok(None) => match tree.prove(&proof(&request), &[]) {
+                Ok(hashes) => return self.say_hashes(conn, request, &hashes),
+                Err(_) => return self.reject_hashes(conn, request),
+            },
+            Err(_) => return self.reject_hashes(conn, request),
+        };
+        let piece = PieceIndex(first_piece + within);
+        let cost = LEAF_COST << tree.piece_level();
+        let able = self.have.has(piece)
             && self.leaf_debts.len() < LEAVES_UNDER_WAY_MAX
             && self.session(conn).budget.afford(cost);
         if !able {
@@ -88,7 +85,7 @@ impl Swarm {
         }
         let found = self.shape.trees.as_ref().filter(|_| !leaves.is_empty());
         let found = found.and_then(|trees| trees.of_root(&request.pieces_root));
-        match found.and_then(|(_, tree)| answer(tree, &request, leaves)) {
+        match found.and_then(|(_, tree)| tree.prove(&proof(&request), leaves).ok()) {
             Some(hashes) => self.say_hashes(conn, request, &hashes),
             None => self.reject_hashes(conn, request),
         }
@@ -131,7 +128,7 @@ impl Swarm {
         let length = 1_u32.checked_shl(tree.piece_level())?;
         let pieces_root = tree.root();
         let index = within.checked_mul(length)?;
-        (2..=HASHES_MAX).contains(&length).then_some(HashRequest {
+        (2..=PROOF_NODES_MAX).contains(&length).then_some(HashRequest {
             pieces_root,
             base_layer: 0,
             index,
@@ -185,9 +182,7 @@ impl Swarm {
     }
 }
 
-/// What `request` asks for, if it may be asked: `leaves` are those of the piece it falls in, needed
-/// only if it asks below the piece layer.
-fn answer(tree: &FileTree, request: &HashRequest, leaves: &[Digest32]) -> Option<Vec<Digest32>> {
-    let _ = (tree, request, leaves);
-    None
+fn proof(request: &HashRequest) -> ProofRequest {
+    let HashRequest { base_layer, index, length, proof_layers, .. } = *request;
+    ProofRequest { base_layer, index, length, proof_layers }
 }

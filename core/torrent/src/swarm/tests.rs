@@ -10,6 +10,7 @@ mod justice;
 mod losses;
 mod manners;
 mod turnover;
+mod v2;
 mod view;
 mod world;
 

@@ -13,7 +13,7 @@ pub(super) const PIECE_BLOCKS: u32 = 4;
 const OURS: char = 'M';
 /// Under which peers want to hear what we lost.
 const THEIR_DONT_HAVE_ID: u8 = 9;
-const INFO_HASH: InfoHash = InfoHash([7; 20]);
+pub(super) const INFO_HASH: InfoHash = InfoHash([7; 20]);
 
 pub(super) struct World {
     pub(super) swarm: Swarm,
@@ -160,11 +160,14 @@ impl World {
     pub(super) fn unready(pieces: u32) -> Self {
         let piece_bytes = PIECE_BLOCKS * BLOCK_BYTES;
         let total_bytes = u64::from(pieces) * u64::from(piece_bytes);
-        let shape = Shape {
+        Self::of(Shape {
             info_hashes: InfoHashes::v1(INFO_HASH),
             sizes: PieceSizes::new(piece_bytes, total_bytes),
             trees: None,
-        };
+        })
+    }
+
+    pub(super) fn of(shape: Shape) -> Self {
         let mut config = Config::new(PeerId([u8::try_from(OURS).unwrap(); 20]), "test".into());
         config.unchoke_slots = Some(3);
         config.dials_max = 2;
@@ -239,8 +242,11 @@ impl World {
         if self.greeted.insert(conn) {
             let handshake: Vec<u8> = wire.drain(..HANDSHAKE_BYTES).collect();
             let handshake = Handshake::decode(handshake.as_array().unwrap()).unwrap();
-            assert_eq!(handshake.info_hash, INFO_HASH);
-            words.push(format!("{}:handshake", name(conn)));
+            let v2 = self.swarm.shape.info_hashes.in_v2_swarm() == Some(handshake.info_hash);
+            assert!(v2 || handshake.info_hash == INFO_HASH);
+            let upgrade = if handshake.extensions().v2 { "+v2" } else { "" };
+            let by = if v2 { "_v2" } else { upgrade };
+            words.push(format!("{}:handshake{by}", name(conn)));
         }
         while let Some(prefix) = wire.first_chunk::<PREFIX_BYTES>() {
             let end = PREFIX_BYTES + peer::frame_bytes(*prefix).unwrap();
@@ -251,17 +257,25 @@ impl World {
     }
 
     /// A peer comes. `f` and `x`: it speaks BEP 6 and BEP 10; `d`: we dial it; `!`: it names
-    /// another torrent; `=b`: it calls itself `b`.
+    /// another torrent; `=b`: it calls itself `b`; `u`: it offers version 2, `2`: it names the torrent
+    /// by that, `s`: it is of that swarm.
     pub(super) fn meet(&mut self, name: char, kind: &str) -> String {
         let id = kind.split_once('=').map_or(name, |(_, id)| id.chars().next().unwrap());
         let has = |flag| kind.contains(flag);
         let extensions =
             Extensions { fast: has('f'), extended: has('x'), dht: false, v2: has('u') };
-        let info_hash = if has('!') { InfoHash([8; 20]) } else { INFO_HASH };
+        let info_hash = match self.swarm.shape.info_hashes.in_v2_swarm() {
+            _ if has('!') => InfoHash([8; 20]),
+            Some(v2) if has('2') => v2,
+            Some(_) | None => INFO_HASH,
+        };
         let id = PeerId([u8::try_from(id).unwrap(); 20]);
         let handshake = Handshake::new(extensions, info_hash, id);
         if has('d') {
-            self.swarm.add_peers(&[addr(name)], Source::Tracker, self.now);
+            match has('s') {
+                true => self.swarm.add_v2_peers(&[addr(name)], Source::Tracker, self.now),
+                false => self.swarm.add_peers(&[addr(name)], Source::Tracker, self.now),
+            }
             assert_eq!(self.hear(), format!("dial:{name}"));
             self.swarm.on_connected(conn(name), addr(name), self.now);
             let before = self.hear();
