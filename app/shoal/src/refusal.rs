@@ -20,7 +20,8 @@ const OTHER_LIMITS: &str =
 const LARGER_PIECES: &str = "whoever made it can make it again with larger pieces";
 const FEWER_FILES: &str =
     "whoever made it can pack the files into an archive, or make several torrents";
-const VERSION_1: &str = "ask its maker for a hybrid torrent, or one of version 1";
+const NEWER: &str =
+    "a newer shoal may know it; or look for a torrent of version 1 of the same content";
 const UNPACK: &str = "unpack it first; the torrent file may be inside";
 const CHANGED: &str = "an editor or a copy in text mode changed it; download it again";
 const NOT_THE_FILE: &str = "take the file that ends in .torrent, not what it is about";
@@ -100,7 +101,7 @@ fn hint(error: &DecodeError) -> &'static str {
         DecodeError::Missing { key: "info" } | DecodeError::WrongType { key: "info", .. } => {
             DAMAGED
         }
-        DecodeError::V2Only => VERSION_1,
+        DecodeError::MetaVersion { .. } => NEWER,
         DecodeError::TooManyPieces { .. } => LARGER_PIECES,
         DecodeError::TooManyFiles { .. } => FEWER_FILES,
         DecodeError::Name { source }
@@ -113,6 +114,18 @@ fn hint(error: &DecodeError) -> &'static str {
         | DecodeError::PieceCount { .. }
         | DecodeError::NegativeLength { .. }
         | DecodeError::TotalOverflow
+        | DecodeError::TreeWithoutVersion
+        | DecodeError::PieceLengthV2 { .. }
+        | DecodeError::TreeOrder { .. }
+        | DecodeError::PathsTooLong
+        | DecodeError::RootLength { .. }
+        | DecodeError::ZeroRoot
+        | DecodeError::PaddingInTree
+        | DecodeError::LayerMissing { .. }
+        | DecodeError::LayerLength { .. }
+        | DecodeError::LayerMismatch { .. }
+        | DecodeError::LayerUnknown { .. }
+        | DecodeError::Halves(_)
         | DecodeError::Empty
         | DecodeError::InFile { .. }
         | _ => FAULTY,

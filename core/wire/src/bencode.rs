@@ -127,12 +127,12 @@ impl Limits {
         key_order: KeyOrder::Sorted,
     };
 
-    /// For torrent files: 64 MiB, 64 levels, 3 million values (500,000 files with 6 values
-    /// each), keys in any order, because some creators do not sort and the info-hash is
+    /// For torrent files: 64 MiB, 72 levels (each of the 64 components of a path is one in `file tree`),
+    /// 3 million values (500,000 files with 6 values each), keys in any order, because some creators do not sort and the info-hash is
     /// computed over the original bytes anyhow.
     pub const METAINFO: Self = Self {
         bytes_max: 64 * 1024 * 1024,
-        depth_max: 64,
+        depth_max: 72,
         values_max: 3_000_000,
         key_order: KeyOrder::Any,
     };

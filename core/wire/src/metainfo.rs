@@ -1,26 +1,32 @@
 //! Torrent files.
 //!
 //! Source: BEP 3 ("metainfo files"), 12 (tiers), 19 (`url-list`), 27 (`private`), 47 (padding,
-//! attributes, symbolic links).
+//! attributes, symbolic links), 52 (version 2 and hybrids).
 //! The info-hash is computed over the original bytes of `info`, which are kept, and so are keys
 //! that we don't know. What decides where bytes go (sizes, pieces, paths) must be right, or the
 //! file is refused; what is for people (comments, dates) may be wrong, and then counts as absent.
 //!
 //! Invariants of a decoded [`Info`]: the pieces cover the total length exactly; the total is not
-//! zero; every path is relative, of plain components, unique, and no file is another's folder.
+//! zero; every path is relative, of plain components, unique, and no file is another's folder. In
+//! version 2 and hybrids every file with content begins a piece and has a root; a decoded [`Metainfo`]
+//! of them has the trees of all these files, each of which hashes to its root.
 
 mod create;
+mod file_tree;
+mod halves;
 mod info;
 mod path;
+mod piece_layers;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use base::{InfoHash, InfoHashes, PieceIndex, UnixTime};
+use base::{InfoHash, InfoHashV2, InfoHashes, PieceIndex, UnixTime};
 use keys::merkle::Forest;
-use keys::{Digest20, Digest32, sha1};
+use keys::{Digest20, Digest32, sha1, sha256};
 
 pub use self::create::{Content, NewFile, NewTorrent};
+pub use self::halves::HalvesError;
 pub use self::path::PathError;
 use crate::bencode::{self, Dict, Limits, OwnedValue, Value};
 use crate::printable;
@@ -46,6 +52,30 @@ pub const URL_BYTES_MAX: usize = 4096;
 
 /// Longest name, comment or other text kept for display, in characters.
 pub const TEXT_CHARS_MAX: usize = 2000;
+
+/// Which versions of BitTorrent a torrent speaks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Version {
+    /// Version 1 alone (BEP 3).
+    #[default]
+    V1,
+    /// Version 2 alone (BEP 52).
+    V2,
+    /// Both, for the same files.
+    Hybrid,
+}
+
+impl Version {
+    /// Whether version 1 is spoken.
+    pub fn has_v1(self) -> bool {
+        matches!(self, Self::V1 | Self::Hybrid)
+    }
+
+    /// Whether version 2 is spoken.
+    pub fn has_v2(self) -> bool {
+        matches!(self, Self::V2 | Self::Hybrid)
+    }
+}
 
 /// A torrent file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -90,16 +120,17 @@ pub struct Info {
     pub private: bool,
     /// Where it comes from, printable: trackers set it to make the info-hash theirs.
     pub source: Option<String>,
-    /// The files in the order of their bytes; never empty.
+    /// The files in the order of their bytes; never empty. Of a torrent of version 2 alone, with the padding
+    /// that it implies between them, none behind the last byte.
     pub files: Vec<File>,
     /// One file without a folder around it.
     pub single_file: bool,
-    /// Sum of the lengths of all files, padding included, in bytes; 1 to 2⁴⁹.
+    /// Sum of the lengths of all files, in bytes; 1 to 2⁴⁹. Padding counts unless it is implied.
     pub total_bytes: u64,
 }
 
 /// One file of a torrent.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct File {
     /// Its length in bytes; 0 for a symbolic link.
     pub length_bytes: u64,
@@ -147,6 +178,16 @@ impl Info {
         info::decode(dict)
     }
 
+    /// What it is a torrent of.
+    pub fn version(&self) -> Version {
+        let has_trees = self.files.iter().any(|file| file.pieces_root.is_some());
+        match (&self.pieces, has_trees) {
+            (None, _) => Version::V2,
+            (Some(_), true) => Version::Hybrid,
+            (Some(_), false) => Version::V1,
+        }
+    }
+
     /// How many pieces there are; at least 1, at most [`crate::peer::PIECES_MAX`].
     pub fn piece_count(&self) -> u32 {
         let end = self.files.iter().fold(0_u64, |sum, file| sum.saturating_add(file.length_bytes));
@@ -155,12 +196,28 @@ impl Info {
 
     /// The length of `piece` in bytes, or `None` if there is no such piece.
     pub fn piece_length(&self, piece: PieceIndex) -> Option<u32> {
+        if self.pieces.is_none() {
+            return self.tight_piece_length(piece);
+        }
         let after = self.piece_count().checked_sub(piece.0)?.checked_sub(1)?;
         if after > 0 {
             return Some(self.piece_bytes);
         }
         let before = u64::from(piece.0).checked_mul(self.piece_bytes.into())?;
         u32::try_from(self.total_bytes.checked_sub(before)?).ok()
+    }
+
+    /// The length of a piece that ends with its file.
+    fn tight_piece_length(&self, piece: PieceIndex) -> Option<u32> {
+        let begin = u64::from(piece.0).checked_mul(self.piece_bytes.into())?;
+        let mut end = 0_u64;
+        for file in &self.files {
+            end = end.checked_add(file.length_bytes)?;
+            if begin < end {
+                return u32::try_from(end.checked_sub(begin)?.min(self.piece_bytes.into())).ok();
+            }
+        }
+        None
     }
 }
 
@@ -192,14 +249,26 @@ pub enum DecodeError {
         /// What it is.
         found: &'static str,
     },
-    /// Only the second version of the format (BEP 52).
-    #[error("v2-only torrents are not supported yet")]
-    V2Only,
+    /// A version of the format that did not exist when this was written (BEP 52).
+    #[error("it is of version {version} of BitTorrent; shoal knows 1 and 2")]
+    MetaVersion {
+        /// The version.
+        version: i64,
+    },
+    /// A part of version 2 in what does not say that it is of version 2.
+    #[error("it has a `file tree`, but no `meta version` 2")]
+    TreeWithoutVersion,
     /// Piece length outside [`PIECE_BYTES_MIN`] to [`PIECE_BYTES_MAX`].
     #[error("piece length {bytes} is not between {PIECE_BYTES_MIN} and {PIECE_BYTES_MAX}")]
     PieceLength {
         /// The piece length.
         bytes: i64,
+    },
+    /// A piece length that version 2 does not allow.
+    #[error("piece length {bytes} is not a power of two from 16384 on, as version 2 wants it")]
+    PieceLengthV2 {
+        /// The piece length.
+        bytes: u32,
     },
     /// A `pieces` that doesn't come out even.
     #[error("`pieces` has {bytes} bytes, not a multiple of 20")]
@@ -263,7 +332,59 @@ pub enum DecodeError {
         /// What is wrong.
         source: PathError,
     },
-    /// Something else in an entry of `files`.
+    /// Keys of a folder that are not sorted.
+    #[error("`file tree` is out of order at \"{path}\"")]
+    TreeOrder {
+        /// The path that comes too late, printable.
+        path: String,
+    },
+    /// More in the paths of `file tree` than a list of files could say.
+    #[error("the paths of its files together are too long")]
+    PathsTooLong,
+    /// A root of another length than 32 bytes.
+    #[error("`pieces root` has {bytes} bytes, not 32")]
+    RootLength {
+        /// Its length.
+        bytes: usize,
+    },
+    /// A root that stands for nothing.
+    #[error("`pieces root` is zero")]
+    ZeroRoot,
+    /// A padding file in `file tree`, where alignment goes without saying.
+    #[error("it is padding, which has no place in `file tree`")]
+    PaddingInTree,
+    /// A file longer than a piece without its piece layer.
+    #[error("`piece layers` lacks that of \"{path}\"")]
+    LayerMissing {
+        /// The path of the file, printable.
+        path: String,
+    },
+    /// A piece layer that is not as long as the file needs.
+    #[error("the piece layer of \"{path}\" has {found} bytes, but its pieces need {needed}")]
+    LayerLength {
+        /// The path of the file, printable.
+        path: String,
+        /// How many bytes there are.
+        found: usize,
+        /// How many it takes.
+        needed: u64,
+    },
+    /// A piece layer that is not that of the file.
+    #[error("the piece layer of \"{path}\" does not hash to its `pieces root`")]
+    LayerMismatch {
+        /// The path of the file, printable.
+        path: String,
+    },
+    /// A piece layer of no file that needs one.
+    #[error("`piece layers` has one of no file longer than a piece: {root}")]
+    LayerUnknown {
+        /// The root that it is said to have, in hexadecimal digits.
+        root: String,
+    },
+    /// The two halves of a hybrid are not about the same files.
+    #[error("the parts of version 1 and 2 do not agree: {0}")]
+    Halves(#[from] HalvesError),
+    /// Something else in an entry of `files` or `file tree`.
     #[error("file {}: {source}", file.saturating_add(1))]
     InFile {
         /// Its position, from 0.
@@ -288,13 +409,15 @@ fn bencode_fault(error: &bencode::DecodeError) -> &'static str {
     }
 }
 
-/// What the value of `key` has to be (BEP 3, 27 and 47).
+/// What the value of `key` has to be (BEP 3, 27, 47 and 52).
 fn wanted(key: &str) -> &'static str {
     match key {
-        "length" | "piece length" | "private" => "an integer",
+        "length" | "piece length" | "private" | "meta version" => "an integer",
         "files" => "a list of dictionaries",
         "path" | "symlink path" => "a list of strings",
         "info" => "a dictionary",
+        "file tree" => "a tree of dictionaries",
+        "piece layers" => "a dictionary of strings",
         _ => "a string",
     }
 }
@@ -323,11 +446,20 @@ impl Metainfo {
         let mut entries: Vec<_> =
             others.map(|entry| (entry.key.to_vec(), entry.raw.to_vec())).collect();
         entries.sort();
+        let info = info::decode(info)?;
+        let version = info.version();
+        let trees = version.has_v2().then(|| piece_layers::trees(dict, &info)).transpose()?;
+        let v1 = || InfoHash(sha1(entry.raw));
+        let v2 = || InfoHashV2(sha256(entry.raw));
         Ok(Self {
-            info_hashes: InfoHashes::v1(InfoHash(sha1(entry.raw))),
-            trees: None,
+            info_hashes: match version {
+                Version::V1 => InfoHashes::v1(v1()),
+                Version::V2 => InfoHashes::v2(v2()),
+                Version::Hybrid => InfoHashes::hybrid(v1(), v2()),
+            },
+            trees: trees.map(Arc::new),
             info_bytes: entry.raw.to_vec(),
-            info: info::decode(info)?,
+            info,
             trackers: trackers(dict),
             creation_date: dict.get(b"creation date").and_then(Value::as_int).map(UnixTime),
             comment: text(dict, b"comment"),
@@ -395,3 +527,5 @@ fn text(dict: &Dict<'_>, key: &[u8]) -> Option<String> {
 mod captures;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod version_2;

@@ -93,11 +93,11 @@ fn faulty_bencode() -> Vec<Refused> {
         row("two torrents in one file", one("f").then(&one("f").encode()), "not bencode: something follows the value, which ends at byte 83", DAMAGED),
         row("a line break at the end", one("f").then(b"\n"), "not bencode: something follows the value, which ends at byte 83", DAMAGED),
         row("a page at the end", one("f").then(b"<script>"), "not bencode: something follows the value, which ends at byte 83", DAMAGED),
-        row("65 levels", nested(65), "beyond our limits: nested deeper than 64 levels at byte 64", STRANGE),
-        row("10,000 levels", nested(10_000), "beyond our limits: nested deeper than 64 levels at byte 64", STRANGE),
-        row("a million levels", nested(1_000_000), "beyond our limits: nested deeper than 64 levels at byte 64", STRANGE),
-        row("a million levels without end", vec![b'l'; 1_000_000], "beyond our limits: nested deeper than 64 levels at byte 64", STRANGE),
-        row("65 levels of dictionaries", [b"d1:a".repeat(65), b"0:".to_vec(), b"e".repeat(65)].concat(), "beyond our limits: nested deeper than 64 levels at byte 256", STRANGE),
+        row("73 levels", nested(73), "beyond our limits: nested deeper than 72 levels at byte 72", STRANGE),
+        row("10,000 levels", nested(10_000), "beyond our limits: nested deeper than 72 levels at byte 72", STRANGE),
+        row("a million levels", nested(1_000_000), "beyond our limits: nested deeper than 72 levels at byte 72", STRANGE),
+        row("a million levels without end", vec![b'l'; 1_000_000], "beyond our limits: nested deeper than 72 levels at byte 72", STRANGE),
+        row("73 levels of dictionaries", [b"d1:a".repeat(73), b"0:".to_vec(), b"e".repeat(73)].concat(), "beyond our limits: nested deeper than 72 levels at byte 288", STRANGE),
         row("four million values", [&b"l"[..], &b"0:".repeat(4_000_000), b"e"].concat(), "beyond our limits: more than 3000000 values", STRANGE),
     ]
 }

@@ -7,7 +7,8 @@ use crate::program::{Refused, assert_refused, row};
 
 const FAULTY: &str =
     "the program that made it did it wrong; look for another torrent of the same content";
-const VERSION_1: &str = "ask its maker for a hybrid torrent, or one of version 1";
+const NEWER: &str =
+    "a newer shoal may know it; or look for a torrent of version 1 of the same content";
 const LARGER_PIECES: &str = "whoever made it can make it again with larger pieces";
 const FEWER_FILES: &str =
     "whoever made it can pack the files into an archive, or make several torrents";
@@ -19,7 +20,7 @@ fn missing_and_mistyped() -> Vec<Refused> {
         row("no piece length", one("f").without("info/piece length"), "`piece length` is missing", FAULTY),
         row("no pieces", one("f").without("info/pieces"), "`pieces` is missing", FAULTY),
         row("neither length nor files", one("f").without("info/length"), "`length` is missing", FAULTY),
-        row("version 2 only", one("f").without("info/pieces").set("info/meta version", int(2)), "v2-only torrents are not supported yet", VERSION_1),
+        row("a later version", one("f").set("info/meta version", int(3)), "it is of version 3 of BitTorrent; shoal knows 1 and 2", NEWER),
         row("name is an integer", one("f").set("info/name", int(1)), "`name` must be a string; found an integer", FAULTY),
         row("name is a list", one("f").set("info/name", strings(&["f"])), "`name` must be a string; found a list", FAULTY),
         row("piece length is a string", one("f").set("info/piece length", "16384"), "`piece length` must be an integer; found a string", FAULTY),

@@ -66,8 +66,33 @@ fn everything_mktorrent_offers_is_read() {
 }
 
 #[test]
-fn second_version_alone_is_refused_by_name() {
-    let refused = Metainfo::decode(capture!("libtorrent_v2"));
-    assert_eq!(refused, Err(DecodeError::V2Only));
-    assert_eq!(refused.unwrap_err().to_string(), "v2-only torrents are not supported yet");
+fn version_2_of_libtorrent_has_the_names_and_trees_that_it_finds() {
+    let hybrid = Metainfo::decode(capture!("libtorrent_hybrid")).unwrap();
+    let alone = Metainfo::decode(capture!("libtorrent_v2")).unwrap();
+    assert_eq!(hybrid.info.version(), Version::Hybrid);
+    assert_eq!(alone.info.version(), Version::V2);
+    assert_eq!(
+        hybrid.info_hashes.of_v2().unwrap().to_string(),
+        "0eba0cfe16eda7f4cc2892df2c4a958ec035002d0d8bb3cada5f43fa599269f2"
+    );
+    assert_eq!(
+        alone.info_hashes.of_v2().unwrap().to_string(),
+        "a6e3487d3726368f735f19a4f2adff24dc696cdb28f0fd849b46df1c8dde8388"
+    );
+    assert_eq!(alone.info_hashes.of_v1(), None);
+    // The link is a file here: this one was made without links.
+    let files = alone.info.files.iter().map(|file| (file.display_path(), file.length_bytes));
+    let expected = [
+        ("sample/a.txt", 1000),
+        ("sample/.pad/15384", 15_384),
+        ("sample/empty", 0),
+        ("sample/link", 1000),
+        ("sample/.pad/15384", 15_384),
+        ("sample/run.sh", 10),
+        ("sample/.pad/16374", 16_374),
+        ("sample/sub/b.bin", 51_200),
+        ("sample/.pad/14336", 14_336),
+        ("sample/sub/deep/grüße 世界.txt", 20_000),
+    ];
+    assert_eq!(files.collect::<Vec<_>>(), expected.map(|(path, length)| (path.to_owned(), length)));
 }

@@ -1,20 +1,24 @@
 //! The `info` dictionary: sizes, pieces and files.
 //!
-//! Source: BEP 3 ("info dictionary"), BEP 47 (`attr`, `symlink path`).
+//! Source: BEP 3 ("info dictionary"), BEP 47 (`attr`, `symlink path`), BEP 52 (`meta version`, which it
+//! wants looked at first).
 
 use keys::Digest20;
+use keys::merkle::LEAF_BYTES;
 
 use super::path::{self, Component, Tree};
 use super::{
-    DecodeError, FILES_MAX, File, Info, PIECE_BYTES_MAX, PIECE_BYTES_MIN, TEXT_CHARS_MAX, text,
+    DecodeError, FILES_MAX, File, Info, PIECE_BYTES_MAX, PIECE_BYTES_MIN, TEXT_CHARS_MAX, Version,
+    file_tree, halves, text,
 };
 use crate::bencode::{Dict, Value};
 use crate::peer::PIECES_MAX;
 use crate::printable;
 
 pub(super) fn decode(info: &Dict<'_>) -> Result<Info, DecodeError> {
-    let pieces = pieces(info)?;
-    let piece_bytes = piece_bytes(info)?;
+    let version = version(info)?;
+    let pieces = version.has_v1().then(|| pieces(info)).transpose()?;
+    let piece_bytes = piece_bytes(info, version)?;
     let private = match info.get(b"private") {
         None => false,
         Some(Value::Int(flag)) => *flag != 0,
@@ -24,16 +28,9 @@ pub(super) fn decode(info: &Dict<'_>) -> Result<Info, DecodeError> {
         }
     };
     let (root, name) = name(info)?;
-    let list = match info.get(b"files") {
-        None => None,
-        Some(Value::List(files)) => Some(files),
-        Some(other) => {
-            return Err(DecodeError::WrongType { key: "files", found: other.kind() });
-        }
-    };
-    let files = match list {
-        Some(files) => multiple_files(files, &root)?,
-        None => vec![single_file(info, &root)?],
+    let (mut files, single_file) = match version {
+        Version::V1 | Version::Hybrid => listed(info, &root)?,
+        Version::V2 => file_tree::decode(info, &root, false)?,
     };
     let total_bytes = files
         .iter()
@@ -42,20 +39,62 @@ pub(super) fn decode(info: &Dict<'_>) -> Result<Info, DecodeError> {
     if total_bytes == 0 {
         return Err(DecodeError::Empty);
     }
+    match version {
+        Version::V1 => {}
+        Version::V2 => {
+            file_tree::pieces(&files, piece_bytes)?;
+            files = file_tree::aligned(files, &root, piece_bytes);
+            if files.len() > FILES_MAX {
+                return Err(DecodeError::TooManyFiles { files: files.len() });
+            }
+        }
+        Version::Hybrid => {
+            let (tree, _) = file_tree::decode(info, &root, !single_file)?;
+            file_tree::pieces(&tree, piece_bytes)?;
+            halves::join(&mut files, tree, piece_bytes)?;
+        }
+    }
     let needed = total_bytes.div_ceil(u64::from(piece_bytes.max(1)));
-    if u64::try_from(pieces.len()) != Ok(needed) {
+    if let Some(pieces) = pieces.filter(|pieces| u64::try_from(pieces.len()) != Ok(needed)) {
         return Err(DecodeError::PieceCount { found: pieces.len(), needed });
     }
     Ok(Info {
         name,
         piece_bytes,
-        pieces: Some(pieces.into()),
+        pieces: pieces.map(Into::into),
         private,
         source: text(info, b"source"),
         files,
-        single_file: list.is_none(),
+        single_file,
         total_bytes,
     })
+}
+
+fn version(info: &Dict<'_>) -> Result<Version, DecodeError> {
+    let version = match info.get(b"meta version") {
+        None => 1,
+        Some(Value::Int(version)) => *version,
+        Some(other) => {
+            return Err(DecodeError::WrongType { key: "meta version", found: other.kind() });
+        }
+    };
+    match version {
+        3.. => Err(DecodeError::MetaVersion { version }),
+        2 if halves::has_v1(info) => Ok(Version::Hybrid),
+        2 => Ok(Version::V2),
+        // Its maker meant something that we would not see.
+        _ if info.get(b"file tree").is_some() => Err(DecodeError::TreeWithoutVersion),
+        _ => Ok(Version::V1),
+    }
+}
+
+/// The files as version 1 has them, and whether it is one without a folder around it.
+fn listed(info: &Dict<'_>, root: &Component) -> Result<(Vec<File>, bool), DecodeError> {
+    match info.get(b"files") {
+        None => Ok((vec![single_file(info, root)?], true)),
+        Some(Value::List(files)) => Ok((multiple_files(files, root)?, false)),
+        Some(other) => Err(DecodeError::WrongType { key: "files", found: other.kind() }),
+    }
 }
 
 fn pieces<'a>(info: &Dict<'a>) -> Result<&'a [Digest20], DecodeError> {
@@ -63,9 +102,6 @@ fn pieces<'a>(info: &Dict<'a>) -> Result<&'a [Digest20], DecodeError> {
         Some(Value::Bytes(bytes)) => *bytes,
         Some(other) => {
             return Err(DecodeError::WrongType { key: "pieces", found: other.kind() });
-        }
-        None if info.get(b"meta version") == Some(&Value::Int(2)) => {
-            return Err(DecodeError::V2Only);
         }
         None => return Err(DecodeError::Missing { key: "pieces" }),
     };
@@ -79,12 +115,16 @@ fn pieces<'a>(info: &Dict<'a>) -> Result<&'a [Digest20], DecodeError> {
     Ok(pieces)
 }
 
-fn piece_bytes(info: &Dict<'_>) -> Result<u32, DecodeError> {
+fn piece_bytes(info: &Dict<'_>, version: Version) -> Result<u32, DecodeError> {
     let bytes = int(info, "piece length")?;
-    u32::try_from(bytes)
+    let bytes = u32::try_from(bytes)
         .ok()
         .filter(|bytes| (PIECE_BYTES_MIN..=PIECE_BYTES_MAX).contains(bytes))
-        .ok_or(DecodeError::PieceLength { bytes })
+        .ok_or(DecodeError::PieceLength { bytes })?;
+    if version.has_v2() && (bytes < LEAF_BYTES || !bytes.is_power_of_two()) {
+        return Err(DecodeError::PieceLengthV2 { bytes });
+    }
+    Ok(bytes)
 }
 
 /// The torrent's name as a path component and for people.
@@ -131,14 +171,10 @@ fn multiple_files(files: &[Value<'_>], root: &Component) -> Result<Vec<File>, De
             ComponentsError::Path(source) => DecodeError::Path { file: index, source },
         })?;
         let attr = Attr::of(file);
-        // A link that does not say where it leads is an ordinary file to us.
-        let symlink = (attr.symlink && file.get(b"symlink path").is_some())
-            .then(|| components(file, "symlink path", b"symlink path.utf-8"))
-            .transpose()
-            .map_err(|error| match error {
-                ComponentsError::Decode(error) => error.in_file(index),
-                ComponentsError::Path(source) => DecodeError::Link { file: index, source },
-            })?;
+        let symlink = link(file, &attr).map_err(|error| match error {
+            ComponentsError::Decode(error) => error.in_file(index),
+            ComponentsError::Path(source) => DecodeError::Link { file: index, source },
+        })?;
         // A link has no content (BEP 47), whatever its length says.
         let length_bytes = match symlink {
             Some(_) => 0,
@@ -168,15 +204,25 @@ fn multiple_files(files: &[Value<'_>], root: &Component) -> Result<Vec<File>, De
     Ok(decoded)
 }
 
+/// Where the file leads, if it is a link. One that does not say so is an ordinary file to us.
+pub(super) fn link(
+    file: &Dict<'_>,
+    attr: &Attr,
+) -> Result<Option<Vec<Component>>, ComponentsError> {
+    (attr.symlink && file.get(b"symlink path").is_some())
+        .then(|| components(file, "symlink path", b"symlink path.utf-8"))
+        .transpose()
+}
+
 /// Why a list of path components is not one.
-enum ComponentsError {
+pub(super) enum ComponentsError {
     Decode(DecodeError),
     Path(path::PathError),
 }
 
 impl DecodeError {
-    /// The same, as a fault of an entry of `files`.
-    fn in_file(self, file: usize) -> Self {
+    /// The same, as a fault of an entry of `files` or `file tree`.
+    pub(super) fn in_file(self, file: usize) -> Self {
         Self::InFile { file, source: Box::new(self) }
     }
 }
@@ -210,7 +256,7 @@ fn components(
     Ok(components)
 }
 
-fn int(dict: &Dict<'_>, key: &'static str) -> Result<i64, DecodeError> {
+pub(super) fn int(dict: &Dict<'_>, key: &'static str) -> Result<i64, DecodeError> {
     match dict.get(key.as_bytes()) {
         Some(Value::Int(int)) => Ok(*int),
         Some(other) => Err(DecodeError::WrongType { key, found: other.kind() }),
@@ -218,21 +264,21 @@ fn int(dict: &Dict<'_>, key: &'static str) -> Result<i64, DecodeError> {
     }
 }
 
-fn length(bytes: i64, file: usize) -> Result<u64, DecodeError> {
+pub(super) fn length(bytes: i64, file: usize) -> Result<u64, DecodeError> {
     u64::try_from(bytes).map_err(|_negative| DecodeError::NegativeLength { file, bytes })
 }
 
 /// The letters of `attr` (BEP 47). Unknown ones are ignored, as it asks.
 #[derive(Default)]
-struct Attr {
-    padding: bool,
-    executable: bool,
-    hidden: bool,
-    symlink: bool,
+pub(super) struct Attr {
+    pub(super) padding: bool,
+    pub(super) executable: bool,
+    pub(super) hidden: bool,
+    pub(super) symlink: bool,
 }
 
 impl Attr {
-    fn of(dict: &Dict<'_>) -> Self {
+    pub(super) fn of(dict: &Dict<'_>) -> Self {
         let attr = dict.get(b"attr").and_then(Value::as_bytes).unwrap_or_default();
         Self {
             padding: attr.contains(&b'p'),

@@ -322,7 +322,7 @@ impl Tree {
     }
 }
 
-fn display<'a>(path: impl Iterator<Item = &'a Component>) -> String {
+pub(super) fn display<'a>(path: impl Iterator<Item = &'a Component>) -> String {
     let texts: Vec<&str> = path.map(|component| component.text.as_str()).collect();
     printable(texts.join("/").as_bytes(), 200)
 }
