@@ -21,7 +21,11 @@ def emit(event, **fields):
 def create(args):
     storage = lt.file_storage()
     lt.add_files(storage, args.data)
-    flags = lt.create_torrent.v1_only
+    flags = {
+        "v1": lt.create_torrent.v1_only,
+        "v2": lt.create_torrent.v2_only,
+        "hybrid": 0,
+    }[args.version]
     if args.padded:
         flags |= lt.create_torrent.canonical_files
     torrent = lt.create_torrent(storage, piece_size=args.piece_size, flags=flags)
@@ -39,7 +43,7 @@ def inspect(args):
     files = info.files()
     emit(
         "created",
-        info_hash=str(info.info_hashes().v1),
+        info_hash=str(info.info_hashes().get_best() if args.version == "v2" else info.info_hashes().v1),
         name=info.name(),
         private=info.priv(),
         comment=info.comment(),
@@ -132,6 +136,7 @@ def main():
     parser.add_argument("--down", type=int, default=0, help="bytes per second")
     parser.add_argument("--up", type=int, default=0, help="bytes per second")
     parser.add_argument("--padded", action="store_true")
+    parser.add_argument("--version", choices=["v1", "v2", "hybrid"], default="v1")
     parser.add_argument("--no-discovery", action="store_true")
     args = parser.parse_args()
     if args.mode != "run":

@@ -20,6 +20,12 @@ pub enum Shape {
     ManyFiles,
     /// The same with padding files between (BEP 47).
     Padded,
+    /// One file that ends inside a block, in a torrent of version 2 (BEP 52).
+    SingleV2,
+    /// The many files in a torrent of version 2.
+    V2,
+    /// The many files in a torrent of both versions.
+    Hybrid,
 }
 
 /// Content on disk.
@@ -35,8 +41,10 @@ impl Shape {
     /// Files relative to the content's parent, and their sizes.
     fn files(self) -> Vec<(String, u64)> {
         match self {
-            Self::SingleFile => vec![("fílm 01.bin".to_owned(), 6_291_456 + 12_345)],
-            Self::ManyFiles | Self::Padded => [
+            Self::SingleFile | Self::SingleV2 => {
+                vec![("fílm 01.bin".to_owned(), 6_291_456 + 12_345)]
+            }
+            Self::ManyFiles | Self::Padded | Self::V2 | Self::Hybrid => [
                 ("a", 1),
                 ("b/leer.txt", 0),
                 ("b/ünïcødé ☃ 名前.txt", 40_961),

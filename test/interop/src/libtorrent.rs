@@ -52,8 +52,11 @@ pub fn create_torrent(
     for tracker in trackers {
         command.args(["--tracker", tracker]);
     }
-    if content.shape == Shape::Padded {
-        command.arg("--padded");
+    match content.shape {
+        Shape::SingleFile | Shape::ManyFiles => {}
+        Shape::Padded => drop(command.arg("--padded")),
+        Shape::SingleV2 | Shape::V2 => drop(command.args(["--version", "v2"])),
+        Shape::Hybrid => drop(command.args(["--version", "hybrid"])),
     }
     let report = report_of(scene, "libtorrent create", &mut command)?;
     let info_hash = report["info_hash"].as_str().context("an info-hash")?.to_owned();
