@@ -67,7 +67,9 @@ def settings(args):
             | category.storage_notification
             | category.tracker_notification
             | category.connect_notification
+            | (category.peer_log_notification if args.peer_log else 0)
         ),
+        "alert_queue_size": 100000,
         "enable_dht": False,
         "enable_lsd": False,
         "enable_upnp": False,
@@ -86,10 +88,20 @@ def settings(args):
     }
 
 
+def load(args):
+    if not args.without_layers:
+        return lt.torrent_info(args.torrent)
+    # As after a magnet link: the hashes of the pieces have to come from peers.
+    with open(args.torrent, "rb") as file:
+        torrent = lt.bdecode(file.read())
+    del torrent[b"piece layers"]
+    return lt.torrent_info(torrent)
+
+
 def run(args):
     session = lt.session(settings(args))
     params = lt.add_torrent_params()
-    params.ti = lt.torrent_info(args.torrent)
+    params.ti = load(args)
     params.save_path = args.data
     flags = lt.torrent_flags
     params.flags |= flags.disable_dht | flags.disable_lsd | flags.disable_pex
@@ -121,7 +133,9 @@ def run(args):
                 emit("done")
             elif kind == "torrent_checked_alert":
                 emit("ready")
-            emit("alert", kind=kind, message=alert.message())
+            # Every block has several of the others.
+            if kind != "peer_log_alert" or "HASH" in alert.message():
+                emit("alert", kind=kind, message=alert.message())
 
 
 def main():
@@ -136,6 +150,8 @@ def main():
     parser.add_argument("--down", type=int, default=0, help="bytes per second")
     parser.add_argument("--up", type=int, default=0, help="bytes per second")
     parser.add_argument("--padded", action="store_true")
+    parser.add_argument("--without-layers", action="store_true")
+    parser.add_argument("--peer-log", action="store_true", help="messages about hashes")
     parser.add_argument("--version", choices=["v1", "v2", "hybrid"], default="v1")
     parser.add_argument("--no-discovery", action="store_true")
     args = parser.parse_args()

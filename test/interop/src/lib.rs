@@ -10,6 +10,7 @@
 mod aria2;
 mod client;
 mod content;
+mod corrupter;
 mod libtorrent;
 mod opentracker;
 mod process;
@@ -23,6 +24,7 @@ mod wire_peek;
 pub use aria2::Aria2;
 pub use client::{Client, Completion, Job, Running};
 pub use content::{Content, Shape, assert_identical};
+pub use corrupter::corrupter;
 pub use libtorrent::{Inspected, Libtorrent, Torrent, create_torrent, inspect_torrent};
 pub use opentracker::{Counts, Opentracker, Scheme};
 pub use process::{Proc, installed};

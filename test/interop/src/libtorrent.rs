@@ -16,6 +16,10 @@ use crate::scene::Scene;
 pub struct Libtorrent {
     /// Bytes per second of a download; 0 for no limit.
     pub down_limit: u32,
+    /// It tells every message about hashes (BEP 52).
+    pub peer_log: bool,
+    /// It has to ask peers for the hashes of the pieces (BEP 52).
+    pub without_layers: bool,
 }
 
 /// A torrent file.
@@ -88,6 +92,12 @@ impl Libtorrent {
         }
         if role == "leech" && self.down_limit > 0 {
             command.args(["--down", &self.down_limit.to_string()]);
+        }
+        if self.peer_log {
+            command.arg("--peer-log");
+        }
+        if self.without_layers {
+            command.arg("--without-layers");
         }
         let mut process = scene.spawn(&format!("libtorrent {role}"), &mut command)?;
         let listening = process.wait_line("listening", |line| event(line, "listening"))?;

@@ -8,7 +8,7 @@ use interop::{
     scene, skip, transfer,
 };
 
-const LIBTORRENT: Libtorrent = Libtorrent { down_limit: 0 };
+const LIBTORRENT: Libtorrent = Libtorrent { down_limit: 0, peer_log: false, without_layers: false };
 
 #[test]
 fn libtorrent_downloads_from_libtorrent_that_listens() -> Outcome {
