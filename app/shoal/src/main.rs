@@ -3,6 +3,7 @@
 //! This crate is the surface: it reads the command line, starts a node (`net::node`), and puts
 //! its news into words. What it decides itself is only what a user sees.
 
+mod alike;
 mod args;
 mod command_line;
 mod completions;

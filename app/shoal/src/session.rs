@@ -4,12 +4,14 @@
 //! are; never polls faster than [`LOOK_LIVE`].
 
 mod disk;
+mod waiting;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use ::disk::KnownFile;
 use base::{InfoHash, TorrentId};
 use crossbeam_channel::select;
 use discovery::tracker_client::TrackerReport;
@@ -18,8 +20,10 @@ use node::hub::Event;
 use node::message::{PeerNews, Phase, TorrentStatus, View};
 use node::spec::{SeedGoal, TorrentSpec};
 use serde_json::{Value, json};
+use waiting::Waiting;
 use wire::printable;
 
+use crate::alike;
 use crate::disk_news;
 use crate::display::{self, LINES_MAX, Row};
 use crate::ending::Ending;
@@ -79,6 +83,8 @@ struct Item {
     settled_at: Option<Instant>,
     /// What the disk keeps it waiting for.
     trouble: Option<String>,
+    /// What others may want of it when it is complete: its files, and the collections it belongs to.
+    known: (Vec<KnownFile>, Vec<String>),
     /// The last close look, and whether another one was asked for.
     view: Option<Box<View>>,
     looking: bool,
@@ -94,6 +100,8 @@ pub(crate) struct Session<'a> {
     /// Whether peers are to be shown.
     peers: bool,
     items: BTreeMap<TorrentId, Item>,
+    /// Torrents that are not added yet.
+    waiting: Vec<Waiting>,
     /// How many items the node still has.
     open: usize,
     since: u64,
@@ -121,6 +129,7 @@ impl<'a> Session<'a> {
             purpose,
             peers,
             items: BTreeMap::new(),
+            waiting: Vec::new(),
             open: 0,
             since: 0,
             overview: Meter::default(),
@@ -136,7 +145,7 @@ impl<'a> Session<'a> {
     }
 
     /// Adds a torrent.
-    pub(crate) fn add(&mut self, spec: TorrentSpec) -> Result<(), Failure> {
+    fn add(&mut self, spec: TorrentSpec) -> Result<(), Failure> {
         let place = spec.root.join(spec.top());
         let item = Item {
             info_hash: spec.info_hashes.first(),
@@ -156,6 +165,7 @@ impl<'a> Session<'a> {
             reported: None,
             settled_at: None,
             trouble: None,
+            known: (alike::known_files(&spec), spec.collections.clone()),
             view: None,
             looking: false,
         };
@@ -196,7 +206,7 @@ impl<'a> Session<'a> {
         self.running.stop();
         result?;
         let failed = self.items.values().any(|item| item.failed);
-        let complete = self.items.values().all(|item| item.settled);
+        let complete = self.waiting.is_empty() && self.items.values().all(|item| item.settled);
         Ok(match (failed, complete) {
             (true, _) => Exit::Failed,
             (false, true) => Exit::Done,
@@ -498,11 +508,9 @@ impl<'a> Session<'a> {
         let time = item.added.elapsed();
         let downloaded = item.status.stats.downloaded_bytes;
         let rate = units::mean_rate(downloaded, time);
-        let size = units::size(item.wanted_bytes);
-        let place = unbroken(&shown(&item.place));
         let what = match item.files {
             (wanted, files) if wanted < files => format!("{wanted} of {files} files complete"),
-            _ => "complete".into(),
+            _ => "complete".to_owned(),
         };
         self.out.event(&item.event(
             "complete",
@@ -515,9 +523,27 @@ impl<'a> Session<'a> {
                 ("path", item.place.to_string_lossy().into()),
             ],
         ))?;
+        let info_hash = item.info_hash;
+        self.remember_files(info_hash, &self.items[&torrent]);
+        self.say_complete(torrent, time, rate, &what)?;
+        self.start_waiting(info_hash)
+    }
+
+    fn say_complete(
+        &self,
+        torrent: TorrentId,
+        time: Duration,
+        rate: u64,
+        what: &str,
+    ) -> Result<(), Failure> {
+        let item = &self.items[&torrent];
+        let size = units::size(item.wanted_bytes);
         if self.out.json() {
+            self.out.log(Level::Info, &format!("{}: {what}, {size}", item.name));
             return Ok(());
         }
+        let downloaded = item.status.stats.downloaded_bytes;
+        let place = unbroken(&shown(&item.place));
         match &self.purpose {
             Purpose::Seed(_) => {
                 self.out.note(&format!("seeding {}: {size}, complete", item.name));
@@ -586,8 +612,9 @@ impl<'a> Session<'a> {
             hint: self.purpose.hint(&item.place).or(hint.map(str::to_owned)),
         });
         self.out.event(&item.event("failed", &[("reason", why.into())]))?;
+        let info_hash = item.info_hash;
         self.running.node.remove(torrent);
-        Ok(())
+        self.start_waiting(info_hash)
     }
 
     /// A torrent that is to be served should be complete.

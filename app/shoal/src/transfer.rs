@@ -135,9 +135,7 @@ fn transfer(
         out.warn(&format!("the file system of {root} can't take room ahead; files are sparse"));
     }
     say_what(&specs, wanted.root, args, out);
-    for spec in specs {
-        session.add(spec)?;
-    }
+    session.add_all(specs)?;
     session.run()
 }
 

@@ -181,6 +181,11 @@ impl Forest {
         forest
     }
 
+    /// The roots of all trees in the order of their files.
+    pub fn roots(&self) -> impl Iterator<Item = Digest32> {
+        self.trees.iter().map(|(_, tree)| tree.root())
+    }
+
     /// The tree of the file that has `piece`, and the number of the piece in that file.
     pub fn of_piece(&self, piece: u32) -> Option<(&FileTree, u32)> {
         let after = self.trees.partition_point(|&(first, _)| first <= piece);

@@ -142,6 +142,8 @@ mod tests {
             private: false,
             trackers: Vec::new(),
             peers: Vec::new(),
+            similar: Vec::new(),
+            collections: Vec::new(),
             writable: true,
             recheck: false,
             reserve: false,

@@ -4,8 +4,9 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use base::{FileIndex, InfoHashes};
+use base::{FileIndex, InfoHash, InfoHashes};
 use core::time::Duration;
+use keys::Digest32;
 use storage::digests::Digests;
 use storage::layout::{FileEntry, Layout};
 pub use torrent::swarm::SuperSeed;
@@ -50,6 +51,10 @@ pub struct TorrentSpec {
     pub trackers: Vec<Vec<String>>,
     /// Addresses that the user named.
     pub peers: Vec<SocketAddr>,
+    /// Torrents that have files in common with it (BEP 38).
+    pub similar: Vec<InfoHash>,
+    /// What it belongs to (BEP 38).
+    pub collections: Vec<String>,
     /// Whether files may be created and written.
     pub writable: bool,
     /// Compare every piece with the disk, whatever is remembered.
@@ -77,6 +82,7 @@ impl TorrentSpec {
             wanted: true,
             executable: file.executable,
             link: file.symlink.clone(),
+            alike: Vec::new(),
         };
         Self {
             info_hashes: metainfo.info_hashes,
@@ -92,6 +98,8 @@ impl TorrentSpec {
             private: info.private,
             trackers: metainfo.trackers.clone(),
             peers: Vec::new(),
+            similar: metainfo.similar.clone(),
+            collections: metainfo.collections.clone(),
             writable: true,
             recheck: false,
             reserve: false,
@@ -135,6 +143,14 @@ impl TorrentSpec {
         (files.clone().filter(|file| file.wanted).count() as u64, files.count() as u64)
     }
 
+    /// Its files that have bytes of their own, each with the root of its hash tree if it has one (BEP 52).
+    pub fn contents(&self) -> impl Iterator<Item = (FileIndex, &FileEntry, Option<Digest32>)> {
+        let mut roots = self.digests.trees().into_iter().flat_map(|trees| trees.roots());
+        let files = (0..).map(FileIndex).zip(&self.files);
+        let files = files.filter(|(_, file)| !file.padding && file.length_bytes > 0);
+        files.map(move |(index, file)| (index, file, roots.next()))
+    }
+
     /// Where its bytes lie, skipped ones included.
     pub fn layout(&self) -> Layout {
         let name = self.info_hashes.first();
@@ -166,7 +182,7 @@ mod tests {
             ..FileEntry::default()
         };
         let mut spec = TorrentSpec {
-            info_hashes: InfoHashes::v1(base::InfoHash([0xcd; 20])),
+            info_hashes: InfoHashes::v1(InfoHash([0xcd; 20])),
             name: "t".into(),
             root: "/r".into(),
             files: vec![file("t/a/b", None), file("t/link", Some("t/a"))],
@@ -176,6 +192,8 @@ mod tests {
             private: false,
             trackers: Vec::new(),
             peers: Vec::new(),
+            similar: Vec::new(),
+            collections: Vec::new(),
             writable: true,
             recheck: false,
             reserve: false,

@@ -58,6 +58,15 @@ pub struct CopyRange {
     pub to: Extent,
 }
 
+/// A file to be filled from elsewhere on this machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bring {
+    /// Which file of the torrent; it is not there yet.
+    pub file: FileIndex,
+    /// Files that may have its content, absolute. The first is taken that has its length.
+    pub sources: Vec<PathBuf>,
+}
+
 /// What a file looked like on disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FileStamp {
@@ -154,9 +163,11 @@ pub enum JobKind {
         /// Which ranges.
         extents: Vec<Extent>,
     },
-    /// Copy ranges between files, then look at all files. Files are made as for a write. Answer:
-    /// [`DoneKind::Copied`].
+    /// Fill files from elsewhere, copy ranges between files, then look at all files. Files are made as
+    /// for a write. Answer: [`DoneKind::Copied`].
     Copy {
+        /// What cannot be brought is left out: nobody has promised it.
+        brings: Vec<Bring>,
         /// In order.
         ranges: Vec<CopyRange>,
     },

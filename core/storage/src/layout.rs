@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use base::{Bitfield, BlockId, FileIndex, PieceIndex, PieceSizes};
 
-use crate::job::{CopyRange, Extent, FileSpec, HashPart};
+use crate::job::{Bring, CopyRange, Extent, FileSpec, HashPart};
 use crate::part::Slots;
 
 /// One file of the torrent.
@@ -30,6 +30,8 @@ pub struct FileEntry {
     pub executable: bool,
     /// It is a symbolic link to this path, which starts at the root like `path` (BEP 47).
     pub link: Option<PathBuf>,
+    /// Files elsewhere on this machine that may have the same content, absolute (BEP 38).
+    pub alike: Vec<PathBuf>,
 }
 
 impl Default for FileEntry {
@@ -42,6 +44,7 @@ impl Default for FileEntry {
             wanted: true,
             executable: false,
             link: None,
+            alike: Vec::new(),
         }
     }
 }
@@ -180,6 +183,14 @@ impl Layout {
     pub fn pieces_in_part(&self) -> impl Iterator<Item = PieceIndex> {
         let slots = self.part.iter().flat_map(|part| part.slots.pieces());
         slots.copied().filter(|&piece| self.files_of(piece).any(|file| self.is_aside(file)))
+    }
+
+    /// Files that are wanted, not `present`, and may be elsewhere on this machine.
+    pub fn to_bring(&self, present: impl Fn(FileIndex) -> bool) -> Vec<Bring> {
+        let missing = self.indexed().filter(|&(index, file)| {
+            file.wanted && file.length_bytes > 0 && !file.alike.is_empty() && !present(index)
+        });
+        missing.map(|(file, entry)| Bring { file, sources: entry.alike.clone() }).collect()
     }
 
     /// What of the part file belongs into files that are wanted and not there: the shares of each

@@ -47,6 +47,9 @@ pub const FILES_MAX: usize = 500_000;
 /// Most tracker URLs kept, over all tiers; the rest is dropped.
 pub const TRACKERS_MAX: usize = 500;
 
+/// Most similar torrents, and most collections, kept of one torrent.
+pub const RELATIVES_MAX: usize = 100;
+
 /// Longest URL kept, in bytes. Longer ones are dropped.
 pub const URL_BYTES_MAX: usize = 4096;
 
@@ -102,6 +105,10 @@ pub struct Metainfo {
     pub encoding: Option<String>,
     /// Web seeds (BEP 19).
     pub url_list: Vec<String>,
+    /// Torrents that have files in common with it (BEP 38), at most [`RELATIVES_MAX`].
+    pub similar: Vec<InfoHash>,
+    /// What it belongs to: torrents of one collection may have files in common (BEP 38).
+    pub collections: Vec<String>,
     /// All top-level entries but `info`, known ones too, as key and original bytes of the
     /// value, sorted by key. [`Self::encode`] writes them back.
     pub entries: Vec<(Vec<u8>, Vec<u8>)>,
@@ -439,14 +446,14 @@ impl Metainfo {
             return Err(DecodeError::NotADictionary { found: value.kind() });
         };
         let entry = dict.entry(b"info").ok_or(DecodeError::Missing { key: "info" })?;
-        let Value::Dict(info) = &entry.value else {
+        let Value::Dict(info_dict) = &entry.value else {
             return Err(DecodeError::WrongType { key: "info", found: entry.value.kind() });
         };
         let others = dict.entries().iter().filter(|entry| entry.key != b"info");
         let mut entries: Vec<_> =
             others.map(|entry| (entry.key.to_vec(), entry.raw.to_vec())).collect();
         entries.sort();
-        let info = info::decode(info)?;
+        let info = info::decode(info_dict)?;
         let version = info.version();
         let trees = version.has_v2().then(|| piece_layers::trees(dict, &info)).transpose()?;
         let v1 = || InfoHash(sha1(entry.raw));
@@ -466,6 +473,8 @@ impl Metainfo {
             created_by: text(dict, b"created by"),
             encoding: text(dict, b"encoding"),
             url_list: url_list(dict),
+            similar: similar(dict, info_dict),
+            collections: collections(dict, info_dict),
             entries,
         })
     }
@@ -509,6 +518,29 @@ fn url_list(dict: &Dict<'_>) -> Vec<String> {
     };
     let urls = value.as_list().unwrap_or(core::slice::from_ref(value));
     urls.iter().filter_map(url).take(TRACKERS_MAX).collect()
+}
+
+/// BEP 38 allows them inside `info` and outside.
+fn relatives<'a>(
+    dict: &'a Dict<'a>,
+    info: &'a Dict<'a>,
+    key: &'a [u8],
+) -> impl Iterator<Item = &'a [u8]> {
+    let lists = [info, dict].into_iter().filter_map(move |dict| dict.get(key)?.as_list());
+    lists.flatten().filter_map(Value::as_bytes)
+}
+
+fn similar(dict: &Dict<'_>, info: &Dict<'_>) -> Vec<InfoHash> {
+    let hashes = relatives(dict, info, b"similar");
+    let hashes = hashes.filter_map(|bytes| bytes.try_into().ok().map(InfoHash));
+    hashes.take(RELATIVES_MAX).collect()
+}
+
+fn collections(dict: &Dict<'_>, info: &Dict<'_>) -> Vec<String> {
+    let names = relatives(dict, info, b"collections");
+    let names = names.filter_map(|bytes| core::str::from_utf8(bytes).ok());
+    let names = names.filter(|name| !name.is_empty() && name.len() <= URL_BYTES_MAX);
+    names.map(str::to_owned).take(RELATIVES_MAX).collect()
 }
 
 /// A URL as written, without the blanks around it, if it is one line of text.

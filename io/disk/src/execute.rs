@@ -12,6 +12,7 @@ use storage::job::{
     JobKind, ResumeRecord,
 };
 
+use crate::bring::bring;
 use crate::failure::{failure, found, std_failure};
 use crate::files::{FileTable, TorrentFiles, stamp};
 use crate::resident::is_resident;
@@ -85,8 +86,9 @@ impl Executor {
             JobKind::MakeResident { extents } => {
                 DoneKind::Resident { result: self.make_resident(torrent, &extents, scratch) }
             }
-            JobKind::Copy { ranges } => {
+            JobKind::Copy { brings, ranges } => {
                 let result = self.table.torrent("write", torrent).and_then(|torrent| {
+                    brings.iter().try_for_each(|file| bring(&self.table, &torrent, file))?;
                     ranges.iter().try_for_each(|range| self.copy(&torrent, range, scratch))?;
                     self.table.stamps(&torrent)
                 });

@@ -76,6 +76,11 @@ impl TorrentFiles {
         self.spec(file).map_or_else(|| self.root.clone(), |spec| self.root.join(&spec.path))
     }
 
+    /// How long a file is when it is whole; 0 for one that the torrent does not have.
+    pub(crate) fn length_bytes(&self, file: FileIndex) -> u64 {
+        self.spec(file).map_or(0, |spec| spec.length_bytes)
+    }
+
     fn spec(&self, file: FileIndex) -> Option<&FileSpec> {
         let at = self.files.binary_search_by_key(&file, |spec| spec.file).ok()?;
         self.files.get(at)

@@ -15,10 +15,12 @@
 //! it gives the job back, [`DiskPool::shutdown`].
 
 mod beneath;
+mod bring;
 mod descriptors;
 mod execute;
 mod failure;
 mod files;
+mod known_files;
 mod pool;
 mod resident;
 mod resume_db;
@@ -27,5 +29,6 @@ mod run;
 mod tests;
 
 pub use crate::files::can_reserve;
+pub use crate::known_files::KnownFile;
 pub use crate::pool::{Completion, DiskConfig, DiskHandle, DiskPool};
 pub use crate::resume_db::{Place, StartError};

@@ -17,6 +17,7 @@ use storage::job::{DiskDone, DiskError, DiskJob, DoneKind, JobKind};
 use crate::beneath::Guard;
 use crate::execute::{Executor, Scratch, hash_runs, run_to_hash};
 use crate::files::FileTable;
+use crate::known_files::KnownFile;
 use crate::resume_db::{Place, ResumeDb, StartError};
 
 /// Most records committed in one transaction: one sync of the database serves them all, and the
@@ -163,6 +164,40 @@ impl DiskPool {
         name: &str,
     ) -> Result<(), DiskError> {
         self.shared.executor.db.remember_place(info_hash, root, name)
+    }
+
+    /// Takes `files` for those of a complete torrent, which belongs to `collections` (BEP 38). Waits for
+    /// the disk.
+    ///
+    /// # Errors
+    /// The database can't be written.
+    pub fn remember_files(
+        &self,
+        info_hash: InfoHash,
+        files: &[KnownFile],
+        collections: &[String],
+    ) -> Result<(), DiskError> {
+        self.shared.executor.db.remember_files(info_hash, files, collections)
+    }
+
+    /// Files of complete torrents that had this content, by the root of its hash tree (BEP 52).
+    ///
+    /// # Errors
+    /// The database can't be read.
+    pub fn files_with_root(&self, root: &[u8; 32]) -> Result<Vec<PathBuf>, DiskError> {
+        self.shared.executor.db.files_with_root(root)
+    }
+
+    /// Files of complete torrents: of `similar` ones, and of those that belong to `collections` (BEP 38).
+    ///
+    /// # Errors
+    /// The database can't be read.
+    pub fn files_of_relatives(
+        &self,
+        similar: &[InfoHash],
+        collections: &[String],
+    ) -> Result<Vec<KnownFile>, DiskError> {
+        self.shared.executor.db.files_of_relatives(similar, collections)
     }
 
     /// Takes no more jobs, finishes and answers those that wait, and joins the threads. A job

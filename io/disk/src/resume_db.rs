@@ -19,6 +19,7 @@ use rusqlite::{Connection, ErrorCode, OptionalExtension as _, TransactionBehavio
 use storage::job::{DiskError, DiskErrorKind, FileStamp, ResumeRecord};
 
 use crate::failure::found;
+use crate::known_files::{self, KnownFile};
 
 /// The layout that this program writes.
 const SCHEMA_VERSION: i64 = 2;
@@ -183,7 +184,7 @@ impl ResumeDb {
         let connection = lock(self.reader.as_ref().unwrap_or(&self.writer));
         let mut statement = connection.prepare_cached(LOAD).ok()?;
         let row = statement
-            .query_row(params![info_hash.0, Root(root)], |row| {
+            .query_row(params![info_hash.0, PathColumn(root)], |row| {
                 Ok(ResumeRecord {
                     info_hash,
                     root: root.to_path_buf(),
@@ -204,7 +205,7 @@ impl ResumeDb {
     pub(crate) fn place(&self, info_hash: InfoHash, root: &Path) -> Result<Place, DiskError> {
         let connection = lock(self.reader.as_ref().unwrap_or(&self.writer));
         let look = || {
-            let key = params![info_hash.0, Root(root)];
+            let key = params![info_hash.0, PathColumn(root)];
             let name = connection.query_row(LOAD_PLACE, key, |row| row.get(0)).optional()?;
             let has_record = connection.prepare_cached(LOAD)?.exists(key)?;
             Ok(Place { has_record, name })
@@ -220,8 +221,36 @@ impl ResumeDb {
         name: &str,
     ) -> Result<(), DiskError> {
         let stored =
-            lock(&self.writer).execute(STORE_PLACE, params![info_hash.0, Root(root), name]);
+            lock(&self.writer).execute(STORE_PLACE, params![info_hash.0, PathColumn(root), name]);
         stored.map(drop).map_err(|error| self.failed("commit to", &error))
+    }
+
+    /// Takes `files` for those of a complete torrent, which belongs to `collections`.
+    pub(crate) fn remember_files(
+        &self,
+        info_hash: InfoHash,
+        files: &[KnownFile],
+        collections: &[String],
+    ) -> Result<(), DiskError> {
+        known_files::remember(&mut lock(&self.writer), info_hash, files, collections)
+            .map_err(|error| self.failed("commit to", &error))
+    }
+
+    /// Files of complete torrents with this content (BEP 52).
+    pub(crate) fn files_with_root(&self, root: &[u8; 32]) -> Result<Vec<PathBuf>, DiskError> {
+        let connection = lock(self.reader.as_ref().unwrap_or(&self.writer));
+        known_files::with_root(&connection, root).map_err(|error| self.failed("read", &error))
+    }
+
+    /// Files of complete torrents that another names as its relatives (BEP 38).
+    pub(crate) fn files_of_relatives(
+        &self,
+        similar: &[InfoHash],
+        collections: &[String],
+    ) -> Result<Vec<KnownFile>, DiskError> {
+        let connection = lock(self.reader.as_ref().unwrap_or(&self.writer));
+        known_files::of_relatives(&connection, similar, collections)
+            .map_err(|error| self.failed("read", &error))
     }
 
     fn failed(&self, operation: &'static str, error: &rusqlite::Error) -> DiskError {
@@ -248,7 +277,7 @@ impl ResumeDb {
             for record in records {
                 statement.execute(params![
                     record.info_hash.0,
-                    Root(&record.root),
+                    PathColumn(&record.root),
                     record.have,
                     encode_stamps(&record.stamps),
                     record.writing,
@@ -330,15 +359,16 @@ fn migrate(connection: &mut Connection) -> rusqlite::Result<(i64, [u8; 16])> {
         version = SCHEMA_VERSION;
     }
     transaction.execute_batch(BESIDE)?;
+    transaction.execute_batch(known_files::SCHEMA)?;
     let secret = transaction.query_row("SELECT secret FROM installation", [], |row| row.get(0))?;
     transaction.commit()?;
     Ok((version, secret))
 }
 
-/// A root folder as a column: text for people, bytes where it is not text.
-struct Root<'a>(&'a Path);
+/// A path as a column: text for people, bytes where it is not text.
+pub(crate) struct PathColumn<'a>(pub(crate) &'a Path);
 
-impl rusqlite::ToSql for Root<'_> {
+impl rusqlite::ToSql for PathColumn<'_> {
     fn to_sql(&self) -> rusqlite::Result<rusqlite::types::ToSqlOutput<'_>> {
         let raw: &OsStr = self.0.as_os_str();
         let value = raw

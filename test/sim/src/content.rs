@@ -86,6 +86,8 @@ impl Content {
                 private: false,
                 trackers: vec![vec!["http://tracker.example/announce".into()]],
                 peers: Vec::new(),
+                similar: Vec::new(),
+                collections: Vec::new(),
                 writable: true,
                 recheck: false,
                 reserve: false,

@@ -29,6 +29,8 @@ fn spec(n: u8, goal: SeedGoal) -> TorrentSpec {
         private: false,
         trackers: vec![vec!["http://tracker.example/announce".into()]],
         peers: Vec::new(),
+        similar: Vec::new(),
+        collections: Vec::new(),
         writable: true,
         recheck: false,
         reserve: false,

@@ -43,6 +43,8 @@ fn spec() -> TorrentSpec {
         private: false,
         trackers: Vec::new(),
         peers: Vec::new(),
+        similar: Vec::new(),
+        collections: Vec::new(),
         writable: true,
         recheck: false,
         reserve: false,

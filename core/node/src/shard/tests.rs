@@ -72,6 +72,8 @@ fn spec(n: u32) -> TorrentSpec {
         private: false,
         trackers: Vec::new(),
         peers: Vec::new(),
+        similar: Vec::new(),
+        collections: Vec::new(),
         writable: true,
         recheck: false,
         reserve: false,

@@ -41,7 +41,7 @@ impl PartFile {
 
 impl Store {
     /// The files were looked at. Those that were skipped before and are wanted now first get back
-    /// what the part file has of them.
+    /// what the part file has of them; those that are elsewhere on this machine are brought.
     pub(super) fn on_first_look(
         &mut self,
         stamps: Vec<FileStamp>,
@@ -74,13 +74,15 @@ impl Store {
         } else {
             Vec::new()
         };
-        if ranges.is_empty() {
+        let brings = if self.spec.writable { layout.to_bring(is_present) } else { Vec::new() };
+        if ranges.is_empty() && brings.is_empty() {
             return self.on_opened(stamps, resume, now, pool);
         }
-        let written = ranges.iter().map(|range| range.to.file).collect::<BTreeSet<_>>();
+        let restored = ranges.iter().map(|range| range.to.file);
+        let written: BTreeSet<_> = restored.chain(brings.iter().map(|bring| bring.file)).collect();
         self.watch.on_write(written.iter().copied());
         self.part.looked = Some(Looked { stamps, resume, written });
-        self.job(JobKind::Copy { ranges }, JobUse::Copy);
+        self.job(JobKind::Copy { brings, ranges }, JobUse::Copy);
     }
 
     /// The copies are made. If not, nothing of those files counts as there: their pieces are
@@ -248,7 +250,7 @@ mod tests {
                     panic!("not expected: {output:?}");
                 };
                 let (word, answer) = match kind {
-                    JobKind::Copy { ranges } => {
+                    JobKind::Copy { brings, ranges } => {
                         let failed = || DiskError {
                             operation: "write",
                             path: "/r/b".into(),
@@ -256,7 +258,11 @@ mod tests {
                             message: "simulated".into(),
                         };
                         let stamps = copied.map(stamps).map_err(|()| failed());
-                        (format!("copy{}", ranges.len()), DoneKind::Copied { stamps })
+                        let word = match brings.len() {
+                            0 => format!("copy{}", ranges.len()),
+                            brings => format!("bring{brings}"),
+                        };
+                        (word, DoneKind::Copied { stamps })
                     }
                     JobKind::Hash { parts, mut hash } => {
                         let piece =
