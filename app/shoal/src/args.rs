@@ -11,7 +11,7 @@ use clap_complete::Shell;
 use crate::limits::{DownArgs, UpArgs};
 use crate::log::Level;
 use crate::place::OnCollision;
-use crate::select::{Expression, parse as parse_selection};
+use crate::select::{Expression, Pattern, parse as parse_selection};
 use crate::units::{parse_addr, parse_peer, parse_ratio, parse_size, parse_time};
 
 const EXIT_CODES: &str = "\
@@ -52,6 +52,7 @@ Examples:
   shoal create photos --tracker udp://a.example.org:6969 \\
     --tracker udp://b.example.org:6969
   shoal create album --private --source EXAMPLE
+  shoal create photos --version hybrid --exclude '*.tmp'
 
 The same content, name and options give the same file: files are ordered by path, and no date is written unless --date asks for it. Special files, and symbolic links without --symlinks, are left out with a warning.
 
@@ -237,6 +238,27 @@ impl SuperSeed {
     }
 }
 
+/// What a new torrent is for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Format {
+    #[default]
+    #[value(alias = "1")]
+    V1,
+    #[value(alias = "2")]
+    V2,
+    Hybrid,
+}
+
+impl From<Format> for wire::metainfo::Version {
+    fn from(format: Format) -> Self {
+        match format {
+            Format::V1 => Self::V1,
+            Format::V2 => Self::V2,
+            Format::Hybrid => Self::Hybrid,
+        }
+    }
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct CreateArgs {
     /// File or folder to make a torrent of
@@ -245,6 +267,9 @@ pub(crate) struct CreateArgs {
     /// Torrent file to write [default: NAME.torrent in this folder]
     #[arg(short, long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
+    /// Which versions of BitTorrent it is for: `v1` any client reads, `v2` few; a hybrid is both
+    #[arg(long = "version", value_name = "VERSION", value_enum, default_value_t)]
+    pub(crate) format: Format,
     /// Tracker to announce to; repeat it for more, each used when those before it fail
     #[arg(long, value_name = "URL")]
     pub(crate) tracker: Vec<String>,
@@ -267,6 +292,9 @@ pub(crate) struct CreateArgs {
     /// Keep symbolic links that stay inside the folder (BEP 47); otherwise they are left out
     #[arg(long)]
     pub(crate) symlinks: bool,
+    /// Leave out files and folders: patterns as for `get --select`, as in '*.tmp' or 'cache/'
+    #[arg(long, value_name = "PATTERN", value_delimiter = ',', value_parser = Pattern::parse)]
+    pub(crate) exclude: Vec<Pattern>,
     /// Replace an existing torrent file
     #[arg(short, long)]
     pub(crate) force: bool,

@@ -3,29 +3,31 @@
 //! The outcome depends on the content, its name and the options alone: files are in the order of
 //! their paths' bytes, component by component, and no date is written unasked.
 
+mod scan;
+
 use std::fs::{self, File};
 use std::io::Write as _;
-use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use base::UnixTime;
 use base::client::AGENT;
-use keys::{Digest20, Kinds};
+use keys::{Digest20, Digest32, Kinds, merkle};
 use serde_json::json;
 use storage::layout::{FileEntry, Layout};
 use url::Url;
-use wire::metainfo::{Content, FILES_MAX, Metainfo, NewFile, NewTorrent};
+use wire::metainfo::{Content, Metainfo, NewFile, NewTorrent, Version, padding};
 
+use self::scan::{Excluded, Found};
 use crate::args::CreateArgs;
 use crate::failure::{Exit, Failure, reason, shown};
 use crate::hashing::Hashing;
 use crate::interrupt::Interrupt;
 use crate::out::Out;
-use crate::{redact, state_dir, units};
+use crate::{redact, show, state_dir, units};
 
-/// Most pieces that we make unasked: the smallest power of two that needs no more gives 1000 to
-/// 2000 pieces, a torrent file of some 40 kB.
+/// Most pieces that we make unasked, the first of each file not counted where every file begins one: the
+/// smallest power of two that needs no more gives 1000 to 2000 pieces, a torrent file of some 40 kB.
 const PIECES_WANTED_MAX: u64 = 2000;
 /// Piece sizes that we choose ourselves.
 const PIECE_BYTES_AUTO: (u64, u64) = (16 << 10, 16 << 20);
@@ -39,37 +41,42 @@ const TRACKER_BYTES_MAX: usize = discovery::tracker_client::TRACKER_URL_BYTES_MA
 pub(crate) fn create(args: &CreateArgs, out: &Out) -> Result<Exit, Failure> {
     let interrupt = Interrupt::listen()?;
     args.tracker.iter().try_for_each(|url| judge_tracker(url))?;
+    args.piece_size.map_or(Ok(()), judge_piece_size)?;
     let path = args.path.canonicalize().map_err(|error| Failure::reading(&args.path, &error))?;
-    let name = name_of(&args.path, &path)?;
+    let name = scan::name_of(&args.path, &path)?;
     let target = match &args.out {
         Some(target) => target.clone(),
         None => PathBuf::from(format!("{name}.torrent")),
     };
     judge_target(&target, args.force)?;
 
-    let found = scan(&path, &target, args.symlinks, out)?;
-    let total = found.files.iter().map(|file| file.length_bytes).sum();
-    if total == 0 {
+    let version = Version::from(args.format);
+    let mut found = scan::scan(&path, &target, args, out)?;
+    for pattern in found.excluded.idle(&args.exclude) {
+        out.warn(&format!("nothing to leave out for --exclude {}", wire::visible(&pattern.text)));
+    }
+    if found.files.iter().all(|file| file.length_bytes == 0) {
         let what = if found.single { "the file is empty" } else { "the folder holds no bytes" };
         return Err(Failure::with_hint(
             format!("cannot make a torrent: {what}: {}", shown(&args.path)),
             "a torrent needs at least one byte",
         ));
     }
-    let piece_bytes = piece_bytes(args.piece_size, total)?;
-    let pieces = hash(&found, piece_bytes, &name, out, &interrupt).inspect_err(|failure| {
-        if matches!(failure, Failure::Interrupted) {
-            out.note("stopped; no torrent file is written");
-        }
-    })?;
-    let content = match &*found.files {
-        [NewFile { length_bytes, executable, .. }] if found.single => {
-            Content::Single { length_bytes: *length_bytes, executable: *executable }
-        }
-        _ => Content::Multiple(found.files),
+    let piece_bytes = piece_bytes(args.piece_size, &found.files, version)?;
+    let pieces =
+        hash(&mut found, piece_bytes, version, &name, out, &interrupt).inspect_err(|failure| {
+            if matches!(failure, Failure::Interrupted) {
+                out.note("stopped; no torrent file is written");
+            }
+        })?;
+    let Found { single, files, excluded, .. } = found;
+    let content = match single {
+        true => Content::Single(files.into_iter().next().expect("it was found")),
+        false => Content::Multiple(files),
     };
     let date = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     let torrent = NewTorrent {
+        version,
         name,
         piece_bytes,
         pieces,
@@ -88,23 +95,24 @@ pub(crate) fn create(args: &CreateArgs, out: &Out) -> Result<Exit, Failure> {
         Failure::with_hint(message, "rename what it names, or leave it out")
     })?;
     judge_names(&torrent, &made)?;
-    drop(torrent);
     write_atomically(&target, &bytes)?;
-    advise(args, out);
-    say(&made, &target, out)
+    advise(args, &torrent, &made, out);
+    say(&made, &excluded, &target, out)
 }
 
 /// A name that every reader changes would not be found again by those who seed.
 fn judge_names(torrent: &NewTorrent, made: &Metainfo) -> Result<(), Failure> {
-    let below = |path: &[String]| std::iter::once(&torrent.name).chain(path).collect::<PathBuf>();
+    // A folder that readers see none of has no name.
+    let top = (!lost_folder(torrent, made)).then_some(&torrent.name);
+    let below = |path: &[String]| top.into_iter().chain(path).collect::<PathBuf>();
     let names = match &torrent.content {
-        Content::Single { .. } => vec![(below(&[]), None)],
+        Content::Single(_) => vec![(below(&[]), None)],
         Content::Multiple(files) => files
             .iter()
             .map(|file| (below(&file.path), file.symlink.as_deref().map(below)))
             .collect(),
     };
-    let changed = names.iter().zip(&made.info.files).find_map(|((name, link), file)| {
+    let changed = names.iter().zip(real_files(made)).find_map(|((name, link), file)| {
         if *name == file.path {
             link.as_ref().filter(|_| *link != file.symlink)
         } else {
@@ -120,8 +128,27 @@ fn judge_names(torrent: &NewTorrent, made: &Metainfo) -> Result<(), Failure> {
     }
 }
 
-/// What makers of private torrents forget.
-fn advise(args: &CreateArgs, out: &Out) {
+/// The files that people see.
+fn real_files(made: &Metainfo) -> impl Iterator<Item = &wire::metainfo::File> {
+    made.info.files.iter().filter(|file| !file.padding)
+}
+
+/// Whether readers take a folder for the only file in it: version 2 alone has no other way to say "one
+/// file" (BEP 52).
+fn lost_folder(torrent: &NewTorrent, made: &Metainfo) -> bool {
+    matches!(torrent.content, Content::Multiple(_)) && made.info.single_file
+}
+
+/// What makers of torrents forget.
+fn advise(args: &CreateArgs, torrent: &NewTorrent, made: &Metainfo, out: &Out) {
+    if lost_folder(torrent, made) {
+        out.warn(&format!(
+            "in version 2 a folder of one file is that file: who downloads it gets no folder {}\n\
+             hint: seed it with --data {}, or take --version hybrid",
+            wire::visible(&torrent.name),
+            shown(&args.path)
+        ));
+    }
     if args.private && args.tracker.is_empty() {
         out.warn(
             "a private torrent without a tracker finds nobody\n\
@@ -136,22 +163,30 @@ fn advise(args: &CreateArgs, out: &Out) {
     }
 }
 
-fn say(made: &Metainfo, target: &Path, out: &Out) -> Result<Exit, Failure> {
+fn say(made: &Metainfo, excluded: &Excluded, target: &Path, out: &Out) -> Result<Exit, Failure> {
     let target = state_dir::absolute(target)?;
     let info = &made.info;
+    let files = real_files(made).count() as u64;
     if out.json() {
         out.event(&json!({
             "event": "created",
+            "version": show::version(made),
             "info_hash": made.info_hashes.first().to_string(),
+            "info_hash_v2": made.info_hashes.of_v2().map(|hash| hash.to_string()),
             "path": target.to_string_lossy(),
             "name": info.name,
             "total_bytes": info.total_bytes,
             "piece_bytes": info.piece_bytes,
             "pieces": info.piece_count(),
-            "files": info.files.len(),
+            "files": files,
+            "excluded": excluded.count,
+            "excluded_paths": excluded.paths,
         }))?;
     } else {
-        let (files, pieces) = (info.files.len() as u64, u64::from(info.piece_count()));
+        if excluded.count > 0 {
+            out.note(&left_out(excluded));
+        }
+        let pieces = u64::from(info.piece_count());
         out.note(&format!(
             "{}: {} in {}, {} of {}",
             info.name,
@@ -160,15 +195,30 @@ fn say(made: &Metainfo, target: &Path, out: &Out) -> Result<Exit, Failure> {
             units::count(pieces, "piece"),
             units::size(info.piece_bytes.into()),
         ));
-        out.data(&format!("info-hash  {}", made.info_hashes.first()))?;
-        out.data(&format!("torrent    {}", shown(&target)))?;
+        let mut lines = show::info_hashes(made);
+        lines.push(("torrent", shown(&target)));
+        let width = show::label_width(&lines);
+        for (label, value) in lines {
+            out.data(&format!("{label:<width$} {value}"))?;
+        }
     }
     Ok(Exit::Done)
 }
 
+/// `left out by --exclude: a.tmp, cache/ and 7 more`.
+fn left_out(excluded: &Excluded) -> String {
+    const NAMED_MAX: usize = 3;
+    let named: Vec<&str> = excluded.paths.iter().take(NAMED_MAX).map(String::as_str).collect();
+    let more = match excluded.count - named.len() as u64 {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    format!("left out by --exclude: {}{more}", wire::visible(&named.join(", ")))
+}
+
 fn judge_tracker(text: &str) -> Result<(), Failure> {
     let refused =
-        |hint| Err(Failure::with_hint(format!("not a tracker: {}", redact::tracker(text)), hint));
+        |hint| Err(Failure::misused(format!("not a tracker: {}", redact::tracker(text)), hint));
     let known = ["http://", "https://", "udp://"].iter().any(|scheme| text.starts_with(scheme));
     if !known {
         return refused("a tracker begins with http://, https:// or udp://");
@@ -218,183 +268,126 @@ fn judge_target(target: &Path, force: bool) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The torrent's name: as the user wrote it, or for `.` and the like what it really is.
-fn name_of(given: &Path, canonical: &Path) -> Result<String, Failure> {
-    let name = given.file_name().or_else(|| canonical.file_name()).ok_or_else(|| {
-        Failure::new(format!("cannot make a torrent without a name of {}", shown(given)))
-    })?;
-    text_of(name, given)
-}
-
-fn text_of(name: &std::ffi::OsStr, path: &Path) -> Result<String, Failure> {
-    name.to_str().map(str::to_owned).ok_or_else(|| {
-        Failure::with_hint(
-            format!("cannot use a name that is not UTF-8: {}", shown(path)),
-            "rename it; torrent files hold UTF-8 only",
-        )
-    })
-}
-
-/// What is below a path.
-#[derive(Debug)]
-struct Found {
-    /// The folder that the paths start at.
-    root: PathBuf,
-    single: bool,
-    /// In order.
-    files: Vec<NewFile>,
-}
-
-fn scan(path: &Path, target: &Path, symlinks: bool, out: &Out) -> Result<Found, Failure> {
-    let failed = |path: &Path, error: &std::io::Error| Failure::reading(path, error);
-    let look = path.metadata().map_err(|error| failed(path, &error))?;
-    if look.is_file() {
-        let parent = path.parent().unwrap_or(path);
-        let name = text_of(path.file_name().unwrap_or_default(), path)?;
-        let file = NewFile {
-            path: vec![name],
-            length_bytes: look.len(),
-            executable: is_executable(&look),
-            symlink: None,
-        };
-        let files = vec![file];
-        return Ok(Found { root: parent.to_path_buf(), single: true, files });
+fn judge_piece_size(bytes: u64) -> Result<(), Failure> {
+    let (least, most) = PIECE_BYTES;
+    if bytes.is_power_of_two() && (least..=most).contains(&bytes) {
+        return Ok(());
     }
-    if !look.is_dir() {
+    Err(Failure::misused(
+        format!("not a piece size: {bytes}"),
+        "a piece size is a power of two from 16k to 256M",
+    ))
+}
+
+fn piece_bytes(wanted: Option<u64>, files: &[NewFile], version: Version) -> Result<u32, Failure> {
+    let bytes = wanted.unwrap_or_else(|| automatic_piece_bytes(files, version));
+    let (pieces, _) = pieces(files, bytes, version);
+    if pieces > u64::from(wire::peer::PIECES_MAX) {
         return Err(Failure::with_hint(
-            format!("cannot make a torrent of a pipe or a device: {}", shown(path)),
-            "a torrent holds files and folders",
+            format!("too many pieces of {}: {pieces}", units::size(bytes)),
+            "take a larger --piece-size, or leave it out",
         ));
     }
-    let target = target.canonicalize().ok();
-    let mut files = Vec::new();
-    let mut folders = vec![(path.to_path_buf(), Vec::<String>::new())];
-    while let Some((folder, components)) = folders.pop() {
-        for entry in fs::read_dir(&folder).map_err(|error| failed(&folder, &error))? {
-            let entry = entry.map_err(|error| failed(&folder, &error))?;
-            let path = entry.path();
-            let kind = entry.file_type().map_err(|error| failed(&path, &error))?;
-            if kind.is_symlink() && symlinks {
-                let target = fs::read_link(&path).map_err(|error| failed(&path, &error))?;
-                match inside(&components, &target) {
-                    Some(target) => {
-                        let mut components = components.clone();
-                        components.push(text_of(&entry.file_name(), &path)?);
-                        let symlink = Some(target);
-                        files.push(NewFile { path: components, symlink, ..NewFile::default() });
-                    }
-                    None => out.warn(&format!(
-                        "left out, a symbolic link that leads out of the torrent: {}",
-                        shown(&path)
-                    )),
-                }
-                continue;
-            }
-            if !kind.is_dir() && !kind.is_file() {
-                let what = if kind.is_symlink() { "symbolic link" } else { "special file" };
-                out.warn(&format!("left out, a {what}: {}", shown(&path)));
-                continue;
-            }
-            let mut components = components.clone();
-            components.push(text_of(&entry.file_name(), &path)?);
-            if kind.is_dir() {
-                folders.push((path, components));
-            } else if target.as_deref() != Some(&*path) {
-                let look = entry.metadata().map_err(|error| failed(&path, &error))?;
-                files.push(NewFile {
-                    path: components,
-                    length_bytes: look.len(),
-                    executable: is_executable(&look),
-                    symlink: None,
-                });
-            }
-        }
-        if files.len() > FILES_MAX {
-            return Err(Failure::new(format!("more files than a torrent can hold: {FILES_MAX}")));
-        }
-    }
-    files.sort();
-    Ok(Found { root: path.to_path_buf(), single: false, files })
-}
-
-/// Where a link in `folder` leads, below the torrent's folder; `None` if it leads out, or to that
-/// folder itself. By the words alone: what a link names need not exist.
-fn inside(folder: &[String], target: &Path) -> Option<Vec<String>> {
-    let mut at = folder.to_vec();
-    for component in target.components() {
-        match component {
-            Component::CurDir => {}
-            Component::ParentDir => drop(at.pop()?),
-            Component::Normal(name) => at.push(name.to_str()?.to_owned()),
-            Component::RootDir | Component::Prefix(_) => return None,
-        }
-    }
-    (!at.is_empty()).then_some(at)
-}
-
-/// Its owner may execute it.
-fn is_executable(look: &fs::Metadata) -> bool {
-    look.permissions().mode() & 0o100 != 0
-}
-
-fn piece_bytes(wanted: Option<u64>, total: u64) -> Result<u32, Failure> {
-    let bytes = match wanted {
-        Some(bytes) => {
-            let (least, most) = PIECE_BYTES;
-            if !bytes.is_power_of_two() || !(least..=most).contains(&bytes) {
-                return Err(Failure::with_hint(
-                    format!("not a piece size: {bytes}"),
-                    "a piece size is a power of two from 16k to 256M",
-                ));
-            }
-            if total.div_ceil(bytes) > u64::from(wire::peer::PIECES_MAX) {
-                return Err(Failure::with_hint(
-                    format!("too many pieces of {}: {}", units::size(bytes), total.div_ceil(bytes)),
-                    "take a larger --piece-size, or leave it out",
-                ));
-            }
-            bytes
-        }
-        None => automatic_piece_bytes(total),
-    };
     Ok(u32::try_from(bytes).expect("at most 256 MiB"))
 }
 
-fn automatic_piece_bytes(total: u64) -> u64 {
-    let (least, most) = PIECE_BYTES_AUTO;
-    total.div_ceil(PIECES_WANTED_MAX).next_power_of_two().clamp(least, most)
+/// How many pieces there are, and how many more than there must be.
+fn pieces(files: &[NewFile], piece_bytes: u64, version: Version) -> (u64, u64) {
+    let lengths = files.iter().map(|file| file.length_bytes).filter(|length| *length > 0);
+    if version.has_v2() {
+        let must_be = lengths.clone().count() as u64;
+        let pieces = lengths.map(|length| length.div_ceil(piece_bytes)).sum::<u64>();
+        (pieces, pieces + 1 - must_be)
+    } else {
+        let pieces = lengths.sum::<u64>().div_ceil(piece_bytes);
+        (pieces, pieces)
+    }
 }
 
+/// Where each file begins a piece, larger pieces save none for small files, and cost padding.
+fn automatic_piece_bytes(files: &[NewFile], version: Version) -> u64 {
+    let (least, most) = PIECE_BYTES_AUTO;
+    let mut bytes = least;
+    while bytes < most && pieces(files, bytes, version).1 > PIECES_WANTED_MAX {
+        bytes *= 2;
+    }
+    bytes
+}
+
+/// The pieces of `found`, with what makes every file but the last begin one where that has to be.
+fn layout(found: &Found, piece_bytes: u32, version: Version) -> Layout {
+    let aligned = version.has_v2() && found.files.len() > 1;
+    let last = found.files.iter().rposition(|file| file.length_bytes > 0);
+    let mut entries = Vec::new();
+    for (index, file) in found.files.iter().enumerate() {
+        if file.symlink.is_some() {
+            continue;
+        }
+        let path = file.path.iter().collect();
+        let length_bytes = file.length_bytes;
+        entries.push(FileEntry { path, length_bytes, ..FileEntry::default() });
+        let length_bytes = padding(file.length_bytes, piece_bytes);
+        if aligned && length_bytes > 0 && (version.has_v1() || Some(index) != last) {
+            let padding = true;
+            entries.push(FileEntry { length_bytes, padding, ..FileEntry::default() });
+        }
+    }
+    let layout = Layout::new(entries, piece_bytes);
+    if version.has_v1() { layout } else { layout.with_tight_pieces() }
+}
+
+/// Gives the digests of version 1, and each file its layer of version 2.
 fn hash(
-    found: &Found,
+    found: &mut Found,
     piece_bytes: u32,
+    version: Version,
     name: &str,
     out: &Out,
     interrupt: &Interrupt,
 ) -> Result<Vec<Digest20>, Failure> {
-    let entries = found.files.iter().filter(|file| file.symlink.is_none());
-    let entries = entries.map(|file| FileEntry {
-        path: file.path.iter().collect(),
-        length_bytes: file.length_bytes,
-        ..FileEntry::default()
-    });
-    let layout = Layout::new(entries.collect(), piece_bytes);
-    let mut digests = vec![[0; 20]; layout.piece_count() as usize];
+    let layout = layout(found, piece_bytes, version);
+    let pieces = layout.piece_count() as usize;
+    let kinds = Kinds { v1: version.has_v1(), v2: version.has_v2() };
+    let levels = if kinds.v2 { levels(&found.files, piece_bytes) } else { Vec::new() };
+    let mut digests = vec![[0; 20]; if kinds.v1 { pieces } else { 0 }];
+    let mut nodes: Vec<Digest32> = vec![[0; 32]; levels.len()];
     let label = format!("hashing {}", wire::printable(name.as_bytes(), 200));
     let root = &found.root;
-    let kinds = Kinds { v1: true, v2: false };
     let hashing =
         Hashing { layout: &layout, kinds, only: None, root, label: &label, out, interrupt };
     hashing.run(|piece, digest| {
         let digest = digest.map_err(|broken| {
-            let path = found.root.join(&layout.file(broken.file).path);
+            let path = root.join(&layout.file(broken.file).path);
             broken.why.failure(&path)
         })?;
-        digests[piece.0 as usize] = digest.sha1.expect("it was asked for");
+        let piece = piece.0 as usize;
+        if kinds.v1 {
+            digests[piece] = digest.sha1.expect("it was asked for");
+        }
+        if kinds.v2 {
+            nodes[piece] = merkle::root(&digest.leaves, 0, levels[piece]);
+        }
         Ok(())
     })?;
     judge_unchanged(found, &layout)?;
+    let mut nodes = nodes.into_iter();
+    for file in found.files.iter_mut().filter(|_| kinds.v2) {
+        let pieces = file.length_bytes.div_ceil(piece_bytes.into());
+        file.layer = nodes.by_ref().take(usize::try_from(pieces).expect("few")).collect();
+    }
     Ok(digests)
+}
+
+/// By piece: the level of its node, which in a file of one piece is the root.
+fn levels(files: &[NewFile], piece_bytes: u32) -> Vec<u32> {
+    let of_piece = merkle::height(u64::from(piece_bytes / merkle::LEAF_BYTES));
+    let mut levels = Vec::new();
+    for file in files {
+        let level = of_piece.min(merkle::height(merkle::leaf_count(file.length_bytes)));
+        let pieces = file.length_bytes.div_ceil(piece_bytes.into());
+        levels.extend(std::iter::repeat_n(level, usize::try_from(pieces).expect("few")));
+    }
+    levels
 }
 
 /// A file that grew meanwhile would be cut off silently.
@@ -436,22 +429,9 @@ fn write_atomically(target: &Path, bytes: &[u8]) -> Result<(), Failure> {
 mod tests {
     use super::*;
 
-    #[test]
-    fn links_stay_inside_or_are_left_out() {
-        for (folder, target, expected) in [
-            ("", "a", Some("a")),
-            ("a b", "c", Some("a b c")),
-            ("a b", "../c", Some("a c")),
-            ("a b", "./../../c/./d", Some("c d")),
-            ("a", "..", None),
-            ("a", "../..", None),
-            ("a", "../../a", None),
-            ("a", "/etc", None),
-        ] {
-            let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
-            let found = inside(&words(folder), Path::new(target));
-            assert_eq!(found, expected.map(words), "{folder}: {target}");
-        }
+    fn files(lengths: &[u64]) -> Vec<NewFile> {
+        let file = |&length_bytes: &u64| NewFile { length_bytes, ..NewFile::default() };
+        lengths.iter().map(file).collect()
     }
 
     #[test]
@@ -463,8 +443,21 @@ mod tests {
             (700 << 20, 512 << 10),
             (1 << 40, 16 << 20),
         ] {
-            assert_eq!(automatic_piece_bytes(total), expected, "{total}");
+            for version in [Version::V1, Version::V2, Version::Hybrid] {
+                let bytes = automatic_piece_bytes(&files(&[total]), version);
+                assert_eq!(bytes, expected, "{total} {version:?}");
+            }
         }
+    }
+
+    #[test]
+    fn small_files_that_begin_pieces_get_small_ones() {
+        let many = files(&[40_000; 100_000]);
+        assert_eq!(automatic_piece_bytes(&many, Version::V1), 2 << 20);
+        assert_eq!(automatic_piece_bytes(&many, Version::V2), 64 << 10);
+        assert_eq!(automatic_piece_bytes(&many, Version::Hybrid), 64 << 10);
+        let and_large = files(&[4 << 30, 5, 0, 7]);
+        assert_eq!(automatic_piece_bytes(&and_large, Version::Hybrid), 4 << 20);
     }
 
     #[test]
@@ -476,8 +469,11 @@ mod tests {
             (3 << 20, false),
             (1 << 29, false),
         ] {
-            assert_eq!(piece_bytes(Some(wanted), 1 << 30).is_ok(), good, "{wanted}");
+            assert_eq!(judge_piece_size(wanted).is_ok(), good, "{wanted}");
         }
-        assert!(piece_bytes(Some(16 << 10), 1 << 50).is_err());
+        assert!(piece_bytes(Some(16 << 10), &files(&[1 << 50]), Version::V1).is_err());
+        let many = files(&[1; 1 << 20]);
+        assert!(piece_bytes(Some(16 << 10), &many, Version::V2).is_ok());
+        assert!(piece_bytes(Some(16 << 10), &[many.clone(), many].concat(), Version::V2).is_ok());
     }
 }

@@ -17,6 +17,8 @@ pub(crate) enum Exit {
     Done,
     /// It is not.
     Failed,
+    /// The command line is wrong.
+    Misused,
     /// Stopped by a signal before it was done: 128 and the number of SIGINT, as shells have it.
     Interrupted,
 }
@@ -26,6 +28,7 @@ impl From<Exit> for ExitCode {
         match exit {
             Exit::Done => Self::SUCCESS,
             Exit::Failed => Self::FAILURE,
+            Exit::Misused => Self::from(2),
             Exit::Interrupted => Self::from(130),
         }
     }
@@ -40,6 +43,13 @@ pub(crate) enum Failure {
         message: String,
         /// What to try.
         hint: Option<String>,
+    },
+    /// An argument that can be nobody's wish.
+    Misused {
+        /// What is wrong with it.
+        message: String,
+        /// What to write.
+        hint: String,
     },
     /// The user stopped it.
     Interrupted,
@@ -56,6 +66,11 @@ impl Failure {
     /// A failure with something to try.
     pub(crate) fn with_hint(message: impl Into<String>, hint: impl Into<String>) -> Self {
         Self::Told { message: message.into(), hint: Some(hint.into()) }
+    }
+
+    /// A command line that is wrong.
+    pub(crate) fn misused(message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::Misused { message: message.into(), hint: hint.into() }
     }
 
     /// A file or folder of the user's that can't be read.
@@ -78,6 +93,7 @@ impl Failure {
     pub(crate) fn exit(&self) -> Exit {
         match self {
             Self::Told { .. } | Self::OutputClosed => Exit::Failed,
+            Self::Misused { .. } => Exit::Misused,
             Self::Interrupted => Exit::Interrupted,
         }
     }
@@ -87,7 +103,9 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Told { message, hint: None } => f.write_str(message),
-            Self::Told { message, hint: Some(hint) } => write!(f, "{message}\nhint: {hint}"),
+            Self::Told { message, hint: Some(hint) } | Self::Misused { message, hint } => {
+                write!(f, "{message}\nhint: {hint}")
+            }
             Self::Interrupted => f.write_str("interrupted"),
             Self::OutputClosed => f.write_str("output closed"),
         }

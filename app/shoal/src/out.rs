@@ -211,7 +211,7 @@ impl Out {
     /// Why it ended.
     pub(crate) fn error(&self, failure: &Failure) {
         match failure {
-            Failure::Told { .. } => {
+            Failure::Told { .. } | Failure::Misused { .. } => {
                 let message = failure.to_string();
                 self.log(Level::Error, &message);
                 if !self.log_is_shown(Level::Error) {

@@ -29,6 +29,29 @@ enum Which {
     Pattern(Vec<String>),
 }
 
+/// What `--exclude` leaves out: a pattern alone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Pattern {
+    /// As the user wrote it.
+    pub(crate) text: String,
+    parts: Vec<String>,
+}
+
+impl Pattern {
+    /// Parses one pattern.
+    ///
+    /// # Errors
+    /// What is wrong, for the user.
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        Ok(Self { text: text.to_owned(), parts: pattern(text)? })
+    }
+
+    /// Whether it is for the file or folder at `path`.
+    pub(crate) fn is_for(&self, path: &[&str]) -> bool {
+        path_matches(&self.parts, path)
+    }
+}
+
 /// Parses one expression.
 ///
 /// # Errors

@@ -1,7 +1,7 @@
 //! `shoal show`: what a torrent file says.
 
 use serde_json::{Value, json};
-use wire::metainfo::{File, Metainfo};
+use wire::metainfo::{File, Metainfo, Version};
 use wire::printable;
 
 use crate::args::ShowArgs;
@@ -22,8 +22,10 @@ pub(crate) fn show(args: &ShowArgs, out: &Out) -> Result<Exit, Failure> {
         out.event(&as_json(&metainfo))?;
         return Ok(Exit::Done);
     }
-    for (label, value) in facts(&metainfo) {
-        out.entry(&format!("{label:<10} {value}"), 11)?;
+    let facts = facts(&metainfo);
+    let width = label_width(&facts);
+    for (label, value) in facts {
+        out.entry(&format!("{label:<width$} {value}"), width + 1)?;
     }
     out.data("")?;
     // Numbers are those of `get --select`.
@@ -48,7 +50,8 @@ fn file_line(file: &File) -> String {
         let target = printable(target.to_string_lossy().as_bytes(), 2000);
         line = format!("{:>10}  {} -> {target}", "link", file.display_path());
     }
-    if file.executable {
+    // A link is made executable by what it leads to.
+    if file.executable && file.symlink.is_none() {
         line.push_str("  (executable)");
     }
     if file.hidden {
@@ -59,11 +62,11 @@ fn file_line(file: &File) -> String {
 
 fn facts(metainfo: &Metainfo) -> Vec<(&'static str, String)> {
     let info = &metainfo.info;
-    let padding = info.files.iter().filter(|file| file.padding).count();
-    let files = (info.files.len() - padding) as u64;
-    let mut facts = vec![
-        ("name", info.name.clone()),
-        ("info-hash", metainfo.info_hashes.first().to_string()),
+    let files = info.files.iter().filter(|file| !file.padding).count();
+    let padding = listed_files(metainfo).count() - files;
+    let mut facts = vec![("name", info.name.clone()), ("version", version(metainfo).to_owned())];
+    facts.extend(info_hashes(metainfo));
+    facts.extend([
         ("size", format!("{} ({} bytes)", units::size(info.total_bytes), info.total_bytes)),
         ("pieces", format!("{} of {}", info.piece_count(), units::size(info.piece_bytes.into()))),
         (
@@ -74,7 +77,7 @@ fn facts(metainfo: &Metainfo) -> Vec<(&'static str, String)> {
             },
         ),
         ("private", if info.private { "yes" } else { "no" }.into()),
-    ];
+    ]);
     let mut add = |label, value: Option<String>| facts.extend(value.map(|value| (label, value)));
     add("source", info.source.clone());
     add("comment", metainfo.comment.clone());
@@ -95,10 +98,42 @@ fn facts(metainfo: &Metainfo) -> Vec<(&'static str, String)> {
     facts
 }
 
+/// What a torrent is for: `1`, `2` or `hybrid`.
+pub(crate) fn version(metainfo: &Metainfo) -> &'static str {
+    match metainfo.info.version() {
+        Version::V1 => "1",
+        Version::V2 => "2",
+        Version::Hybrid => "hybrid",
+    }
+}
+
+/// Its names, with their labels.
+pub(crate) fn info_hashes(metainfo: &Metainfo) -> Vec<(&'static str, String)> {
+    let v1 = metainfo.info_hashes.of_v1().map(|hash| ("info-hash", hash.to_string()));
+    let v2 = metainfo.info_hashes.of_v2().map(|hash| ("info-hash v2", hash.to_string()));
+    v1.into_iter().chain(v2).collect()
+}
+
+/// Columns for the labels of `facts`.
+pub(crate) fn label_width(facts: &[(&'static str, String)]) -> usize {
+    facts.iter().map(|(label, _)| label.len()).max().unwrap_or(0).max(10)
+}
+
+/// The files that the torrent names: padding that version 2 implies is none.
+fn listed_files(metainfo: &Metainfo) -> impl Iterator<Item = &File> {
+    let implied = !metainfo.info.version().has_v1();
+    metainfo.info.files.iter().filter(move |file| !(implied && file.padding))
+}
+
+fn hex(root: [u8; 32]) -> String {
+    root.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 fn as_json(metainfo: &Metainfo) -> Value {
     let info = &metainfo.info;
     let mut numbers = 1_u64..;
-    let files = info.files.iter().map(|file| {
+    let files = listed_files(metainfo).map(|file| {
+        let root = file.pieces_root.map(hex);
         json!({
             "number": if file.padding { None } else { numbers.next() },
             "path": file.display_path(),
@@ -107,11 +142,14 @@ fn as_json(metainfo: &Metainfo) -> Value {
             "executable": file.executable,
             "hidden": file.hidden,
             "symlink": file.symlink.as_ref().map(shown),
+            "pieces_root": root,
         })
     });
     json!({
         "name": info.name,
+        "version": version(metainfo),
         "info_hash": metainfo.info_hashes.first().to_string(),
+        "info_hash_v2": metainfo.info_hashes.of_v2().map(|hash| hash.to_string()),
         "total_bytes": info.total_bytes,
         "piece_bytes": info.piece_bytes,
         "pieces": info.piece_count(),

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use base::{Bitfield, FileIndex, PieceIndex};
+use base::{Bitfield, FileIndex, InfoHashes, PieceIndex};
 use node::spec::TorrentSpec;
 use serde_json::{Value, json};
 use storage::digests::Verdict;
@@ -48,7 +48,8 @@ impl State {
 
 #[derive(Debug)]
 struct FileReport {
-    index: FileIndex,
+    /// As `shoal show` has it.
+    number: usize,
     path: String,
     length_bytes: u64,
     state: State,
@@ -105,13 +106,19 @@ pub(crate) fn verify(args: &VerifyArgs, out: &Out) -> Result<Exit, Failure> {
         out.note("stopped; not everything was compared");
     }
     checked?;
-    let files = judge_files(&layout, &args.data, &bad);
-    let info_hash = spec.info_hashes.first().to_string();
-    let report = Report { name, info_hash, layout, wanted, bad, files };
+    let numbers: Vec<FileIndex> = select::choosable(&spec.files).collect();
+    let files = judge_files(&layout, &args.data, &bad, &numbers);
+    let report = Report { name, info_hashes: spec.info_hashes, layout, wanted, bad, files };
     report.say(args, out)
 }
 
-fn judge_files(layout: &Layout, data: &Path, bad: &BTreeSet<PieceIndex>) -> Vec<FileReport> {
+/// `numbered` are the files that have numbers, in their order.
+fn judge_files(
+    layout: &Layout,
+    data: &Path,
+    bad: &BTreeSet<PieceIndex>,
+    numbered: &[FileIndex],
+) -> Vec<FileReport> {
     let judge = |spec: storage::job::FileSpec| {
         let pieces = layout.pieces_of(spec.file);
         let range = PieceIndex(pieces.start)..PieceIndex(pieces.end);
@@ -123,7 +130,7 @@ fn judge_files(layout: &Layout, data: &Path, bad: &BTreeSet<PieceIndex>) -> Vec<
             Ok(_) => State::Damaged,
         };
         FileReport {
-            index: spec.file,
+            number: numbered.partition_point(|&file| file < spec.file) + 1,
             path: printable(spec.path.to_string_lossy().as_bytes(), 2000),
             length_bytes: spec.length_bytes,
             state,
@@ -141,7 +148,7 @@ fn judge_files(layout: &Layout, data: &Path, bad: &BTreeSet<PieceIndex>) -> Vec<
 
 struct Report {
     name: String,
-    info_hash: String,
+    info_hashes: InfoHashes,
     layout: Layout,
     /// The pieces that were to be judged.
     wanted: Bitfield,
@@ -194,7 +201,7 @@ impl Report {
     fn json(&self, complete: bool) -> Value {
         let files = self.files.iter().map(|file| {
             json!({
-                "index": file.index.0,
+                "number": file.number,
                 "path": file.path,
                 "length_bytes": file.length_bytes,
                 "state": file.state.name(),
@@ -203,7 +210,8 @@ impl Report {
         });
         json!({
             "event": if complete { "complete" } else { "incomplete" },
-            "info_hash": self.info_hash,
+            "info_hash": self.info_hashes.first().to_string(),
+            "info_hash_v2": self.info_hashes.of_v2().map(|hash| hash.to_string()),
             "name": self.name,
             "have_bytes": self.good_bytes(),
             "total_bytes": self.layout.total_bytes(),

@@ -17,6 +17,8 @@ use serde_json::Value;
 mod endings;
 #[path = "cli/terminal.rs"]
 mod terminal;
+#[path = "cli/versions.rs"]
+mod versions;
 
 /// Nothing here takes more than a second on an idle machine.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -348,6 +350,7 @@ fn show_tells_what_create_was_told() {
     let lines = folder.stdout(&["show", "d.torrent"]);
     let expected = "\
 name       d
+version    1
 info-hash  HASH
 size       3 B (3 bytes)
 pieces     1 of 16.0 KiB
@@ -496,12 +499,12 @@ fn values_that_make_no_sense_are_refused_with_the_right_form() {
     let cases: &[Case<'_>] = &[
         (
             &["create", "data/sample", "--piece-size", "3M"],
-            1,
+            2,
             "error: not a piece size: 3145728\nhint: a piece size is a power of two from 16k to 256M\n".into(),
         ),
         (
             &["create", "data/sample", "--tracker", "ftp://x"],
-            1,
+            2,
             "error: not a tracker: ftp://x\nhint: a tracker begins with http://, https:// or udp://\n".into(),
         ),
         (

@@ -25,7 +25,7 @@ use base::{InfoHash, InfoHashV2, InfoHashes, PieceIndex, UnixTime};
 use keys::merkle::Forest;
 use keys::{Digest20, Digest32, sha1, sha256};
 
-pub use self::create::{Content, NewFile, NewTorrent};
+pub use self::create::{Content, NewFile, NewTorrent, padding};
 pub use self::halves::HalvesError;
 pub use self::path::PathError;
 use crate::bencode::{self, Dict, Limits, OwnedValue, Value};

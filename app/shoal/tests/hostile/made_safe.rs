@@ -11,7 +11,7 @@ use std::sync::mpsc::channel;
 use rustix::process::{Pid, Signal, kill_process};
 use wire::bencode::OwnedValue;
 
-use crate::notation::{CONTENT, Torrent, files, hybrid, int, list, one, raw, strings, two};
+use crate::notation::{CONTENT, Torrent, files, hybrid, int, list, one, raw, second, strings, two};
 use crate::program::{Fence, PATIENCE, is_plain};
 
 struct Safe {
@@ -96,7 +96,8 @@ fn other() -> Vec<Safe> {
         row("private by five", one("private-5").set("info/private", int(5)), &["private    yes"], &[("private-5", 5)]),
         row("private below zero", one("private-1").set("info/private", int(-1)), &["private    yes"], &[("private-1", 5)]),
         row("private by zero", one("private-0").set("info/private", int(0)), &["private    no"], &[("private-0", 5)]),
-        row("both versions", hybrid("hybrid"), &["name       hybrid"], &[("hybrid", 5)]),
+        row("version 2 alone", second("second"), &["name         second", "version      2"], &[("second", 5)]),
+        row("both versions", hybrid("hybrid"), &["name         hybrid", "version      hybrid"], &[("hybrid", 5)]),
         row("escapes in a comment", one("comment").set("comment", "\x1b[2J\u{202e}a\nb"), &["comment    [2Ja b"], &[("comment", 5)]),
         row("a long comment", one("long").set("comment", "c".repeat(100_000).as_str()), &[&format!("comment    {}", "c".repeat(2000))], &[("long", 5)]),
         row("escapes in a source", one("source").set("info/source", "\x07S"), &["source     S"], &[("source", 5)]),

@@ -14,3 +14,4 @@ mod made_safe;
 mod notation;
 mod paths;
 mod program;
+mod versions;

@@ -36,7 +36,6 @@ fn torrent(name: &str, info: OwnedValue) -> Torrent {
 }
 
 /// One file of 5 bytes called `name`, in version 2 alone (BEP 52).
-#[expect(dead_code, reason = "rows of version 2 come")]
 pub(crate) fn second(name: &str) -> Torrent {
     hybrid(name).without("info/length").without("info/pieces")
 }
@@ -98,9 +97,12 @@ impl Torrent {
     }
 
     fn parent<'p>(&mut self, path: &'p str) -> (&mut OwnedValue, &'p str) {
-        let (above, key) = path.rsplit_once('/').unwrap_or(("", path));
+        let (above, key) = match path.rsplit_once('/') {
+            Some((above, key)) => (Some(above), key),
+            None => (None, path),
+        };
         let mut at = &mut self.0;
-        for step in above.split('/').filter(|step| !step.is_empty()) {
+        for step in above.into_iter().flat_map(|above| above.split('/')) {
             at = match at {
                 OwnedValue::Dict(map) => map.get_mut(step.as_bytes()).unwrap(),
                 OwnedValue::List(items) => &mut items[step.parse::<usize>().unwrap()],

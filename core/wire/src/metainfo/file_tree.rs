@@ -12,7 +12,7 @@ use keys::Digest32;
 
 use super::info::{self, Attr, ComponentsError};
 use super::path::{self, Component, PathError, Tree};
-use super::{DecodeError, FILE_BYTES_MAX, FILES_MAX, File};
+use super::{DecodeError, FILE_BYTES_MAX, FILES_MAX, File, padding};
 use crate::bencode::{Dict, Entry, Limits, Value};
 use crate::peer::PIECES_MAX;
 use crate::printable;
@@ -207,14 +207,12 @@ pub(super) fn pieces(files: &[File], piece_bytes: u32) -> Result<u32, DecodeErro
 /// `files` with padding behind each that has content, the last of them excepted, so that each begins
 /// a piece: what a hybrid says in so many words.
 pub(super) fn aligned(files: Vec<File>, root: &Component, piece_bytes: u32) -> Vec<File> {
-    let piece_bytes = u64::from(piece_bytes.max(1));
     let last = files.iter().rposition(|file| file.length_bytes > 0);
     let mut aligned = Vec::with_capacity(files.len());
     for (index, file) in files.into_iter().enumerate() {
-        let over = file.length_bytes.checked_rem(piece_bytes).unwrap_or_default();
+        let length_bytes = padding(file.length_bytes, piece_bytes);
         aligned.push(file);
-        if over > 0 && Some(index) != last {
-            let length_bytes = piece_bytes.saturating_sub(over);
+        if length_bytes > 0 && Some(index) != last {
             let path = [root.text.as_str(), ".pad", &length_bytes.to_string()].iter().collect();
             aligned.push(File { length_bytes, path, padding: true, ..File::default() });
         }

@@ -4,10 +4,11 @@ use super::*;
 
 fn single() -> NewTorrent {
     NewTorrent {
+        version: Version::V1,
         name: "file.bin".to_owned(),
         piece_bytes: 16_384,
         pieces: vec![[1; 20], [2; 20], [3; 20]],
-        content: Content::Single { length_bytes: 40_000, executable: false },
+        content: Content::Single(NewFile { length_bytes: 40_000, ..NewFile::default() }),
         private: false,
         source: None,
         trackers: Vec::new(),
@@ -78,7 +79,8 @@ fn single_file_torrent_of_ours_decodes() {
 
 #[test]
 fn last_piece_may_be_full() {
-    let content = Content::Single { length_bytes: 3 * 16_384, executable: true };
+    let file = NewFile { length_bytes: 3 * 16_384, executable: true, ..NewFile::default() };
+    let content = Content::Single(file);
     let torrent = NewTorrent { content, ..single() };
     let info = Info::decode(&torrent.encode_info()).unwrap();
     assert_eq!(info.piece_length(PieceIndex(2)), Some(16_384));
@@ -114,7 +116,7 @@ fn multiple_file_torrent_of_ours_decodes() {
     let files = &metainfo.info.files;
     assert_eq!(paths(&metainfo.info), ["folder/a.txt", "folder/link", "folder/sub/b.txt"]);
     assert_eq!(files[2].display_path(), "folder/sub/b.txt");
-    assert_eq!(files.iter().map(|file| file.executable).collect::<Vec<_>>(), [true, false, false]);
+    assert_eq!(files.iter().map(|file| file.executable).collect::<Vec<_>>(), [true, true, false]);
     assert_eq!(files[1].symlink, Some("folder/sub/b.txt".into()));
     assert!(metainfo.info.private && !metainfo.info.single_file);
     assert_eq!(metainfo.info.source.as_deref(), Some("SRC"));
@@ -419,8 +421,10 @@ fn edges_of_the_piece_length_pass() {
 
 prop_compose! {
     fn any_torrent()(
+        version in prop::sample::select(vec![Version::V1, Version::V2, Version::Hybrid]),
         name in "[a-z ]{1,12}",
         files in prop::collection::btree_map("[a-z]{1,4}", 0..100_000_u64, 1..9),
+        folders in prop::collection::vec("[a-z]{5,6}", 0..3),
         single: bool,
         private: bool,
         source in prop::option::of("[a-z]{1,4}"),
@@ -428,24 +432,40 @@ prop_compose! {
         comment in prop::option::of("[a-z]{1,9}"),
         date in prop::option::of(any::<i64>()),
     ) -> NewTorrent {
-        let mut files: Vec<_> =
-            files.into_iter().map(|(name, length_bytes)| {
-                let executable = length_bytes % 2 == 1;
-                NewFile { path: vec![name], length_bytes, executable, symlink: None }
-            }).collect();
+        let mut files: Vec<_> = files.into_iter().enumerate().map(|(index, (file, length_bytes))| {
+            let folder = folders.get(index % 3).cloned();
+            let path = folder.into_iter().chain([file]).collect();
+            let executable = length_bytes % 2 == 1;
+            NewFile { path, length_bytes, executable, ..NewFile::default() }
+        }).collect();
+        files.sort();
+        // In version 2 alone, a folder of one file would be that file.
+        files.push(NewFile { path: vec!["z".repeat(9)], ..NewFile::default() });
         files[0].length_bytes += 1;
-        let first = files[0].length_bytes;
-        let total = if single { first } else { files.iter().map(|file| file.length_bytes).sum() };
-        let pieces = (0..total.div_ceil(16_384)).map(|piece| [piece.to_le_bytes()[0]; 20]).collect();
-        let content = match single {
-            true => Content::Single { length_bytes: first, executable: private },
-            false => Content::Multiple(files),
-        };
+        if single {
+            files.truncate(1);
+        }
+        let mut begin = 0;
+        for file in &mut files {
+            let pieces = file.length_bytes.div_ceil(16_384);
+            if version.has_v2() {
+                file.layer = (0..pieces).map(|piece| [(begin + piece).to_le_bytes()[0] | 1; 32]).collect();
+                begin += pieces;
+            } else {
+                begin += file.length_bytes;
+            }
+        }
+        let pieces = if version.has_v2() { begin } else { begin.div_ceil(16_384) };
+        let pieces = if version.has_v1() { pieces } else { 0 };
         NewTorrent {
+            version,
             name,
             piece_bytes: 16_384,
-            pieces,
-            content,
+            pieces: (0..pieces).map(|piece| [piece.to_le_bytes()[0]; 20]).collect(),
+            content: match single {
+                true => Content::Single(files.remove(0)),
+                false => Content::Multiple(files),
+            },
             private,
             source,
             trackers: tiers.into_iter().map(|tier| tier.into_iter().collect()).collect(),
@@ -462,7 +482,8 @@ proptest! {
         let bytes = torrent.encode();
         let metainfo = Metainfo::decode(&bytes).unwrap();
         prop_assert_eq!(&metainfo.info_bytes, &torrent.encode_info());
-        prop_assert_eq!(metainfo.info.pieces.as_deref(), Some(&torrent.pieces[..]));
+        prop_assert_eq!(metainfo.info.version(), torrent.version);
+        prop_assert_eq!(metainfo.info.pieces.as_deref().unwrap_or_default(), &torrent.pieces[..]);
         prop_assert_eq!(metainfo.info.private, torrent.private);
         prop_assert_eq!(metainfo.creation_date, torrent.creation_date);
         let lengths: u64 = (0..metainfo.info.piece_count())
@@ -470,6 +491,31 @@ proptest! {
             .sum();
         prop_assert_eq!(lengths, metainfo.info.total_bytes);
         prop_assert_eq!(metainfo.encode(), bytes);
+    }
+
+    #[test]
+    fn every_version_has_the_same_files(torrent in any_torrent()) {
+        let decoded = Metainfo::decode(&torrent.encode()).unwrap();
+        let (single, made) = match torrent.content {
+            Content::Single(file) => (true, vec![file]),
+            Content::Multiple(files) => (false, files),
+        };
+        prop_assert_eq!(decoded.info.single_file, single);
+        let files: Vec<_> = decoded.info.files.iter().filter(|file| !file.padding).collect();
+        prop_assert_eq!(files.len(), made.len());
+        let mut pieces = 0;
+        for (file, made) in files.into_iter().zip(made) {
+            let below = if single { Vec::new() } else { made.path };
+            prop_assert_eq!(&file.path, &core::iter::once(torrent.name.clone()).chain(below).collect::<PathBuf>());
+            prop_assert_eq!((file.length_bytes, file.executable), (made.length_bytes, made.executable));
+            prop_assert_eq!(file.pieces_root.is_some(), !made.layer.is_empty());
+            for (within, node) in (0_u64..).zip(made.layer) {
+                let (tree, _) = decoded.trees.as_ref().unwrap().of_piece(pieces).unwrap();
+                prop_assert_eq!(Some(tree.root()), file.pieces_root);
+                prop_assert_eq!(tree.node(tree.piece_level(), within), Some(node));
+                pieces += 1;
+            }
+        }
     }
 
     #[test]
