@@ -19,6 +19,8 @@ pub struct PieceSizes {
     odd: Arc<BTreeMap<PieceIndex, (u32, u32)>>,
     /// Bytes by which all pieces together are shorter than usual.
     lacking: u64,
+    /// Bytes of padding at their ends.
+    padding: u64,
 }
 
 impl PieceSizes {
@@ -37,12 +39,13 @@ impl PieceSizes {
     /// `count` pieces of `piece_bytes`, except for the length and bytes of content of those in `odd`.
     pub fn with_odd(usual: u32, count: u32, mut odd: BTreeMap<PieceIndex, (u32, u32)>) -> Self {
         odd.retain(|_, sizes| *sizes != (usual, usual));
-        let shorter = odd.values().map(|&(length, content)| {
+        let (mut lacking, mut padding) = (0, 0);
+        for &(length, content) in odd.values() {
             assert!(0 < content && content <= length && length <= usual, "an impossible piece");
-            u64::from(usual - length)
-        });
-        let lacking = shorter.sum();
-        Self { usual, count, odd: Arc::new(odd), lacking }
+            lacking += u64::from(usual - length);
+            padding += u64::from(length - content);
+        }
+        Self { usual, count, odd: Arc::new(odd), lacking, padding }
     }
 
     /// The length of a piece that is not shorter than others, in bytes.
@@ -58,6 +61,11 @@ impl PieceSizes {
     /// All of them together, in bytes.
     pub fn total(&self) -> u64 {
         u64::from(self.usual) * u64::from(self.count) - self.lacking
+    }
+
+    /// All of them together without the padding at their ends, in bytes.
+    pub fn content(&self) -> u64 {
+        self.total() - self.padding
     }
 
     /// The length of `piece` in bytes: what others may ask for. Panics out of range.
@@ -77,8 +85,17 @@ impl PieceSizes {
 
     /// Bytes of the pieces that `have` has.
     pub fn total_in(&self, have: &Bitfield) -> u64 {
+        self.sum_in(have, |(length, _)| length)
+    }
+
+    /// The same without the padding at their ends.
+    pub fn content_in(&self, have: &Bitfield) -> u64 {
+        self.sum_in(have, |(_, content)| content)
+    }
+
+    fn sum_in(&self, have: &Bitfield, of: impl Fn((u32, u32)) -> u32) -> u64 {
         let odd = self.odd.iter().filter(|&(&piece, _)| have.has(piece));
-        let lacking: u64 = odd.map(|(_, &(length, _))| u64::from(self.usual - length)).sum();
+        let lacking: u64 = odd.map(|(_, &sizes)| u64::from(self.usual - of(sizes))).sum();
         u64::from(have.count()) * u64::from(self.usual) - lacking
     }
 }
@@ -104,5 +121,6 @@ mod tests {
         assert_eq!([0, 1, 2].map(|piece| sizes.content_of(PieceIndex(piece))), [4, 7, 10]);
         assert_eq!((sizes.of(PieceIndex(0)), sizes.total()), (10, 27));
         assert_eq!(sizes.total_in(&Bitfield::full(3)), 27);
+        assert_eq!((sizes.content(), sizes.content_in(&Bitfield::full(3))), (21, 21));
     }
 }

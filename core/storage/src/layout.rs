@@ -59,8 +59,6 @@ pub struct Layout {
     starts: Vec<u64>,
     piece_bytes: u32,
     sizes: PieceSizes,
-    /// Padding only tells where pieces begin: it is nobody's content and belongs to no piece.
-    tight: bool,
     wanted_bytes: u64,
     part: Option<Part>,
     /// Each file gets its full room when it is made.
@@ -96,20 +94,16 @@ impl Layout {
         }
         starts.push(offset);
         let sizes = sizes(&files, &starts, piece_bytes, false);
-        let wanted = files.iter().filter(|file| file.wanted);
+        let wanted = files.iter().filter(|file| file.wanted && !file.padding);
         let wanted_bytes = wanted.map(|file| file.length_bytes).sum();
-        let (tight, part, reserve) = (false, None, false);
-        Self { files, starts, piece_bytes, sizes, tight, wanted_bytes, part, reserve }
+        Self { files, starts, piece_bytes, sizes, wanted_bytes, part: None, reserve: false }
     }
 
     /// Ends the last piece of each file with the file (BEP 52): the padding up to the next piece is
     /// hashed by nobody and asked for by nobody.
     #[must_use]
     pub fn with_tight_pieces(mut self) -> Self {
-        self.tight = true;
         self.sizes = sizes(&self.files, &self.starts, self.piece_bytes, true);
-        let wanted = self.files.iter().filter(|file| file.wanted && !file.padding);
-        self.wanted_bytes = wanted.map(|file| file.length_bytes).sum();
         self
     }
 
@@ -245,16 +239,16 @@ impl Layout {
         wanted
     }
 
-    /// Bytes of all wanted files together.
+    /// Bytes of all wanted files together; padding is none of them.
     pub fn wanted_bytes(&self) -> u64 {
         self.wanted_bytes
     }
 
     /// Bytes of wanted files in the pieces that `have` has.
     pub fn wanted_bytes_in(&self, have: &Bitfield) -> u64 {
-        if self.wanted_bytes == self.total_bytes() {
+        if self.wanted_bytes == self.sizes.content() {
             // Asked several times a second while everything is compared.
-            return self.sizes.total_in(have);
+            return self.sizes.content_in(have);
         }
         have.ones().map(|piece| self.wanted_bytes_of(piece)).sum()
     }
@@ -263,7 +257,7 @@ impl Layout {
     pub fn wanted_bytes_of(&self, piece: PieceIndex) -> u64 {
         let start = u64::from(piece.0) * u64::from(self.piece_bytes);
         let end = start + u64::from(self.piece_bytes(piece));
-        let counts = |file: &FileEntry| file.wanted && !(self.tight && file.padding);
+        let counts = |file: &FileEntry| file.wanted && !file.padding;
         let wanted = self.files_of(piece).filter(|&file| counts(self.file(file)));
         let share = |file: FileIndex| {
             let at = file.0 as usize;
@@ -522,7 +516,7 @@ mod tests {
             ("6 4- 6", "++++", "4 2 2 4"),
             ("6- 4 6-", ".++.", "0 2 2 0"),
             ("6- 4- 6-", "....", "0 0 0 0"),
-            ("5 3p 4- 4", "++.+", "4 4 0 4"),
+            ("5 3p 4- 4", "++.+", "4 1 0 4"),
             ("5- 3p 4 0", "..+", "0 0 4"),
             ("6 4 5", "++++", "4 4 4 3"),
         ] {
