@@ -2,7 +2,7 @@
 //! is an announce with that event, `settled0` is news for the user.
 
 use crate::limit::{Class, Direction, Rates};
-use base::{InfoHash, InfoHashes};
+use base::{InfoHash, InfoHashV2, InfoHashes};
 use storage::digests::Digests;
 use torrent::swarm::Stats;
 use wire::peer::Extensions;
@@ -492,4 +492,37 @@ fn shards_are_told_our_address_when_it_changes() {
     let body =
         b"d8:completei1e11:external ip4:\x50\x01\x02\x0310:incompletei1e8:intervali1800e5:peers0:e";
     assert_eq!(rig.tracker_says(body), "0<we80.1.2.3 1<we80.1.2.3 tracker0");
+}
+
+#[test]
+fn a_hybrid_is_announced_in_both_its_swarms_and_a_private_one_in_the_first() {
+    for (private, announces) in [(false, "started! started!"), (true, "started!")] {
+        let mut rig = rig(None);
+        let names = InfoHashes::hybrid(InfoHash([1; 20]), InfoHashV2([2; 32]));
+        let hybrid = TorrentSpec { info_hashes: names, private, ..spec(1, SeedGoal::Forever) };
+        rig.hub.add(hybrid, rig.now).unwrap();
+        assert_eq!(rig.hear(), "0<add0");
+        let begun = rig.says(ToHub::Status(TorrentId(0), status(Phase::Downloading, 0, 0)));
+        assert_eq!(begun, announces);
+        // By either name it is the same torrent, and known.
+        assert_eq!(
+            (rig.handshake(1).as_str(), rig.handshake(2).as_str()),
+            ("0<incoming0", "0<incoming0")
+        );
+        assert_eq!(rig.hub.add(spec(1, SeedGoal::Forever), rig.now), None);
+        let peer =
+            b"d8:completei1e10:incompletei1e8:intervali1800e5:peers6:\x50\x01\x02\x03\x1a\xe1e";
+        let told: Vec<String> = announces.split(' ').map(|_| rig.tracker_says(peer)).collect();
+        assert!(told.iter().all(|words| words.contains("0<peers0")), "{told:?}");
+        // One tracker, one report, whatever it says of each swarm.
+        let reports = told.iter().filter(|words| words.contains("tracker0")).count();
+        assert_eq!(reports, 1, "{told:?}");
+        rig.hub.remove(TorrentId(0), rig.now);
+        let stopped = rig.hear();
+        assert_eq!(stopped.matches("stopped!").count(), announces.split(' ').count(), "{stopped}");
+        rig.says(ToHub::Removed(TorrentId(0)));
+        let last = announces.split(' ').map(|_| rig.tracker_answers()).last().unwrap();
+        assert_eq!(last, "removed0");
+        assert_eq!(rig.handshake(2), "close");
+    }
 }

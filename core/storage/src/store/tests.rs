@@ -9,6 +9,7 @@ const V1: Kinds = Kinds { v1: true, v2: false };
 use crate::layout::FileEntry;
 
 mod doubt;
+mod v2;
 
 const NOW: Instant = Instant::START;
 
