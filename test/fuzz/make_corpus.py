@@ -67,7 +67,11 @@ def metainfo(folder):
         "libtorrent_v1_padding": (root, flags.v1_only | flags.canonical_files, False),
         "libtorrent_v1_links": (root, flags.v1_only | flags.symlinks, True),
         "libtorrent_hybrid": (root, flags.symlinks, False),
+        "libtorrent_hybrid_single": (root / "sub" / "b.bin", 0, False),
+        "libtorrent_hybrid_tight": (root, flags.symlinks | flags.canonical_files_no_tail_padding, False),
         "libtorrent_v2": (root, flags.v2_only, False),
+        "libtorrent_v2_links": (root, flags.v2_only | flags.symlinks, False),
+        "libtorrent_v2_single": (root / "sub" / "b.bin", flags.v2_only, False),
         "libtorrent_v1_single": (root / "sub" / "b.bin", flags.v1_only, False),
     }
     for name, (path, flag, private) in kinds.items():
@@ -136,6 +140,46 @@ def peer(folder, root):
               b"11:upload_onlyi1e1:v5:x/1.06:yourip16:" + bytes(15) + b"\x01e"]
     put("peer_messages", "each_message",
         b"".join(struct.pack(">I", len(frame)) + frame for frame in frames))
+
+
+def peer_v2(folder, root):
+    """What libtorrent says to a leech that asks for hashes: leaves with proof, pieces, and of no file."""
+    path = root / "sub" / "b.bin"
+    torrent = libtorrent_file(path, 32768, lt.create_torrent.v2_only)
+    info = lt.torrent_info(torrent)
+    tree = torrent[b"info"][b"file tree"][path.name.encode()][b""]
+    session = lt.session({"listen_interfaces": f"127.0.0.1:{SEED_PORT + 1}", "enable_dht": False,
+                          "enable_lsd": False, "enable_upnp": False, "enable_natpmp": False,
+                          "in_enc_policy": 1, "out_enc_policy": 2})
+    session.add_torrent({"ti": info, "save_path": str(path.parent)})
+    time.sleep(1)
+    sock = socket.create_connection(("127.0.0.1", SEED_PORT + 1), timeout=5)
+    name = info.info_hashes().v2.to_bytes()[:20]
+    sock.sendall(PROTOCOL + b"\0\0\0\0\0\x10\0\x15" + name + b"-XX0001-abcdefghijkl")
+    asked = [(tree[b"pieces root"], 0, 0, 2, 1), (tree[b"pieces root"], 1, 0, 2, 1), (b"x" * 32, 0, 0, 2, 0)]
+    for request in asked:
+        sock.sendall(struct.pack(">IB32sIIII", 49, 21, *request))
+    sock.settimeout(2)
+    got = b""
+    try:
+        while chunk := sock.recv(65536):
+            got += chunk
+    except TimeoutError:
+        pass
+    put("peer_messages", "seed_v2_hashes", got)
+    put("peer_messages", "hash_messages", b"".join(
+        struct.pack(">IB32sIIII", 49 + len(hashes), kind, b"r" * 32, 1, 512, 2, 3) + hashes
+        for kind, hashes in ((21, b""), (22, b"h" * 64), (23, b""))))
+
+
+def piece_layers():
+    """Inputs that mean something to the target: kind, number of files, files, damage."""
+    files = bytes([3, 1, 5, 0, 0, 2, 9, 2, 0, 0, 0, 1, 7, 0, 5, 4, 1, 1, 1, 0])
+    for kind in range(8):
+        put("piece_layers", f"files_{kind}", bytes([kind, 5]) + files)
+    put("piece_layers", "single", bytes([8, 1, 9, 1, 1, 0]))
+    put("piece_layers", "single_hybrid", bytes([9, 1, 9, 1, 1, 0]))
+    put("piece_layers", "damaged", bytes([1, 5]) + files + bytes([1, 0, 0, 7, 2, 9, 1, 3, 0, 50, 2, 0, 1, 1, 3, 48]))
 
 
 def tracker(folder):
@@ -207,6 +251,8 @@ def main():
         bencode()
         root = metainfo(folder)
         peer(folder, root)
+        peer_v2(folder, root)
+        piece_layers()
         tracker(folder)
     for path in sorted(CORPUS.glob("*/*")):
         print(path.relative_to(CORPUS), path.stat().st_size)

@@ -9,6 +9,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
 readonly LIBTORRENT=2.1.1
+readonly TORF=4.3.1
 readonly CARGO_DENY=0.20.2
 readonly CARGO_FUZZ=0.13.2
 # command:package
@@ -16,6 +17,7 @@ readonly DEBIAN=(
   transmission-daemon:transmission-daemon
   transmission-remote:transmission-cli
   aria2c:aria2
+  mktorrent:mktorrent
   opentracker:opentracker
   rtorrent:rtorrent
   openssl:openssl
@@ -44,6 +46,10 @@ has_libtorrent() {
   local version
   version=$("$venv/bin/python" -c 'import libtorrent; print(libtorrent.__version__)' 2>/dev/null) \
     && [ "${version#"$LIBTORRENT"}" != "$version" ]
+}
+
+has_torf() {
+  [ "$("$venv/bin/python" -c 'import torf; print(torf.__version__)' 2>/dev/null)" = "$TORF" ]
 }
 
 has_tool() { # name version
@@ -81,6 +87,7 @@ main() {
     local complete=0
     [ "${#packages[@]}" = 0 ] || { say "missing Debian packages: ${packages[*]}"; complete=1; }
     has_libtorrent || { say "missing: libtorrent $LIBTORRENT in .local/venv"; complete=1; }
+    has_torf || { say "missing: torf $TORF in .local/venv"; complete=1; }
     has_tool cargo-deny "$CARGO_DENY" || { say "missing: cargo-deny $CARGO_DENY in .local/bin"; complete=1; }
     has_tool cargo-fuzz "$CARGO_FUZZ" || { say "missing: cargo-fuzz $CARGO_FUZZ in .local/bin"; complete=1; }
     return "$complete"
@@ -109,6 +116,11 @@ main() {
     python3 -m venv "$venv" || { say "python3 has no venv module: install python3-venv" >&2; exit 1; }
     "$venv/bin/pip" install --quiet --disable-pip-version-check "libtorrent==$LIBTORRENT"
     has_libtorrent || { say "libtorrent does not load from .local/venv" >&2; exit 1; }
+  fi
+  if ! has_torf; then
+    say "torf $TORF in .local/venv"
+    "$venv/bin/pip" install --quiet --disable-pip-version-check "torf==$TORF"
+    has_torf || { say "torf does not load from .local/venv" >&2; exit 1; }
   fi
 
   local target=$local_dir/tool-target tool version entry

@@ -25,7 +25,7 @@ pub use aria2::Aria2;
 pub use client::{Client, Completion, Job, Running};
 pub use content::{Content, Shape, assert_identical};
 pub use corrupter::corrupter;
-pub use libtorrent::{Inspected, Libtorrent, Torrent, create_torrent, inspect_torrent};
+pub use libtorrent::{Inspected, Libtorrent, Torrent, create_torrent, inspect_torrent, makers};
 pub use opentracker::{Counts, Opentracker, Scheme};
 pub use process::{Proc, installed};
 pub use rtorrent::Rtorrent;

@@ -72,6 +72,19 @@ pub fn inspect_torrent(scene: &Scene, path: &Path) -> anyhow::Result<Inspected> 
     report_of(scene, "libtorrent inspect", &mut driver("inspect", path)).map(Inspected)
 }
 
+/// Runs `makers.py`, which makes and reads torrent files by libtorrent and torf; gives what it says
+/// of each file.
+pub fn makers(scene: &Scene, mode: &str, folders: &[&Path]) -> anyhow::Result<Value> {
+    let mut command = script("makers.py");
+    command.arg(mode).args(folders);
+    let mut process = scene.spawn(&format!("makers.py {mode}"), &mut command)?;
+    let name = if mode == "make" { "made" } else { mode };
+    let mut report = process.wait_line(name, |line| event(line, name))?;
+    let exit = process.wait_exit()?;
+    ensure!(exit.success(), "makers.py {mode}: {exit}");
+    Ok(report["files"].take())
+}
+
 fn report_of(scene: &Scene, name: &str, command: &mut Command) -> anyhow::Result<Value> {
     let mut process = scene.spawn(name, command)?;
     let report = process.wait_line("report", |line| event(line, "created"))?;
@@ -139,9 +152,15 @@ fn python() -> PathBuf {
 }
 
 fn driver(mode: &str, torrent: &Path) -> Command {
+    let mut command = script("lt_peer.py");
+    command.arg(mode).arg(torrent);
+    command
+}
+
+fn script(name: &str) -> Command {
     let mut command = Command::new(python());
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers/lt_peer.py");
-    command.args(["-W", "ignore"]).arg(script).arg(mode).arg(torrent);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers").join(name);
+    command.args(["-W", "ignore"]).arg(path);
     command
 }
 
