@@ -278,7 +278,7 @@ fn too_short(torrent: &TorrentFiles, file: FileIndex) -> DiskError {
 /// A sparse file is mostly this when a download is checked again; reading it would fill the page
 /// cache with zeros. The seek moves the descriptor's own position, which nobody uses.
 #[cfg(target_os = "linux")]
-fn is_hole(file: &File, extent: &Extent) -> bool {
+pub(crate) fn is_hole(file: &File, extent: &Extent) -> bool {
     match rustix::fs::seek(file, rustix::fs::SeekFrom::Data(extent.offset_bytes)) {
         Ok(data_at) => data_at >= extent.offset_bytes.saturating_add(extent.length_bytes),
         Err(errno) => errno == Errno::NXIO,
@@ -286,6 +286,6 @@ fn is_hole(file: &File, extent: &Extent) -> bool {
 }
 
 #[cfg(not(target_os = "linux"))]
-fn is_hole(_file: &File, _extent: &Extent) -> bool {
+pub(crate) fn is_hole(_file: &File, _extent: &Extent) -> bool {
     false
 }

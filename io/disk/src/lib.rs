@@ -19,6 +19,8 @@ mod descriptors;
 mod execute;
 mod failure;
 mod files;
+mod lockstep;
+mod mapped;
 mod pool;
 mod resident;
 mod resume_db;
@@ -27,5 +29,6 @@ mod run;
 mod tests;
 
 pub use crate::files::can_reserve;
+pub use crate::lockstep::{Lane, LaneError, LaneReader};
 pub use crate::pool::{Completion, DiskConfig, DiskHandle, DiskPool};
 pub use crate::resume_db::{Place, StartError};
