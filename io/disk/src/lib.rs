@@ -29,6 +29,6 @@ mod run;
 mod tests;
 
 pub use crate::files::can_reserve;
-pub use crate::lockstep::{Lane, LaneError, LaneReader};
+pub use crate::lockstep::{Lane, LaneError, LaneFiles, LaneReader};
 pub use crate::pool::{Completion, DiskConfig, DiskHandle, DiskPool};
 pub use crate::resume_db::{Place, StartError};

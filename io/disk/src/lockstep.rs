@@ -43,11 +43,27 @@ pub struct Lane {
     pub parts: Vec<HashPart>,
 }
 
+/// Whoever has pieces hashed.
+pub trait LaneFiles {
+    /// Why a file cannot be opened.
+    type Error;
+
+    /// The file of a lane, which is named by its position. Asked again when another was read in between.
+    fn open(&mut self, lane: usize, file: FileIndex) -> Result<Arc<File>, Self::Error>;
+
+    /// So many more bytes were read; false to stop.
+    fn on_bytes(&mut self, _bytes: u64) -> bool {
+        true
+    }
+}
+
 /// Why a piece could not be read.
 #[derive(Debug)]
 pub enum LaneError<E> {
     /// Who opens files says so.
     Open(E),
+    /// As told by [`LaneFiles::on_bytes`].
+    Stopped,
     /// The file ends too early.
     Short(FileIndex),
     /// What the system said.
@@ -61,22 +77,21 @@ pub struct LaneReader {
 }
 
 impl LaneReader {
-    /// Reads and hashes all parts of all lanes; the outcomes come in the same order. `open` is asked for the file
-    /// of a lane, by the lane's position, and again when another was read in between.
+    /// Reads and hashes all parts of all lanes; the outcomes come in the same order.
     ///
     /// At best for sixteen lanes, or for many that are small.
-    pub fn hash<E>(
+    pub fn hash<F: LaneFiles>(
         &mut self,
         lanes: Vec<Lane>,
-        mut open: impl FnMut(usize, FileIndex) -> Result<Arc<File>, E>,
-    ) -> Vec<Result<PieceHash, LaneError<E>>> {
+        files: &mut F,
+    ) -> Vec<Result<PieceHash, LaneError<F::Error>>> {
         let (mut sources, mut hashes) = (Vec::new(), Vec::new());
         for (number, Lane { hash, parts }) in lanes.into_iter().enumerate() {
             sources.push(Source::new(number, parts));
             hashes.push(hash);
         }
         // One after the other as soon as one would wait for the disk.
-        let at_once = if sources.iter_mut().all(|source| source.is_at_hand(&mut open)) {
+        let at_once = if sources.iter_mut().all(|source| source.is_at_hand(files)) {
             sources.len()
         } else {
             sources.iter().take_while(|source| source.length_bytes() < STEP_BYTES as u64).count()
@@ -86,18 +101,18 @@ impl LaneReader {
             let count = at_once.clamp(1, rest.0.len());
             let (sources, later_sources) = rest.0.split_at_mut(count);
             let (hashes, later_hashes) = rest.1.split_at_mut(count);
-            self.hash_together(sources, hashes, &mut open);
+            self.hash_together(sources, hashes, files);
             rest = (later_sources, later_hashes);
         }
         let outcomes = sources.into_iter().zip(hashes);
         outcomes.map(|(source, hash)| source.error.map_or(Ok(hash), Err)).collect()
     }
 
-    fn hash_together<E>(
+    fn hash_together<F: LaneFiles>(
         &mut self,
-        sources: &mut [Source<E>],
+        sources: &mut [Source<F::Error>],
         hashes: &mut [PieceHash],
-        open: &mut impl FnMut(usize, FileIndex) -> Result<Arc<File>, E>,
+        files: &mut F,
     ) {
         // With many lanes, these are small.
         let step_bytes = if sources.len() == 1 { STEP_ALONE_BYTES } else { STEP_BYTES };
@@ -108,34 +123,39 @@ impl LaneReader {
         let per_turn = (self.buffer.len() / step_bytes).max(1);
         for (sources, hashes) in sources.chunks_mut(per_turn).zip(hashes.chunks_mut(per_turn)) {
             while sources.iter().any(|source| !source.is_through()) {
-                round(sources, hashes, self.buffer.chunks_mut(step_bytes), open);
+                round(sources, hashes, self.buffer.chunks_mut(step_bytes), files);
             }
         }
     }
 }
 
 /// One step of each piece that is not through.
-fn round<'b, E>(
-    sources: &mut [Source<E>],
+fn round<'b, F: LaneFiles>(
+    sources: &mut [Source<F::Error>],
     hashes: &mut [PieceHash],
     buffers: impl Iterator<Item = &'b mut [u8]>,
-    open: &mut impl FnMut(usize, FileIndex) -> Result<Arc<File>, E>,
+    files: &mut F,
 ) {
     let mut feeds = Vec::with_capacity(sources.len());
     for ((source, hash), buffer) in sources.iter_mut().zip(hashes.iter_mut()).zip(buffers) {
         if source.is_through() {
             continue;
         }
-        if let Err(error) = source.step(hash, buffer, open) {
+        if let Err(error) = source.step(hash, buffer, files) {
             source.error = Some(error);
             continue;
         }
         feeds.push(Feed { hash, parts: source.taken(buffer) });
     }
     keys::feed(&mut feeds);
+    let bytes = feeds.iter().flat_map(|feed| &feed.parts).map(|part| part.len() as u64).sum();
     drop(feeds);
+    let goes_on = files.on_bytes(bytes);
     for source in sources {
         source.check_window();
+        if !goes_on && !source.is_through() {
+            source.error = Some(LaneError::Stopped);
+        }
     }
 }
 
@@ -182,15 +202,12 @@ impl<E> Source<E> {
     }
 
     /// False if it begins with much that is not in the page cache.
-    fn is_at_hand(
-        &mut self,
-        open: &mut impl FnMut(usize, FileIndex) -> Result<Arc<File>, E>,
-    ) -> bool {
+    fn is_at_hand(&mut self, files: &mut impl LaneFiles<Error = E>) -> bool {
         let Some(&HashPart::File(extent)) = self.parts.last() else { return true };
         if extent.length_bytes < MAPPED_BYTES_MIN {
             return true;
         }
-        match self.open(extent, open) {
+        match self.open(extent, files) {
             Ok(file) => self.is_hole == Some(true) || self.map(&file, extent),
             Err(error) => {
                 self.error = Some(error);
@@ -204,7 +221,7 @@ impl<E> Source<E> {
         &mut self,
         hash: &mut PieceHash,
         buffer: &mut [u8],
-        open: &mut impl FnMut(usize, FileIndex) -> Result<Arc<File>, E>,
+        files: &mut impl LaneFiles<Error = E>,
     ) -> Result<(), LaneError<E>> {
         self.taken.clear();
         let (mut room, mut filled) = (buffer.len(), 0);
@@ -221,7 +238,7 @@ impl<E> Source<E> {
                 // It comes behind what was taken.
                 HashPart::Zeros(_) => break,
             };
-            let file = self.open(extent, open)?;
+            let file = self.open(extent, files)?;
             let wanted = room.min(usize::try_from(extent.length_bytes).unwrap_or(usize::MAX));
             let taken = if self.is_hole == Some(true) {
                 Taken::Zeros { length: wanted.min(ZEROS.len()) }
@@ -248,12 +265,12 @@ impl<E> Source<E> {
     fn open(
         &mut self,
         extent: Extent,
-        open: &mut impl FnMut(usize, FileIndex) -> Result<Arc<File>, E>,
+        files: &mut impl LaneFiles<Error = E>,
     ) -> Result<Arc<File>, LaneError<E>> {
         let file = match &self.file {
             Some((index, file)) if *index == extent.file => Arc::clone(file),
             _ => {
-                let file = open(self.number, extent.file).map_err(LaneError::Open)?;
+                let file = files.open(self.number, extent.file).map_err(LaneError::Open)?;
                 self.file = Some((extent.file, Arc::clone(&file)));
                 file
             }
@@ -397,6 +414,36 @@ mod tests {
         Lane { hash: PieceHash::new(BOTH), parts: parts.to_vec() }
     }
 
+    /// Files by their index.
+    struct Opened<'a> {
+        files: &'a [(Arc<File>, Vec<u8>)],
+        bytes: u64,
+        bytes_max: u64,
+    }
+
+    impl LaneFiles for Opened<'_> {
+        type Error = &'static str;
+
+        fn open(&mut self, _lane: usize, file: FileIndex) -> Result<Arc<File>, Self::Error> {
+            let found = self.files.get(file.0 as usize);
+            found.map(|(file, _)| Arc::clone(file)).ok_or("no such file")
+        }
+
+        fn on_bytes(&mut self, bytes: u64) -> bool {
+            self.bytes += bytes;
+            self.bytes <= self.bytes_max
+        }
+    }
+
+    fn hash_all(
+        lanes: &[Vec<HashPart>],
+        files: &[(Arc<File>, Vec<u8>)],
+    ) -> Vec<Result<PieceHash, LaneError<&'static str>>> {
+        let lanes = lanes.iter().map(|parts| lane(parts)).collect();
+        let mut files = Opened { files, bytes: 0, bytes_max: u64::MAX };
+        LaneReader::default().hash(lanes, &mut files)
+    }
+
     /// What one read after the other gives.
     fn expected(parts: &[HashPart], files: &[(Arc<File>, Vec<u8>)]) -> PieceHash {
         let mut hash = PieceHash::new(BOTH);
@@ -428,9 +475,7 @@ mod tests {
             vec![],
         ];
         lanes.extend((0..30).map(|i| vec![part(0, 16_384 * i, 16_384), part(2, i, 3)]));
-        let open = |_, file: FileIndex| Ok::<_, ()>(Arc::clone(&files[file.0 as usize].0));
-        let outcomes =
-            LaneReader::default().hash(lanes.iter().map(|parts| lane(parts)).collect(), open);
+        let outcomes = hash_all(&lanes, &files);
         assert_eq!(outcomes.len(), lanes.len());
         for (outcome, parts) in outcomes.into_iter().zip(&lanes) {
             let found = outcome.unwrap().finish();
@@ -441,18 +486,14 @@ mod tests {
     #[test]
     fn what_is_wrong_with_one_piece_is_not_held_against_another() {
         let files = files(&[1_000_000, 500_000]);
-        let lanes = [
+        let lanes = vec![
             vec![part(0, 0, 400_000)],
             vec![part(1, 0, 500_001)],
             vec![part(7, 0, 5)],
             vec![part(0, 999_999, 2)],
             vec![part(0, 0, 1_000_000)],
         ];
-        let open = |_, file: FileIndex| {
-            files.get(file.0 as usize).map(|(file, _)| Arc::clone(file)).ok_or("no such file")
-        };
-        let outcomes =
-            LaneReader::default().hash(lanes.iter().map(|parts| lane(parts)).collect(), open);
+        let outcomes = hash_all(&lanes, &files);
         for (at, outcome) in outcomes.into_iter().enumerate() {
             match (at, outcome) {
                 (0 | 4, Ok(hash)) => {
@@ -464,5 +505,15 @@ mod tests {
                 (_, other) => panic!("{at}: {other:?}"),
             }
         }
+    }
+
+    #[test]
+    fn it_stops_when_it_is_told_to() {
+        let files = files(&[3_000_000]);
+        let lanes = (0..3).map(|at| lane(&[part(0, at * 1_000_000, 1_000_000)])).collect();
+        let mut files = Opened { files: &files, bytes: 0, bytes_max: 500_000 };
+        let outcomes = LaneReader::default().hash(lanes, &mut files);
+        assert!(outcomes.iter().all(|outcome| matches!(outcome, Err(LaneError::Stopped))));
+        assert!(files.bytes < 1_500_000);
     }
 }
