@@ -1,19 +1,21 @@
 //! Hashing the pieces of files with all cores: for `create` and `verify`.
 //!
-//! Each thread takes a few consecutive pieces, reads them in small chunks and hashes what is still
-//! in its cache, while the system reads ahead what the next threads will take. Memory: one chunk
-//! per thread, whatever the size of a piece.
+//! Each thread takes a few consecutive pieces, which `disk` reads and hashes at once, while the system
+//! reads ahead what the next threads will take. Memory: a buffer of 1 MiB a thread, whatever the size
+//! of a piece, and what of the page cache is looked at.
 
 use std::fs::File;
-use std::io::{self, Read as _, Seek as _, SeekFrom};
+use std::io;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use base::{Bitfield, FileIndex, PieceIndex};
 use crossbeam_channel::{Sender, bounded, select};
+use disk::{Lane, LaneError, LaneFiles, LaneReader};
 use keys::{Kinds, PieceDigest, PieceHash};
-use storage::job::{Extent, HashPart};
+use storage::job::HashPart;
 use storage::layout::Layout;
 
 use crate::failure::{Failure, reason, shown};
@@ -22,17 +24,17 @@ use crate::node_setup::cores;
 use crate::out::Out;
 use crate::progress::WorkMeter;
 
-/// Bytes read at once. Half of a common second-level cache, so that they are hashed from there.
-const CHUNK_BYTES: usize = 256 * 1024;
-
 /// Bytes that a thread takes at once, if pieces are smaller: long enough that the system sees
 /// sequential reading.
 const SHARE_BYTES: u32 = 4 << 20;
 
+/// Pieces that a thread takes at once, if they are larger: as many as the widest vectors hash at once.
+const SHARE_PIECES: u32 = 16;
+
 /// Bytes that the system is asked to read ahead for each thread.
 const AHEAD_BYTES: u64 = 8 << 20;
 
-/// More threads than this don't help any disk, and keep memory below 8 MiB.
+/// More threads than this don't help any disk, and keep memory below 40 MiB.
 const THREADS_MAX: usize = 32;
 
 /// How often progress is looked at.
@@ -103,22 +105,21 @@ impl Hashing<'_> {
         &self,
         mut on_piece: impl FnMut(PieceIndex, Result<PieceDigest, Broken>) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
-        let threads = cores().clamp(1, THREADS_MAX);
-        let piece_bytes = self.layout.piece_bytes(PieceIndex(0));
+        let threads = u32::try_from(cores().clamp(1, THREADS_MAX)).expect("few");
         let shared = Shared {
             layout: self.layout,
             kinds: self.kinds,
             only: self.only,
             root: self.root,
             next: AtomicU32::new(0),
-            share_pieces: (SHARE_BYTES / piece_bytes.max(1)).max(1),
-            threads: u32::try_from(threads).expect("few"),
+            share_pieces: self.share_pieces(threads),
+            threads,
             done_bytes: AtomicU64::new(0),
             stop: AtomicBool::new(false),
         };
         let mut meter = WorkMeter::new(self.label, self.layout.total_bytes());
         let result = std::thread::scope(|scope| {
-            let (sender, outcomes) = bounded(threads * 16);
+            let (sender, outcomes) = bounded(threads as usize * 16);
             for _ in 0..threads {
                 let (shared, sender) = (&shared, sender.clone());
                 scope.spawn(move || shared.work(&sender));
@@ -149,30 +150,37 @@ impl Hashing<'_> {
     }
 }
 
+impl Hashing<'_> {
+    /// How many pieces a thread takes at once. All threads before all lanes, if there are few pieces.
+    fn share_pieces(&self, threads: u32) -> u32 {
+        let small = SHARE_BYTES / self.layout.piece_bytes(PieceIndex(0)).max(1);
+        // The leaves of version 2 fill lanes by themselves.
+        let enough = if self.kinds.v1 { SHARE_PIECES } else { 1 };
+        let fair = self.layout.piece_count() / threads;
+        small.max(enough).min(fair).max(1)
+    }
+}
+
 impl Shared<'_> {
     fn work(&self, outcomes: &Sender<Outcome>) {
-        let mut reader = Reader { open: None, chunk: vec![0; CHUNK_BYTES] };
+        let mut reader = LaneReader::default();
         let pieces = self.layout.piece_count();
         loop {
             let first = self.next.fetch_add(self.share_pieces, Ordering::Relaxed);
-            if first >= pieces {
+            if first >= pieces || self.stop.load(Ordering::Relaxed) {
                 return;
             }
             self.read_ahead(first);
-            for piece in
-                (first..pieces.min(first.saturating_add(self.share_pieces))).map(PieceIndex)
-            {
-                if self.stop.load(Ordering::Relaxed) {
-                    return;
-                }
-                let bytes = u64::from(self.layout.piece_bytes(piece));
-                if self.only.is_some_and(|only| !only.has(piece)) {
-                    self.done_bytes.fetch_add(bytes, Ordering::Relaxed);
-                    continue;
-                }
-                let digest = self.hash(piece, &mut reader);
-                self.done_bytes.fetch_add(bytes, Ordering::Relaxed);
-                if outcomes.send((piece, digest)).is_err() {
+            let share =
+                (first..pieces.min(first.saturating_add(self.share_pieces))).map(PieceIndex);
+            let (share, left_out): (Vec<PieceIndex>, Vec<PieceIndex>) =
+                share.partition(|&piece| self.only.is_none_or(|only| only.has(piece)));
+            for piece in left_out {
+                self.done_bytes
+                    .fetch_add(u64::from(self.layout.piece_bytes(piece)), Ordering::Relaxed);
+            }
+            for (piece, digest) in share.iter().zip(self.hash(&share, &mut reader)) {
+                if outcomes.send((*piece, digest)).is_err() {
                     return;
                 }
             }
@@ -201,57 +209,54 @@ impl Shared<'_> {
         }
     }
 
-    fn hash(&self, piece: PieceIndex, reader: &mut Reader) -> Result<PieceDigest, Broken> {
-        let mut hash = PieceHash::new(self.kinds);
-        for part in self.layout.piece_parts(piece) {
-            match part {
-                HashPart::File(extent) => {
-                    let result = reader.hash(self.layout, self.root, extent, &mut hash);
-                    result.map_err(|why| Broken { file: extent.file, why })?;
-                }
-                HashPart::Zeros(bytes) => hash.pad(bytes),
+    /// The digests of these pieces; fewer if it was stopped.
+    fn hash(
+        &self,
+        pieces: &[PieceIndex],
+        reader: &mut LaneReader,
+    ) -> Vec<Result<PieceDigest, Broken>> {
+        let lane = |&piece: &PieceIndex| Lane {
+            hash: PieceHash::new(self.kinds),
+            parts: self.layout.piece_parts(piece),
+        };
+        let lanes = pieces.iter().map(lane).collect();
+        let mut files = Files { shared: self, last: None };
+        let outcomes = reader.hash(lanes, &mut files).into_iter().map(|outcome| match outcome {
+            Ok(hash) => Some(Ok(hash.finish())),
+            Err(LaneError::Stopped) => None,
+            Err(LaneError::Open(broken)) => Some(Err(broken)),
+            Err(LaneError::Short(file)) => Some(Err(Broken { file, why: Why::Short })),
+            Err(LaneError::Read(file, errno)) => {
+                Some(Err(Broken { file, why: Why::Unreadable(errno.into()) }))
             }
-        }
-        Ok(hash.finish())
+        });
+        outcomes.map_while(core::convert::identity).collect()
     }
 }
 
-/// The file that a thread reads, and its chunk.
-struct Reader {
-    open: Option<(FileIndex, File)>,
-    chunk: Vec<u8>,
+/// The files that a thread reads.
+struct Files<'a> {
+    shared: &'a Shared<'a>,
+    /// Opened last. Nearly always the lanes are of the same file.
+    last: Option<(FileIndex, Arc<File>)>,
 }
 
-impl Reader {
-    fn hash(
-        &mut self,
-        layout: &Layout,
-        root: &Path,
-        extent: Extent,
-        hash: &mut PieceHash,
-    ) -> Result<(), Why> {
-        let file = match &mut self.open {
-            Some((index, file)) if *index == extent.file => file,
-            other => {
-                let file = open(&root.join(&layout.file(extent.file).path))?;
-                &mut other.insert((extent.file, file)).1
-            }
-        };
-        file.seek(SeekFrom::Start(extent.offset_bytes)).map_err(Why::Unreadable)?;
-        let mut left = extent.length_bytes;
-        while left > 0 {
-            let wanted = self.chunk.len().min(usize::try_from(left).unwrap_or(usize::MAX));
-            match file.read(&mut self.chunk[..wanted]) {
-                Ok(0) => return Err(Why::Short),
-                Ok(read) => {
-                    hash.update(&self.chunk[..read]);
-                    left -= read as u64;
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(Why::Unreadable(error)),
-            }
+impl LaneFiles for Files<'_> {
+    type Error = Broken;
+
+    fn open(&mut self, _lane: usize, file: FileIndex) -> Result<Arc<File>, Broken> {
+        if let Some((_, opened)) = self.last.as_ref().filter(|(index, _)| *index == file) {
+            return Ok(Arc::clone(opened));
         }
-        Ok(())
+        let path = self.shared.root.join(&self.shared.layout.file(file).path);
+        let opened = open(&path).map_err(|why| Broken { file, why })?;
+        let (_, opened) = self.last.insert((file, Arc::new(opened)));
+        Ok(Arc::clone(opened))
+    }
+
+    fn on_bytes(&mut self, bytes: u64) -> bool {
+        self.shared.done_bytes.fetch_add(bytes, Ordering::Relaxed);
+        !self.shared.stop.load(Ordering::Relaxed)
     }
 }
 

@@ -56,6 +56,11 @@ impl PieceHash {
         Self { sha1: kinds.v1.then(Sha1::new), leaves: kinds.v2.then(leaves) }
     }
 
+    /// What is computed.
+    pub fn kinds(&self) -> Kinds {
+        Kinds { v1: self.sha1.is_some(), v2: self.leaves.is_some() }
+    }
+
     /// Adds content.
     pub fn update(&mut self, bytes: &[u8]) {
         feed(&mut [Feed { hash: self, parts: vec![bytes] }]);

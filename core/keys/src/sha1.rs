@@ -44,18 +44,6 @@ impl Sha1 {
         self.0.update(bytes);
     }
 
-    /// Adds `first` to `self` and `second` to `other`.
-    pub fn update_pair(&mut self, first: &[u8], other: &mut Self, second: &[u8]) {
-        let mut pass = crate::lanes::Pass::new();
-        pass.begin(self.0.clone());
-        pass.add(first);
-        pass.begin(other.0.clone());
-        pass.add(second);
-        let mut streams = pass.run(crate::engine::Engine::current());
-        self.0 = streams.next().expect("two were begun");
-        other.0 = streams.next().expect("two were begun");
-    }
-
     /// The digest of all bytes added.
     pub fn finish(self) -> Digest20 {
         stream::digest(self.0.finish())

@@ -42,15 +42,21 @@ pub struct Config {
     /// A run is written once it has this many bytes. One piece of common size is one write;
     /// larger ones are cut so that memory stays small.
     pub run_bytes: u32,
-    /// Pieces under comparison at once: keeps two workers busy with one waiting each.
+    /// Pieces under comparison at once, at most: two workers have sixteen lanes each.
     pub recheck_in_flight_max: usize,
     /// When to sync.
     pub sync: SyncPolicy,
 }
 
+/// Pieces under comparison at once, at least: keeps two workers busy with one waiting each.
+const RECHECK_IN_FLIGHT_MIN: usize = 4;
+
+/// Bytes of pieces under comparison, if they are more than those: what other jobs may have to wait for.
+const RECHECK_BYTES_MAX: usize = 64 << 20;
+
 impl Default for Config {
     fn default() -> Self {
-        Self { run_bytes: 1 << 20, recheck_in_flight_max: 4, sync: SyncPolicy::default() }
+        Self { run_bytes: 1 << 20, recheck_in_flight_max: 32, sync: SyncPolicy::default() }
     }
 }
 
@@ -531,7 +537,10 @@ impl Store {
         }
         self.durability = Durability::new(self.config.sync, trusted);
         self.stamps = stamps;
-        let recheck = Recheck::new(unknown, piece_count, self.config.recheck_in_flight_max);
+        let piece_bytes = self.spec.layout.piece_bytes(PieceIndex(0)).max(1);
+        let at_once = (RECHECK_BYTES_MAX / piece_bytes as usize).max(RECHECK_IN_FLIGHT_MIN);
+        let at_once = at_once.min(self.config.recheck_in_flight_max);
+        let recheck = Recheck::new(unknown, piece_count, at_once);
         self.state = State::Checking(recheck);
         self.check_more(now, pool);
     }

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 
 use base::{BufRef, FileIndex, TorrentId};
 use keys::PieceHash;
@@ -15,16 +15,14 @@ use storage::job::{
 use crate::bring::bring;
 use crate::failure::{failure, found, std_failure};
 use crate::files::{FileTable, TorrentFiles, stamp};
+use crate::lockstep::{Lane, LaneError, LaneFiles, LaneReader};
 use crate::resident::is_resident;
 use crate::resume_db::ResumeDb;
-use crate::run::{Cursor, HashRun, hash_all, run_bytes, segments};
+use crate::run::{Cursor, HashRun, run_bytes, segments};
 
 /// Size of a worker's read buffer in bytes. Of 128 KiB to 1 MiB this was best for pieces of 1 MiB
 /// read cold in any order (ext4 on a virtual disk, 2 workers): larger reads cost a third more CPU.
 const SCRATCH_BYTES: usize = 256 * 1024;
-
-/// Zeros to hash.
-static ZEROS: [u8; 16 * 1024] = [0; 16 * 1024];
 
 /// A worker's read buffer; its memory is taken at the first read.
 #[derive(Debug, Default)]
@@ -39,13 +37,6 @@ impl Scratch {
     }
 }
 
-/// Hashes the run of a write, before it is executed; the runs of two in lockstep, which takes a
-/// sixth less time than one after the other. In smaller steps between the writes, to have the
-/// bytes still in the CPU's cache, it measured the same.
-pub(crate) fn hash_runs(job: &mut DiskJob, second: Option<&mut DiskJob>) {
-    hash_all(run_to_hash(job).into_iter().chain(second.and_then(run_to_hash)).collect());
-}
-
 /// The digest and the blocks of a write that is to be hashed.
 pub(crate) fn run_to_hash(job: &mut DiskJob) -> Option<HashRun<'_>> {
     let JobKind::Write { blocks, hash: Some(hash), pad_bytes, .. } = &mut job.kind else {
@@ -53,6 +44,21 @@ pub(crate) fn run_to_hash(job: &mut DiskJob) -> Option<HashRun<'_>> {
     };
     // A run that does not add up is refused by the write.
     run_bytes(blocks).map(|_| HashRun { hash, blocks, pad_bytes: *pad_bytes })
+}
+
+/// What a job adds to.
+pub(crate) fn hash_of(job: &DiskJob) -> Option<&PieceHash> {
+    match &job.kind {
+        JobKind::Write { hash, .. } => hash.as_ref(),
+        JobKind::Hash { hash, .. } => Some(hash),
+        JobKind::Open { .. }
+        | JobKind::MakeResident { .. }
+        | JobKind::Copy { .. }
+        | JobKind::Remove { .. }
+        | JobKind::Sync { .. }
+        | JobKind::Commit { .. }
+        | JobKind::Close => None,
+    }
 }
 
 /// What all threads share.
@@ -66,7 +72,12 @@ pub(crate) struct Executor {
 
 impl Executor {
     /// Does the job and gives the answer.
-    pub(crate) fn execute(&self, job: DiskJob, scratch: &mut Scratch) -> DiskDone {
+    pub(crate) fn execute(
+        &self,
+        job: DiskJob,
+        scratch: &mut Scratch,
+        reader: &mut LaneReader,
+    ) -> DiskDone {
         let DiskJob { torrent, id, kind } = job;
         let kind = match kind {
             JobKind::Open { info_hash, root, files, create } => {
@@ -75,13 +86,15 @@ impl Executor {
                 let denied = if create { self.table.denied(torrent) } else { None };
                 DoneKind::Opened { stamps, resume, denied }
             }
-            // Hashed already, by [`hash_runs`].
+            // Hashed already, with others.
             JobKind::Write { extents, blocks, hash, skip, .. } => {
                 let result = self.write(torrent, &extents, &blocks, &skip);
                 DoneKind::Written { blocks, hash, result }
             }
             JobKind::Hash { parts, hash } => {
-                DoneKind::Hashed { result: self.hash(torrent, &parts, hash, scratch) }
+                let job = DiskJob { torrent, id, kind: JobKind::Hash { parts, hash } };
+                let mut done = self.hash_together(vec![job], reader);
+                return done.pop().expect("one for one");
             }
             JobKind::MakeResident { extents } => {
                 DoneKind::Resident { result: self.make_resident(torrent, &extents, scratch) }
@@ -153,29 +166,51 @@ impl Executor {
         Ok(())
     }
 
-    fn hash(
+    /// Whether it is to hash what is in the page cache, or much of it, so that it does not wait for a disk.
+    pub(crate) fn is_at_hand(&self, job: &DiskJob) -> bool {
+        let JobKind::Hash { parts, .. } = &job.kind else { return false };
+        let Some(HashPart::File(extent)) = parts.first() else { return false };
+        let torrent = self.table.torrent("read", job.torrent);
+        let file = torrent.and_then(|torrent| self.table.for_look(&torrent, extent.file));
+        // What is wrong is told when it is done.
+        file.is_ok_and(|file| is_resident(&file, extent.offset_bytes, extent.length_bytes))
+    }
+
+    /// Does jobs of [`JobKind::Hash`], and no others.
+    pub(crate) fn hash_together(
         &self,
-        torrent: TorrentId,
-        parts: &[HashPart],
-        mut hash: PieceHash,
-        scratch: &mut Scratch,
-    ) -> Result<PieceHash, DiskError> {
-        let torrent = self.table.torrent("read", torrent)?;
-        for part in parts {
-            match part {
-                HashPart::Zeros(length_bytes) => hash.pad(*length_bytes),
-                HashPart::File(extent) => {
-                    let file = self.table.for_look(&torrent, extent.file)?;
-                    if is_hole(&file, extent) {
-                        check_length(&torrent, extent, &file)?;
-                        hash_zeros(extent.length_bytes, &mut hash);
-                    } else {
-                        read_through(&torrent, &file, extent, scratch, |bytes| hash.update(bytes))?;
-                    }
-                }
-            }
+        jobs: Vec<DiskJob>,
+        reader: &mut LaneReader,
+    ) -> Vec<DiskDone> {
+        let (mut ids, mut lanes) = (Vec::new(), Vec::new());
+        for DiskJob { torrent, id, kind } in jobs {
+            let JobKind::Hash { parts, hash } = kind else { unreachable!("others are executed") };
+            ids.push((torrent, id));
+            lanes.push(Lane { hash, parts });
         }
-        Ok(hash)
+        let torrents = ids.iter().map(|(torrent, _)| *torrent).collect();
+        let mut files = Files { table: &self.table, torrents };
+        let outcomes = reader.hash(lanes, &mut files).into_iter().zip(ids);
+        let done = outcomes.map(|(outcome, (torrent, id))| {
+            let result = outcome.map_err(|error| self.explain(torrent, error));
+            DiskDone { torrent, id, kind: DoneKind::Hashed { result } }
+        });
+        done.collect()
+    }
+
+    fn explain(&self, torrent: TorrentId, error: LaneError<DiskError>) -> DiskError {
+        let place = |file| self.table.torrent("read", torrent).map(|torrent| (torrent, file));
+        match error {
+            LaneError::Open(error) => error,
+            LaneError::Short(file) => {
+                place(file).map_or_else(|error| error, |(torrent, file)| too_short(&torrent, file))
+            }
+            LaneError::Read(file, errno) => place(file).map_or_else(
+                |error| error,
+                |(torrent, file)| failure("read", torrent.full_path(file), errno),
+            ),
+            LaneError::Stopped => unreachable!("nobody tells it to"),
+        }
     }
 
     fn copy(
@@ -219,12 +254,18 @@ impl Executor {
     }
 }
 
-fn hash_zeros(length_bytes: u64, hash: &mut PieceHash) {
-    let mut left = length_bytes;
-    while left > 0 {
-        let step = usize::try_from(left).unwrap_or(usize::MAX).min(ZEROS.len());
-        hash.update(ZEROS.get(..step).unwrap_or(&ZEROS));
-        left -= step as u64;
+/// The files of jobs, by their positions.
+struct Files<'a> {
+    table: &'a FileTable,
+    torrents: Vec<TorrentId>,
+}
+
+impl LaneFiles for Files<'_> {
+    type Error = DiskError;
+
+    fn open(&mut self, lane: usize, file: FileIndex) -> Result<Arc<File>, DiskError> {
+        let torrent = self.table.torrent("read", self.torrents[lane])?;
+        self.table.for_look(&torrent, file)
     }
 }
 
@@ -280,7 +321,7 @@ fn too_short(torrent: &TorrentFiles, file: FileIndex) -> DiskError {
 /// A sparse file is mostly this when a download is checked again; reading it would fill the page
 /// cache with zeros. The seek moves the descriptor's own position, which nobody uses.
 #[cfg(target_os = "linux")]
-fn is_hole(file: &File, extent: &Extent) -> bool {
+pub(crate) fn is_hole(file: &File, extent: &Extent) -> bool {
     match rustix::fs::seek(file, rustix::fs::SeekFrom::Data(extent.offset_bytes)) {
         Ok(data_at) => data_at >= extent.offset_bytes.saturating_add(extent.length_bytes),
         Err(errno) => errno == Errno::NXIO,
@@ -288,6 +329,6 @@ fn is_hole(file: &File, extent: &Extent) -> bool {
 }
 
 #[cfg(not(target_os = "linux"))]
-fn is_hole(_file: &File, _extent: &Extent) -> bool {
+pub(crate) fn is_hole(_file: &File, _extent: &Extent) -> bool {
     false
 }

@@ -21,6 +21,8 @@ mod execute;
 mod failure;
 mod files;
 mod known_files;
+mod lockstep;
+mod mapped;
 mod pool;
 mod resident;
 mod resume_db;
@@ -30,5 +32,6 @@ mod tests;
 
 pub use crate::files::can_reserve;
 pub use crate::known_files::KnownFile;
+pub use crate::lockstep::{Lane, LaneError, LaneFiles, LaneReader};
 pub use crate::pool::{Completion, DiskConfig, DiskHandle, DiskPool};
 pub use crate::resume_db::{Place, StartError};

@@ -15,14 +15,22 @@ use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use storage::job::{DiskDone, DiskError, DiskJob, DoneKind, JobKind};
 
 use crate::beneath::Guard;
-use crate::execute::{Executor, Scratch, hash_runs, run_to_hash};
+use crate::execute::{Executor, Scratch, hash_of, run_to_hash};
 use crate::files::FileTable;
 use crate::known_files::KnownFile;
+use crate::lockstep::LaneReader;
 use crate::resume_db::{Place, ResumeDb, StartError};
+use crate::run::{hash_all, run_bytes};
 
 /// Most records committed in one transaction: one sync of the database serves them all, and the
 /// last waits no longer than the writing of so many.
 const COMMIT_BATCH_MAX: usize = 64;
+
+/// Most jobs that are hashed together: as many as the widest vectors have lanes.
+const BATCH_JOBS_MAX: usize = 16;
+
+/// Bytes of writes that are hashed together: half of a shard's buffers, so that it can go on reading.
+const BATCH_BYTES_MAX: u64 = 8 << 20;
 
 /// How a pool is made.
 #[derive(Clone, Debug)]
@@ -275,29 +283,83 @@ impl DiskHandle {
     }
 }
 
-/// A worker, and the sync thread. Of two writes that wait, the runs are hashed together.
+/// A worker, and the sync thread. What waits to be hashed is hashed together.
 fn perform(executor: &Executor, jobs: &Receiver<Message>) {
-    let mut scratch = Scratch::default();
-    let mut next: Option<Message> = None;
-    while let Some(Message::Job(mut job, completion)) = next.take().or_else(|| jobs.recv().ok()) {
-        if run_to_hash(&mut job).is_some() {
-            next = jobs.try_recv().ok();
-        }
-        next = match next {
-            Some(Message::Job(mut second, second_completion)) => {
-                if run_to_hash(&mut second).is_some() {
-                    hash_runs(&mut job, Some(&mut second));
-                    completion(executor.execute(job, &mut scratch));
-                    second_completion(executor.execute(second, &mut scratch));
-                    next = None;
-                    continue;
-                }
-                Some(Message::Job(second, second_completion))
+    let mut worker =
+        Worker { executor, scratch: Scratch::default(), reader: LaneReader::default() };
+    let mut next = jobs.recv().ok();
+    while let Some(Message::Job(job, completion)) = next {
+        let mut batch = Batch::default();
+        worker.take(job, completion, &mut batch);
+        next = None;
+        while next.is_none() && batch.has_room() {
+            match jobs.try_recv() {
+                Ok(Message::Job(job, completion)) => worker.take(job, completion, &mut batch),
+                Ok(Message::Stop) => next = Some(Message::Stop),
+                Err(_) => break,
             }
-            other @ (Some(Message::Stop) | None) => other,
+        }
+        worker.finish(batch);
+        if next.is_none() {
+            next = jobs.recv().ok();
+        }
+    }
+}
+
+/// Jobs of which something is hashed.
+#[derive(Default)]
+struct Batch {
+    writes: Vec<(DiskJob, Arc<Completion>)>,
+    reads: Vec<(DiskJob, Arc<Completion>)>,
+    /// Of the writes.
+    bytes: u64,
+}
+
+impl Batch {
+    /// Whether another job makes it better. Leaves of version 2 fill lanes by themselves.
+    fn has_room(&self) -> bool {
+        let (first, count) = match (&*self.writes, &*self.reads) {
+            ([], []) => return false,
+            ([first, ..], []) | ([], [first, ..]) | ([first, ..], [_, ..]) => {
+                (first, self.writes.len() + self.reads.len())
+            }
         };
-        hash_runs(&mut job, None);
-        completion(executor.execute(job, &mut scratch));
+        hash_of(&first.0).is_some_and(|hash| hash.kinds().v1)
+            && count < BATCH_JOBS_MAX
+            && self.bytes < BATCH_BYTES_MAX
+    }
+}
+
+struct Worker<'a> {
+    executor: &'a Executor,
+    scratch: Scratch,
+    reader: LaneReader,
+}
+
+impl Worker<'_> {
+    /// Does the job, unless it is better done together with others.
+    fn take(&mut self, mut job: DiskJob, completion: Arc<Completion>, batch: &mut Batch) {
+        if let Some(run) = run_to_hash(&mut job) {
+            batch.bytes += run_bytes(run.blocks).unwrap_or(0);
+            batch.writes.push((job, completion));
+        } else if self.executor.is_at_hand(&job) {
+            batch.reads.push((job, completion));
+        } else {
+            completion(self.executor.execute(job, &mut self.scratch, &mut self.reader));
+        }
+    }
+
+    fn finish(&mut self, batch: Batch) {
+        let Batch { mut writes, reads, .. } = batch;
+        hash_all(writes.iter_mut().filter_map(|(job, _)| run_to_hash(job)).collect());
+        for (job, completion) in writes {
+            completion(self.executor.execute(job, &mut self.scratch, &mut self.reader));
+        }
+        let (jobs, completions): (Vec<_>, Vec<_>) = reads.into_iter().unzip();
+        let done = self.executor.hash_together(jobs, &mut self.reader);
+        for (done, completion) in done.into_iter().zip(completions) {
+            completion(done);
+        }
     }
 }
 
