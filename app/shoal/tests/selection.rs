@@ -1,6 +1,9 @@
 //! Choosing files, where they go and how they are made, with the real program.
 #![expect(clippy::unwrap_used, reason = "a helper that fails is a test that fails")]
 
+#[path = "selection/sharing.rs"]
+mod sharing;
+
 use std::collections::BTreeMap;
 use std::fs::{self, Permissions};
 use std::io::{BufRead as _, BufReader};
