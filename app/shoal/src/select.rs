@@ -43,6 +43,9 @@ impl Pattern {
     /// # Errors
     /// What is wrong, for the user.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        if matches!(text, "" | "/") {
+            return Err("empty; give a pattern as in *.tmp or cache/".into());
+        }
         Ok(Self { text: text.to_owned(), parts: pattern(text)? })
     }
 

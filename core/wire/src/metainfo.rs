@@ -559,5 +559,3 @@ fn text(dict: &Dict<'_>, key: &[u8]) -> Option<String> {
 mod captures;
 #[cfg(test)]
 mod tests;
-#[cfg(test)]
-mod version_2;

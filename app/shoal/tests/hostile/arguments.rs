@@ -55,6 +55,9 @@ const COMMAND_LINES: &[Row] = &[
     ("get good.torrent --state ''", 2, "a value is required for '--state <FILE>' but none was supplied\n{GET}"),
     ("get good.torrent --down 1\x1b[31mM\u{202e}", 2, "invalid value '1M\u{fffd}' for '--down <RATE>': unit is none of B, k, M and G (bytes, not bits): M\u{fffd}\n{GET}"),
     ("create data --piece-size 0", 2, "invalid value '0' for '--piece-size <N>': must be at least 1 byte, and below 8 PiB\nhint: shoal create --help shows what there is"),
+    ("create data --version 3", 2, "invalid value '3' for '--version <VERSION>' [possible values: v1, v2, hybrid]\nhint: shoal create --help shows what there is"),
+    ("create data --exclude ''", 2, "invalid value '' for '--exclude <PATTERN>': empty; give a pattern as in *.tmp or cache/\nhint: shoal create --help shows what there is"),
+    ("create data --exclude a//b", 2, "invalid value 'a//b' for '--exclude <PATTERN>': two slashes in a row\nhint: shoal create --help shows what there is"),
     ("create data --piece-size -1", 2, "invalid value '-1' for '--piece-size <N>': not a number with a unit, as in 500k or 2M\nhint: shoal create --help shows what there is"),
 ];
 

@@ -2,6 +2,8 @@ use proptest::prelude::*;
 
 use super::*;
 
+mod version_2;
+
 fn single() -> NewTorrent {
     NewTorrent {
         version: Version::V1,

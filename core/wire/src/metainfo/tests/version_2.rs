@@ -2,7 +2,7 @@
 
 use keys::merkle::{FileTree, LEAF_BYTES};
 
-use super::*;
+use super::super::*;
 
 const PIECE_BYTES: u32 = 2 * LEAF_BYTES;
 
@@ -321,11 +321,28 @@ fn every_fault_of_version_2_is_named() {
             }),
             E::Link { file: 4, source: dots() },
         ),
+        (tree(&["l", ""], OwnedValue::dict().with("attr", "l").with("symlink path", "x")), {
+            in_file(4, wrong("symlink path", "string"))
+        }),
     ];
     for (info, expected) in cases {
         let shown = format!("{info:?}");
         assert_eq!(decode(info), Err(expected), "{shown}");
     }
+}
+
+#[test]
+fn too_many_files_are_refused_with_what_aligns_them() {
+    let many = |count: usize| {
+        let leaf = plant(OwnedValue::dict(), &[""], SAMPLES[0].leaf());
+        let mut tree = OwnedValue::dict();
+        (0..count).for_each(|number| tree.set(format!("{number:06}").as_str(), leaf.clone()));
+        decode_with(v2_info().with("file tree", tree), OwnedValue::dict())
+    };
+    let half = FILES_MAX / 2;
+    assert!(many(half).is_ok());
+    assert_eq!(many(half + 1), Err(DecodeError::TooManyFiles { files: FILES_MAX + 1 }));
+    assert_eq!(many(FILES_MAX + 9), Err(DecodeError::TooManyFiles { files: FILES_MAX + 1 }));
 }
 
 #[test]
