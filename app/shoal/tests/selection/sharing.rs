@@ -11,6 +11,8 @@ const OWN: usize = 100_000;
 fn two(version: &str) -> (Folder, Seed, Seed) {
     let folder = Folder::new();
     folder.write("data/one/shared.bin", &noise(7, SHARED));
+    // A folder of one file alone is that file, to readers of version 2.
+    folder.write("data/one/empty", &[]);
     folder.write("data/two/same.bin", &noise(7, SHARED));
     folder.write("data/two/own.bin", &noise(8, OWN));
     for name in ["one", "two"] {
