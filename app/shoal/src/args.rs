@@ -286,6 +286,14 @@ pub(crate) struct CreateArgs {
     /// A text that makes the info-hash another one, for private trackers
     #[arg(long, value_name = "TEXT")]
     pub(crate) source: Option<String>,
+    /// A torrent file that may have files in common with it: who has them need not fetch them again
+    /// (BEP 38); repeat it for more
+    #[arg(long, value_name = "TORRENT")]
+    pub(crate) similar: Vec<PathBuf>,
+    /// What it belongs to: torrents of one collection may have files in common (BEP 38); repeat it for
+    /// more
+    #[arg(long, value_name = "NAME", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    pub(crate) collection: Vec<String>,
     /// Write the date of creation into it
     #[arg(long)]
     pub(crate) date: bool,

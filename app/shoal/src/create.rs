@@ -10,8 +10,8 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use base::UnixTime;
 use base::client::AGENT;
+use base::{InfoHash, UnixTime};
 use keys::{Digest20, Digest32, Kinds, merkle};
 use serde_json::json;
 use storage::layout::{FileEntry, Layout};
@@ -24,7 +24,7 @@ use crate::failure::{Exit, Failure, reason, shown};
 use crate::hashing::Hashing;
 use crate::interrupt::Interrupt;
 use crate::out::Out;
-use crate::{redact, show, state_dir, units};
+use crate::{load, redact, show, state_dir, units};
 
 /// Most pieces that we make unasked, the first of each file not counted where every file begins one: the
 /// smallest power of two that needs no more gives 1000 to 2000 pieces, a torrent file of some 40 kB.
@@ -49,6 +49,7 @@ pub(crate) fn create(args: &CreateArgs, out: &Out) -> Result<Exit, Failure> {
         None => PathBuf::from(format!("{name}.torrent")),
     };
     judge_target(&target, args.force)?;
+    let similar = similar(&args.similar)?;
 
     let version = Version::from(args.format);
     let mut found = scan::scan(&path, &target, args, out)?;
@@ -83,6 +84,8 @@ pub(crate) fn create(args: &CreateArgs, out: &Out) -> Result<Exit, Failure> {
         content,
         private: args.private,
         source: args.source.clone(),
+        similar,
+        collections: args.collection.clone(),
         trackers: args.tracker.iter().map(|url| vec![url.clone()]).collect(),
         comment: args.comment.clone(),
         created_by: Some(AGENT.into()),
@@ -98,6 +101,15 @@ pub(crate) fn create(args: &CreateArgs, out: &Out) -> Result<Exit, Failure> {
     write_atomically(&target, &bytes)?;
     advise(args, &torrent, &made, out);
     say(&made, &excluded, &target, out)
+}
+
+/// The names of the torrents in files.
+fn similar(torrents: &[PathBuf]) -> Result<Vec<InfoHash>, Failure> {
+    let mut names = Vec::new();
+    for path in torrents {
+        names.extend(load::read(path)?.info_hashes.in_swarms());
+    }
+    Ok(names)
 }
 
 /// A name that every reader changes would not be found again by those who seed.

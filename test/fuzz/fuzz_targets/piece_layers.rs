@@ -76,6 +76,8 @@ fn torrent(kind: u8, specs: &[[u8; 4]]) -> Option<NewTorrent> {
         content: if single { Content::Single(files.remove(0)) } else { Content::Multiple(files) },
         private: false,
         source: None,
+        similar: Vec::new(),
+        collections: Vec::new(),
         trackers: Vec::new(),
         comment: None,
         created_by: None,

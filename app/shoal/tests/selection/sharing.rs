@@ -89,3 +89,22 @@ fn nothing_is_taken_on_the_strength_of_a_length_alone() {
     let events = folder.share(&["two"], &[&two]);
     assert_eq!(downloaded(&events)["two"], (SHARED + OWN) as u64);
 }
+
+#[test]
+fn torrents_of_version_1_say_what_they_are_like() {
+    let (similar, collection) = (["--similar", "one.torrent"], ["--collection", "films"]);
+    for (of_one, of_two) in [(&[][..], &similar), (&collection, &collection)] {
+        let folder = Folder::new();
+        folder.write("data/one/shared.bin", &noise(7, SHARED));
+        folder.write("data/two/same.bin", &noise(7, SHARED));
+        folder.write("data/two/own.bin", &noise(8, OWN));
+        folder.done(&[&["create", "data/one", "-o", "one.torrent"], of_one].concat());
+        folder.done(&[&["create", "data/two", "-o", "two.torrent"], &of_two[..]].concat());
+        folder.share(&["one"], &[&folder.seed("one.torrent", "data")]);
+        let events = folder.share(&["two"], &[&folder.seed("two.torrent", "data")]);
+        // The piece that has a part of both is fetched.
+        let bytes = downloaded(&events)["two"];
+        assert!((OWN as u64..(OWN + 2 * 16_384) as u64).contains(&bytes), "{of_two:?}: {bytes}");
+        assert_eq!(fs::read(folder.path("out/two/same.bin")).unwrap(), noise(7, SHARED));
+    }
+}

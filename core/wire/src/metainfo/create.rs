@@ -7,7 +7,7 @@
 //! libtorrent's gives hybrids that nobody can read: by the components of their paths, as the file tree
 //! has them.
 
-use base::UnixTime;
+use base::{InfoHash, UnixTime};
 use keys::merkle::FileTree;
 use keys::{Digest20, Digest32};
 
@@ -32,6 +32,10 @@ pub struct NewTorrent {
     pub private: bool,
     /// A text that makes the info-hash another one.
     pub source: Option<String>,
+    /// Torrents that have files in common with it (BEP 38).
+    pub similar: Vec<InfoHash>,
+    /// What it belongs to (BEP 38).
+    pub collections: Vec<String>,
     /// Tracker URLs by tier, the first tier asked first (BEP 12).
     pub trackers: Vec<Vec<String>>,
     /// A remark.
@@ -101,7 +105,12 @@ impl NewTorrent {
             .with("name", self.name.as_str())
             .with("piece length", self.piece_bytes)
             .with_some("private", self.private.then_some(1_u32))
-            .with_some("source", self.source.as_deref());
+            .with_some("source", self.source.as_deref())
+            .with_some("similar", (!self.similar.is_empty()).then(|| similar(&self.similar)))
+            .with_some(
+                "collections",
+                (!self.collections.is_empty()).then(|| strings(&self.collections)),
+            );
         let info = if self.version.has_v1() { self.with_list(info) } else { info };
         if self.version.has_v2() {
             info.with("file tree", self.file_tree()).with("meta version", 2_u32)
@@ -213,6 +222,10 @@ fn plant(tree: &mut OwnedValue, path: &[String], leaf: OwnedValue) {
         at = folder.entry(component.as_bytes().to_vec()).or_insert_with(OwnedValue::dict);
     }
     at.set("", leaf);
+}
+
+fn similar(hashes: &[InfoHash]) -> OwnedValue {
+    OwnedValue::List(hashes.iter().map(|hash| hash.0.as_slice().into()).collect())
 }
 
 fn strings(texts: &[String]) -> OwnedValue {

@@ -13,6 +13,8 @@ fn single() -> NewTorrent {
         content: Content::Single(NewFile { length_bytes: 40_000, ..NewFile::default() }),
         private: false,
         source: None,
+        similar: Vec::new(),
+        collections: Vec::new(),
         trackers: Vec::new(),
         comment: None,
         created_by: None,
@@ -470,6 +472,8 @@ prop_compose! {
             },
             private,
             source,
+            similar: vec![InfoHash([1; 20]), InfoHash([2; 20])],
+            collections: vec!["films".into()],
             trackers: tiers.into_iter().map(|tier| tier.into_iter().collect()).collect(),
             comment,
             created_by: None,
@@ -488,6 +492,8 @@ proptest! {
         prop_assert_eq!(metainfo.info.pieces.as_deref().unwrap_or_default(), &torrent.pieces[..]);
         prop_assert_eq!(metainfo.info.private, torrent.private);
         prop_assert_eq!(metainfo.creation_date, torrent.creation_date);
+        prop_assert_eq!(&metainfo.similar, &torrent.similar);
+        prop_assert_eq!(&metainfo.collections, &torrent.collections);
         let lengths: u64 = (0..metainfo.info.piece_count())
             .map(|piece| u64::from(metainfo.info.piece_length(PieceIndex(piece)).unwrap()))
             .sum();
