@@ -93,6 +93,17 @@ impl Lanes<8> for [u32; 8] {
     }
 }
 
+/// The most streams that `engine` has lanes for.
+pub(crate) fn width<const W: usize>(engine: Engine) -> usize
+where
+    [u32; W]: Lanes<W>,
+{
+    let kernels = <[u32; W]>::kernels(engine);
+    let eight = kernels.eight.map(|_| 8);
+    let two = kernels.two.map(|_| 2);
+    kernels.sixteen.map(|_| 16).or(eight).or(two).unwrap_or(1)
+}
+
 /// Computations, and the blocks that they are owed.
 pub(crate) struct Pass<'a, const W: usize> {
     jobs: Vec<Job<W>>,

@@ -5,7 +5,7 @@
 //! are several at once already.
 
 use crate::engine::Engine;
-use crate::lanes::Pass;
+use crate::lanes::{self, Pass};
 use crate::merkle::LEAF_BYTES;
 use crate::stream::{self, Stream};
 use crate::{Digest20, Digest32, Sha1};
@@ -88,6 +88,11 @@ impl PieceHash {
         });
         PieceDigest { sha1: self.sha1.map(Sha1::finish), leaves: leaves.unwrap_or_default() }
     }
+}
+
+/// How many pieces of version 1 [`feed`] hashes at once at best. Leaves of version 2 are many in one piece.
+pub fn lanes() -> usize {
+    lanes::width::<5>(Engine::current())
 }
 
 /// Content for one piece, in order.
