@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use base::{Bitfield, FileIndex, PieceIndex};
 use crossbeam_channel::{Sender, bounded, select};
 use disk::{Lane, LaneError, LaneFiles, LaneReader};
-use keys::{Kinds, PieceDigest, PieceHash};
+use keys::{Engine, Kinds, PieceDigest, PieceHash};
 use storage::job::HashPart;
 use storage::layout::Layout;
 
@@ -26,7 +26,7 @@ use crate::progress::WorkMeter;
 
 /// Bytes that a thread takes at once, if pieces are smaller: long enough that the system sees
 /// sequential reading.
-const SHARE_BYTES: u32 = 4 << 20;
+const SHARE_BYTES: u32 = 16 << 20;
 
 /// Pieces that a thread takes at once, if they are larger: as many as the widest vectors hash at once.
 const SHARE_PIECES: u32 = 16;
@@ -39,6 +39,26 @@ const THREADS_MAX: usize = 32;
 
 /// How often progress is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
+
+/// Names the instructions to hash with, for comparisons: see docs/performance.md.
+const ENGINE_VARIABLE: &str = "SHOAL_HASH";
+
+/// Hashes with what the environment names, if it does.
+pub(crate) fn choose_engine() -> Result<(), Failure> {
+    let Some(wish) = std::env::var_os(ENGINE_VARIABLE).filter(|wish| !wish.is_empty()) else {
+        return Ok(());
+    };
+    let engine = Engine::ALL.into_iter().find(|engine| wish == engine.name());
+    if engine.is_some_and(keys::choose) {
+        return Ok(());
+    }
+    let known = Engine::ALL.into_iter().filter(|engine| engine.available());
+    let known: Vec<&str> = known.map(Engine::name).collect();
+    Err(Failure::with_hint(
+        format!("cannot hash as {ENGINE_VARIABLE} says: {}", shown(Path::new(&wish))),
+        format!("this CPU has {}", known.join(", ")),
+    ))
+}
 
 /// Why a piece could not be read.
 #[derive(Debug)]

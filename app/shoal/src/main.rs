@@ -50,7 +50,7 @@ fn main() -> ExitCode {
         Err(exit) => return exit,
     };
     let out = Out::new(cli.json, cli.color);
-    let result = match cli.command {
+    let result = hashing::choose_engine().and_then(|()| match cli.command {
         Command::Get(args) => transfer::get(&args, &out),
         Command::Seed(args) => transfer::seed(&args, &out),
         Command::Create(args) => create::create(&args, &out),
@@ -58,7 +58,7 @@ fn main() -> ExitCode {
         Command::Show(args) => show::show(&args, &out),
         Command::Completions(args) => completions::completions(args.shell, &out),
         Command::Man(args) => man::man(&args, &out),
-    };
+    });
     let exit: Exit = result.unwrap_or_else(|failure| {
         out.error(&failure);
         failure.exit()

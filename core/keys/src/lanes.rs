@@ -22,6 +22,16 @@ use core::ops::Range;
 use crate::engine::Engine;
 use crate::stream::{Block, Rounds, Stream, Taken};
 
+/// Asks for what follows `block` by a few blocks, so that content that is in no cache is hashed as fast as
+/// other. Beyond the end it is a hint without effect.
+#[cfg(target_arch = "x86_64")]
+#[inline]
+#[target_feature(enable = "sse")]
+fn prefetch(block: &Block) {
+    use core::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+    _mm_prefetch::<_MM_HINT_T0>(block.as_ptr().wrapping_add(512).cast());
+}
+
 /// Adds blocks to `N` states, which are stored word by word: as many of each row as the first has.
 ///
 /// Unsafe to call unless the CPU has what it was compiled for.
@@ -93,6 +103,17 @@ impl Lanes<8> for [u32; 8] {
     }
 }
 
+/// The most streams that `engine` has lanes for.
+pub(crate) fn width<const W: usize>(engine: Engine) -> usize
+where
+    [u32; W]: Lanes<W>,
+{
+    let kernels = <[u32; W]>::kernels(engine);
+    let eight = kernels.eight.map(|_| 8);
+    let two = kernels.two.map(|_| 2);
+    kernels.sixteen.map(|_| 16).or(eight).or(two).unwrap_or(1)
+}
+
 /// Computations, and the blocks that they are owed.
 pub(crate) struct Pass<'a, const W: usize> {
     jobs: Vec<Job<W>>,
@@ -122,8 +143,13 @@ impl<'a, const W: usize> Pass<'a, W>
 where
     [u32; W]: Lanes<W>,
 {
-    pub(crate) fn new() -> Self {
-        Self { jobs: Vec::new(), runs: Vec::new(), kept: Vec::new() }
+    /// With room for so many computations of a part or two each.
+    pub(crate) fn new(jobs: usize) -> Self {
+        Self {
+            jobs: Vec::with_capacity(jobs),
+            runs: Vec::with_capacity(2 * jobs),
+            kept: Vec::with_capacity(jobs),
+        }
     }
 
     /// Begins with the next computation.

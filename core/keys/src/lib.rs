@@ -13,6 +13,6 @@ mod sha256;
 mod stream;
 
 pub use crate::engine::{Engine, choose};
-pub use crate::piece_hash::{Feed, Kinds, PieceDigest, PieceHash, feed};
+pub use crate::piece_hash::{Feed, Kinds, PieceDigest, PieceHash, feed, lanes};
 pub use crate::sha1::{Digest20, Sha1, sha1};
 pub use crate::sha256::{Digest32, Sha256, sha256};

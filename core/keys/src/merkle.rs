@@ -72,7 +72,7 @@ fn layer_above(layer: &[Digest32], level: u32) -> Vec<Digest32> {
     let (pairs, last) = layer.as_chunks::<2>();
     let mut above = Vec::with_capacity(layer.len().div_ceil(2));
     for pairs in pairs.chunks(PAIRS_AT_ONCE) {
-        let mut pass = Pass::new();
+        let mut pass = Pass::new(pairs.len());
         for pair in pairs {
             pass.begin(Stream::new());
             pass.add(pair.as_flattened());

@@ -5,7 +5,7 @@
 //! are several at once already.
 
 use crate::engine::Engine;
-use crate::lanes::Pass;
+use crate::lanes::{self, Pass};
 use crate::merkle::LEAF_BYTES;
 use crate::stream::{self, Stream};
 use crate::{Digest20, Digest32, Sha1};
@@ -90,6 +90,11 @@ impl PieceHash {
     }
 }
 
+/// How many pieces of version 1 [`feed`] hashes at once at best. Leaves of version 2 are many in one piece.
+pub fn lanes() -> usize {
+    lanes::width::<5>(Engine::current())
+}
+
 /// Content for one piece, in order.
 #[derive(Debug)]
 pub struct Feed<'a> {
@@ -110,7 +115,7 @@ pub(crate) fn feed_by(engine: Engine, feeds: &mut [Feed<'_>]) {
 }
 
 fn feed_sha1(engine: Engine, feeds: &mut [Feed<'_>]) {
-    let mut pass = Pass::new();
+    let mut pass = Pass::new(feeds.len());
     for feed in feeds.iter() {
         let Some(sha1) = &feed.hash.sha1 else { continue };
         pass.begin(sha1.0.clone());
@@ -125,7 +130,12 @@ fn feed_sha1(engine: Engine, feeds: &mut [Feed<'_>]) {
 }
 
 fn feed_leaves(engine: Engine, feeds: &mut [Feed<'_>]) {
-    let mut pass = Pass::new();
+    let asked = feeds.iter().filter(|feed| feed.hash.leaves.is_some());
+    let full = |feed: &Feed<'_>| {
+        let bytes: usize = feed.parts.iter().map(|part| part.len()).sum();
+        bytes / LEAF_BYTES as usize + 1
+    };
+    let mut pass = Pass::new(asked.map(full).sum());
     for feed in feeds.iter() {
         let Some(leaves) = &feed.hash.leaves else { continue };
         pass.begin(leaves.current.clone());

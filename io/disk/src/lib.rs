@@ -29,6 +29,7 @@ mod resume_db;
 mod run;
 #[cfg(test)]
 mod tests;
+mod worker;
 
 pub use crate::files::can_reserve;
 pub use crate::known_files::KnownFile;

@@ -14,7 +14,7 @@ use rustix::io::{Errno, pread};
 use storage::job::{Extent, HashPart};
 
 use crate::execute::is_hole;
-use crate::mapped::Mapping;
+use crate::mapped::{Mapper, Mapping};
 use crate::resident::is_resident;
 
 /// Bytes of the buffer: half of a common second-level cache, a step for each of sixteen pieces.
@@ -74,6 +74,7 @@ pub enum LaneError<E> {
 #[derive(Debug, Default)]
 pub struct LaneReader {
     buffer: Vec<u8>,
+    mapper: Mapper,
 }
 
 impl LaneReader {
@@ -96,6 +97,11 @@ impl LaneReader {
         } else {
             sources.iter().take_while(|source| source.length_bytes() < STEP_BYTES as u64).count()
         };
+        // One stream waits for memory at every block; our lanes ask for it ahead.
+        let has_lanes = keys::lanes() > 1;
+        for (source, hash) in sources.iter_mut().zip(&hashes) {
+            source.may_map = has_lanes && (at_once > 1 || !hash.kinds().v1);
+        }
         let mut rest = (&mut *sources, &mut *hashes);
         while !rest.0.is_empty() {
             let count = at_once.clamp(1, rest.0.len());
@@ -104,6 +110,7 @@ impl LaneReader {
             self.hash_together(sources, hashes, files);
             rest = (later_sources, later_hashes);
         }
+        self.mapper.end();
         let outcomes = sources.into_iter().zip(hashes);
         outcomes.map(|(source, hash)| source.error.map_or(Ok(hash), Err)).collect()
     }
@@ -123,7 +130,12 @@ impl LaneReader {
         let per_turn = (self.buffer.len() / step_bytes).max(1);
         for (sources, hashes) in sources.chunks_mut(per_turn).zip(hashes.chunks_mut(per_turn)) {
             while sources.iter().any(|source| !source.is_through()) {
-                round(sources, hashes, self.buffer.chunks_mut(step_bytes), files);
+                round(
+                    sources,
+                    hashes,
+                    (&mut self.mapper, self.buffer.chunks_mut(step_bytes)),
+                    files,
+                );
             }
         }
     }
@@ -133,7 +145,7 @@ impl LaneReader {
 fn round<'b, F: LaneFiles>(
     sources: &mut [Source<F::Error>],
     hashes: &mut [PieceHash],
-    buffers: impl Iterator<Item = &'b mut [u8]>,
+    (mapper, buffers): (&mut Mapper, impl Iterator<Item = &'b mut [u8]>),
     files: &mut F,
 ) {
     let mut feeds = Vec::with_capacity(sources.len());
@@ -141,7 +153,7 @@ fn round<'b, F: LaneFiles>(
         if source.is_through() {
             continue;
         }
-        if let Err(error) = source.step(hash, buffer, files) {
+        if let Err(error) = source.step((hash, buffer), mapper, files) {
             source.error = Some(error);
             continue;
         }
@@ -170,6 +182,8 @@ struct Source<E> {
     window: Option<(Extent, Mapping)>,
     /// What was found of the next part: nothing of it was ever written.
     is_hole: Option<bool>,
+    /// What is in the page cache is hashed there.
+    may_map: bool,
     taken: Vec<Taken>,
     error: Option<LaneError<E>>,
 }
@@ -186,7 +200,7 @@ impl<E> Source<E> {
     fn new(number: usize, mut parts: Vec<HashPart>) -> Self {
         parts.reverse();
         let (file, window, is_hole, taken, error) = (None, None, None, Vec::new(), None);
-        Self { number, parts, file, window, is_hole, taken, error }
+        Self { number, parts, file, window, is_hole, may_map: false, taken, error }
     }
 
     fn is_through(&self) -> bool {
@@ -207,8 +221,11 @@ impl<E> Source<E> {
         if extent.length_bytes < MAPPED_BYTES_MIN {
             return true;
         }
+        let first = extent.length_bytes.min(WINDOW_BYTES);
         match self.open(extent, files) {
-            Ok(file) => self.is_hole == Some(true) || self.map(&file, extent),
+            Ok(file) => {
+                self.is_hole == Some(true) || is_resident(&file, extent.offset_bytes, first)
+            }
             Err(error) => {
                 self.error = Some(error);
                 true
@@ -219,12 +236,14 @@ impl<E> Source<E> {
     /// Takes at most as much as the buffer has room for. Padding goes to the hash at once.
     fn step(
         &mut self,
-        hash: &mut PieceHash,
-        buffer: &mut [u8],
+        (hash, buffer): (&mut PieceHash, &mut [u8]),
+        mapper: &mut Mapper,
         files: &mut impl LaneFiles<Error = E>,
     ) -> Result<(), LaneError<E>> {
         self.taken.clear();
         let (mut room, mut filled) = (buffer.len(), 0);
+        // Leaves fill lanes by themselves, and nobody comes back to them while they are in the cache.
+        let only_leaves = !hash.kinds().v1;
         while let Some(&part) = self.parts.last()
             && room > 0
         {
@@ -239,22 +258,24 @@ impl<E> Source<E> {
                 HashPart::Zeros(_) => break,
             };
             let file = self.open(extent, files)?;
-            let wanted = room.min(usize::try_from(extent.length_bytes).unwrap_or(usize::MAX));
+            let length = usize::try_from(extent.length_bytes).unwrap_or(usize::MAX);
+            let wanted = room.min(length);
+            let in_place = if only_leaves { length } else { wanted };
             let taken = if self.is_hole == Some(true) {
                 Taken::Zeros { length: wanted.min(ZEROS.len()) }
-            } else if let Some(taken) = self.in_window(extent, wanted) {
+            } else if let Some(taken) = self.in_window(extent, in_place) {
                 taken
             } else if self.taken.iter().any(|taken| matches!(taken, Taken::InWindow { .. })) {
                 // The window is in use until the step is hashed.
                 break;
-            } else if extent.length_bytes >= MAPPED_BYTES_MIN && self.map(&file, extent) {
+            } else if self.map(mapper, &file, extent) {
                 continue;
             } else {
                 let read = read(&file, &mut buffer[filled..filled + wanted], extent)?;
                 filled += read;
                 Taken::InBuffer { at: filled - read, length: read }
             };
-            room -= taken.length();
+            room = room.saturating_sub(taken.length());
             self.go_on(extent, taken.length());
             self.taken.push(taken);
         }
@@ -285,8 +306,11 @@ impl<E> Source<E> {
         Ok(file)
     }
 
-    /// Maps the beginning of the next part, if it is in the page cache.
-    fn map(&mut self, file: &File, extent: Extent) -> bool {
+    /// Maps the beginning of the next part, if it is in the page cache, and worth it.
+    fn map(&mut self, mapper: &mut Mapper, file: &File, extent: Extent) -> bool {
+        if !self.may_map || extent.length_bytes < MAPPED_BYTES_MIN {
+            return false;
+        }
         let length_bytes = extent.length_bytes.min(WINDOW_BYTES);
         let range = Extent { length_bytes, ..extent };
         // The window before is given back first: it may be of the same pages.
@@ -296,7 +320,7 @@ impl<E> Source<E> {
         }
         let length = usize::try_from(length_bytes).expect("a window is small");
         // Without a mapping it is read.
-        self.window = Mapping::new(file, range.offset_bytes, length).ok().map(|map| (range, map));
+        self.window = mapper.map(file, range.offset_bytes, length).ok().map(|map| (range, map));
         self.window.is_some()
     }
 

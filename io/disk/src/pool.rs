@@ -15,22 +15,15 @@ use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use storage::job::{DiskDone, DiskError, DiskJob, DoneKind, JobKind};
 
 use crate::beneath::Guard;
-use crate::execute::{Executor, Scratch, hash_of, run_to_hash};
+use crate::execute::Executor;
 use crate::files::FileTable;
 use crate::known_files::KnownFile;
-use crate::lockstep::LaneReader;
 use crate::resume_db::{Place, ResumeDb, StartError};
-use crate::run::{hash_all, run_bytes};
+use crate::worker::{Message, Staging, perform};
 
 /// Most records committed in one transaction: one sync of the database serves them all, and the
 /// last waits no longer than the writing of so many.
 const COMMIT_BATCH_MAX: usize = 64;
-
-/// Most jobs that are hashed together: as many as the widest vectors have lanes.
-const BATCH_JOBS_MAX: usize = 16;
-
-/// Bytes of writes that are hashed together: half of a shard's buffers, so that it can go on reading.
-const BATCH_BYTES_MAX: u64 = 8 << 20;
 
 /// How a pool is made.
 #[derive(Clone, Debug)]
@@ -48,12 +41,6 @@ pub struct DiskConfig {
 /// Called with each answer on the thread that did the job. It must not block for long: it pushes
 /// into the shard's queue and wakes the shard.
 pub type Completion = Box<dyn Fn(DiskDone) + Send + Sync>;
-
-#[expect(clippy::large_enum_variant, reason = "nearly every message is a job")]
-enum Message {
-    Job(DiskJob, Arc<Completion>),
-    Stop,
-}
 
 struct Shared {
     executor: Arc<Executor>,
@@ -118,10 +105,14 @@ impl DiskPool {
         };
         // From here on `Drop` stops the threads that did start.
         let mut pool = Self { shared: Arc::new(shared), workers, threads: Vec::new() };
+        let staging = Arc::new(Staging::default());
         for number in 0..workers {
-            pool.spawn(format!("disk-{number}"), work_jobs.clone(), perform)?;
+            let staging = Arc::clone(&staging);
+            let work = move |executor: &Executor, jobs: &_| perform(executor, &staging, jobs);
+            pool.spawn(format!("disk-{number}"), work_jobs.clone(), work)?;
         }
-        pool.spawn("disk-sync".to_owned(), sync_jobs, perform)?;
+        let sync = |executor: &Executor, jobs: &_| perform(executor, &Staging::default(), jobs);
+        pool.spawn("disk-sync".to_owned(), sync_jobs, sync)?;
         pool.spawn("disk-commit".to_owned(), commit_jobs, perform_commits)?;
         Ok(pool)
     }
@@ -130,7 +121,7 @@ impl DiskPool {
         &mut self,
         name: String,
         jobs: Receiver<Message>,
-        body: fn(&Executor, &Receiver<Message>),
+        body: impl FnOnce(&Executor, &Receiver<Message>) + Send + 'static,
     ) -> Result<(), StartError> {
         let executor = Arc::clone(&self.shared.executor);
         let thread = std::thread::Builder::new()
@@ -280,86 +271,6 @@ impl DiskHandle {
         let table = &self.shared.executor.table;
         let torrent = table.torrent("read", torrent).ok()?;
         table.for_read(&torrent, file).ok()
-    }
-}
-
-/// A worker, and the sync thread. What waits to be hashed is hashed together.
-fn perform(executor: &Executor, jobs: &Receiver<Message>) {
-    let mut worker =
-        Worker { executor, scratch: Scratch::default(), reader: LaneReader::default() };
-    let mut next = jobs.recv().ok();
-    while let Some(Message::Job(job, completion)) = next {
-        let mut batch = Batch::default();
-        worker.take(job, completion, &mut batch);
-        next = None;
-        while next.is_none() && batch.has_room() {
-            match jobs.try_recv() {
-                Ok(Message::Job(job, completion)) => worker.take(job, completion, &mut batch),
-                Ok(Message::Stop) => next = Some(Message::Stop),
-                Err(_) => break,
-            }
-        }
-        worker.finish(batch);
-        if next.is_none() {
-            next = jobs.recv().ok();
-        }
-    }
-}
-
-/// Jobs of which something is hashed.
-#[derive(Default)]
-struct Batch {
-    writes: Vec<(DiskJob, Arc<Completion>)>,
-    reads: Vec<(DiskJob, Arc<Completion>)>,
-    /// Of the writes.
-    bytes: u64,
-}
-
-impl Batch {
-    /// Whether another job makes it better. Leaves of version 2 fill lanes by themselves.
-    fn has_room(&self) -> bool {
-        let (first, count) = match (&*self.writes, &*self.reads) {
-            ([], []) => return false,
-            ([first, ..], []) | ([], [first, ..]) | ([first, ..], [_, ..]) => {
-                (first, self.writes.len() + self.reads.len())
-            }
-        };
-        hash_of(&first.0).is_some_and(|hash| hash.kinds().v1)
-            && count < BATCH_JOBS_MAX
-            && self.bytes < BATCH_BYTES_MAX
-    }
-}
-
-struct Worker<'a> {
-    executor: &'a Executor,
-    scratch: Scratch,
-    reader: LaneReader,
-}
-
-impl Worker<'_> {
-    /// Does the job, unless it is better done together with others.
-    fn take(&mut self, mut job: DiskJob, completion: Arc<Completion>, batch: &mut Batch) {
-        if let Some(run) = run_to_hash(&mut job) {
-            batch.bytes += run_bytes(run.blocks).unwrap_or(0);
-            batch.writes.push((job, completion));
-        } else if self.executor.is_at_hand(&job) {
-            batch.reads.push((job, completion));
-        } else {
-            completion(self.executor.execute(job, &mut self.scratch, &mut self.reader));
-        }
-    }
-
-    fn finish(&mut self, batch: Batch) {
-        let Batch { mut writes, reads, .. } = batch;
-        hash_all(writes.iter_mut().filter_map(|(job, _)| run_to_hash(job)).collect());
-        for (job, completion) in writes {
-            completion(self.executor.execute(job, &mut self.scratch, &mut self.reader));
-        }
-        let (jobs, completions): (Vec<_>, Vec<_>) = reads.into_iter().unzip();
-        let done = self.executor.hash_together(jobs, &mut self.reader);
-        for (done, completion) in done.into_iter().zip(completions) {
-            completion(done);
-        }
     }
 }
 

@@ -8,6 +8,7 @@ use core::arch::x86_64::{
     _mm256_unpackhi_epi64, _mm256_unpacklo_epi32, _mm256_unpacklo_epi64,
 };
 
+use super::prefetch;
 use crate::stream::Block;
 
 const LANES: usize = 8;
@@ -43,6 +44,9 @@ fn words<const W: usize>(rows: &[&[Block]; LANES], block: usize) -> [V; 16] {
     for half in 0..2 {
         let mut r = [_mm256_setzero_si256(); LANES];
         for (r, row) in r.iter_mut().zip(rows) {
+            if half == 0 {
+                prefetch(&row[block]);
+            }
             let bytes = &row[block].as_chunks::<32>().0[half];
             // SAFETY: 32 bytes are read from an array of 32 bytes; unaligned is allowed.
             *r = unsafe { _mm256_loadu_si256(bytes.as_ptr().cast()) };

@@ -4,16 +4,16 @@
 //! shuffles on the other, additions and bit functions on both, so that sixteen blocks of SHA-1 take
 //! (752 + 80) / 2 = 416 cycles at best, of SHA-256 (1616 + 80) / 2 = 848.
 
-#![expect(unsafe_code, reason = "SIMD loads, stores and prefetches")]
+#![expect(unsafe_code, reason = "SIMD loads and stores")]
 
 use core::arch::x86_64::{
-    __m512i, _MM_HINT_T0, _mm_prefetch, _mm512_add_epi32, _mm512_loadu_si512, _mm512_rol_epi32,
-    _mm512_ror_epi32, _mm512_set1_epi32, _mm512_set4_epi32, _mm512_shuffle_epi8,
-    _mm512_shuffle_i32x4, _mm512_srli_epi32, _mm512_storeu_si512, _mm512_ternarylogic_epi32,
-    _mm512_unpackhi_epi32, _mm512_unpackhi_epi64, _mm512_unpacklo_epi32, _mm512_unpacklo_epi64,
-    _mm512_xor_si512,
+    __m512i, _mm512_add_epi32, _mm512_loadu_si512, _mm512_rol_epi32, _mm512_ror_epi32,
+    _mm512_set1_epi32, _mm512_set4_epi32, _mm512_shuffle_epi8, _mm512_shuffle_i32x4,
+    _mm512_srli_epi32, _mm512_storeu_si512, _mm512_ternarylogic_epi32, _mm512_unpackhi_epi32,
+    _mm512_unpackhi_epi64, _mm512_unpacklo_epi32, _mm512_unpacklo_epi64, _mm512_xor_si512,
 };
 
+use super::prefetch;
 use super::rounds::{SHA1_K, SHA256_K};
 use crate::stream::Block;
 
@@ -98,9 +98,7 @@ fn words<const W: usize>(rows: &[&[Block]; LANES], block: usize) -> [V; 16] {
     let mut r = [splat(0); 16];
     for (r, row) in r.iter_mut().zip(rows) {
         let bytes = &row[block];
-        // Far enough ahead for the second-level cache; beyond the end it is a hint without effect.
-        let ahead = bytes.as_ptr().wrapping_add(PREFETCH_BYTES);
-        _mm_prefetch::<_MM_HINT_T0>(ahead.cast());
+        prefetch(bytes);
         // SAFETY: 64 bytes are read from an array of 64 bytes; unaligned is allowed.
         *r = unsafe { _mm512_loadu_si512(bytes.as_ptr().cast()) };
     }
@@ -140,5 +138,3 @@ fn words<const W: usize>(rows: &[&[Block]; LANES], block: usize) -> [V; 16] {
     }
     w
 }
-
-const PREFETCH_BYTES: usize = 512;

@@ -16,6 +16,7 @@ use core::arch::x86_64::{
     _mm_shuffle_epi8, _mm_shuffle_epi32, _mm_storeu_si128, _mm_xor_si128,
 };
 
+use super::prefetch;
 use super::rounds::SHA256_K;
 use crate::stream::Block;
 
@@ -79,6 +80,7 @@ fn words(vector: __m128i) -> [u32; 4] {
 #[inline]
 #[target_feature(enable = "ssse3")]
 fn message(block: &Block, order: __m128i) -> [__m128i; 4] {
+    prefetch(block);
     let mut message = [_mm_setzero_si128(); 4];
     for (vector, bytes) in message.iter_mut().zip(block.as_chunks::<16>().0) {
         // SAFETY: 16 bytes are read from an array of 16 bytes; unaligned is allowed.

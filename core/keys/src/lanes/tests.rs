@@ -45,8 +45,8 @@ fn as_many_streams_as_come_are_hashed_by_every_engine_as_by_the_reference() {
     for engine in engines() {
         for count in 1..=40 {
             let contents: Vec<Vec<u8>> = (0..count).map(|i| content(i, 640 + 64 * 3)).collect();
-            let mut pass = Pass::<5>::new();
-            let mut pass256 = Pass::<8>::new();
+            let mut pass = Pass::<5>::new(0);
+            let mut pass256 = Pass::<8>::new(0);
             for bytes in &contents {
                 pass.begin(Stream::new());
                 pass.add(bytes);
