@@ -222,7 +222,7 @@ impl Store {
         }
     }
 
-    fn doubt_piece(&mut self, piece: PieceIndex) {
+    pub(super) fn doubt_piece(&mut self, piece: PieceIndex) {
         if self.have.has(piece) {
             self.durability.on_doubted(&[piece]);
             self.watch.doubt(piece);
@@ -269,26 +269,6 @@ impl Store {
         }
         waiting.into_iter().for_each(|read| self.read(read));
         self.compare_more(now);
-    }
-
-    /// The leaves of a piece that we have were hashed for a peer. If they are not right any more,
-    /// somebody changed the file.
-    pub(super) fn on_leaves_hashed(
-        &mut self,
-        key: u64,
-        piece: PieceIndex,
-        result: Result<PieceHash, DiskError>,
-        now: Instant,
-    ) {
-        let leaves = result.map(|hash| hash.finish().leaves).unwrap_or_default();
-        let trees = self.spec.digests.trees();
-        let right = trees.is_some_and(|trees| trees.matches(piece.0, &leaves));
-        if !right && matches!(self.state, State::Ready) {
-            self.doubt_piece(piece);
-            self.compare_more(now);
-        }
-        let leaves = if right { leaves } else { Vec::new() };
-        self.outputs.push_back(Output::Leaves { key, leaves });
     }
 
     fn lose(&mut self, piece: PieceIndex) {

@@ -1,7 +1,7 @@
 //! Behaviours of a store, driven by hand.
 
 use base::BLOCK_BYTES;
-use keys::{sha1, sha256};
+use keys::{Kinds, sha1, sha256};
 
 use super::*;
 
