@@ -202,7 +202,7 @@ fn say(made: &Metainfo, excluded: &Excluded, target: &Path, out: &Out) -> Result
         out.note(&format!(
             "{}: {} in {}, {} of {}",
             info.name,
-            units::size(info.total_bytes),
+            units::size(info.content_bytes()),
             units::count(files, "file"),
             units::count(pieces, "piece"),
             units::size(info.piece_bytes.into()),

@@ -64,10 +64,11 @@ fn facts(metainfo: &Metainfo) -> Vec<(&'static str, String)> {
     let info = &metainfo.info;
     let files = info.files.iter().filter(|file| !file.padding).count();
     let padding = listed_files(metainfo).count() - files;
+    let content_bytes = info.content_bytes();
     let mut facts = vec![("name", info.name.clone()), ("version", version(metainfo).to_owned())];
     facts.extend(info_hashes(metainfo));
     facts.extend([
-        ("size", format!("{} ({} bytes)", units::size(info.total_bytes), info.total_bytes)),
+        ("size", format!("{} ({content_bytes} bytes)", units::size(content_bytes))),
         ("pieces", format!("{} of {}", info.piece_count(), units::size(info.piece_bytes.into()))),
         (
             "files",
@@ -80,6 +81,13 @@ fn facts(metainfo: &Metainfo) -> Vec<(&'static str, String)> {
     ]);
     let mut add = |label, value: Option<String>| facts.extend(value.map(|value| (label, value)));
     add("source", info.source.clone());
+    for (index, name) in metainfo.collections.iter().enumerate() {
+        let label = if index == 0 { "belongs to" } else { "" };
+        add(label, Some(printable(name.as_bytes(), 200)));
+    }
+    for (index, name) in metainfo.similar.iter().enumerate() {
+        add(if index == 0 { "similar to" } else { "" }, Some(name.to_string()));
+    }
     add("comment", metainfo.comment.clone());
     add("created", metainfo.creation_date.map(|time| date(time.0)));
     add("created by", metainfo.created_by.clone());
@@ -162,6 +170,8 @@ fn as_json(metainfo: &Metainfo) -> Value {
         "encoding": metainfo.encoding,
         "trackers": metainfo.trackers,
         "web_seeds": metainfo.url_list,
+        "similar": metainfo.similar.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "collections": metainfo.collections,
         "files": files.collect::<Vec<_>>(),
     })
 }

@@ -195,6 +195,12 @@ impl Info {
         }
     }
 
+    /// Bytes of the files alone, without padding.
+    pub fn content_bytes(&self) -> u64 {
+        let files = self.files.iter().filter(|file| !file.padding);
+        files.fold(0, |sum, file| sum.saturating_add(file.length_bytes))
+    }
+
     /// How many pieces there are; at least 1, at most [`crate::peer::PIECES_MAX`].
     pub fn piece_count(&self) -> u32 {
         let end = self.files.iter().fold(0_u64, |sum, file| sum.saturating_add(file.length_bytes));
