@@ -79,6 +79,7 @@ pub(crate) fn verify(args: &VerifyArgs, out: &Out) -> Result<Exit, Failure> {
     let name = printable(spec.name.as_bytes(), 200);
     let label = format!("verifying {name}");
     let mut bad = BTreeSet::new();
+    let mut contradiction = None;
     let hashing = Hashing {
         layout: &layout,
         kinds: spec.digests.kinds(),
@@ -90,8 +91,14 @@ pub(crate) fn verify(args: &VerifyArgs, out: &Out) -> Result<Exit, Failure> {
     };
     let checked = hashing.run(|piece, digest| {
         match digest {
-            Ok(digest) if spec.digests.judge(piece, &digest) == Verdict::Right => {}
-            Ok(_) => drop(bad.insert(piece)),
+            Ok(digest) => match spec.digests.judge(piece, &digest) {
+                Verdict::Right => {}
+                Verdict::Wrong => drop(bad.insert(piece)),
+                Verdict::Contradiction => {
+                    bad.insert(piece);
+                    contradiction.get_or_insert(piece);
+                }
+            },
             Err(broken) => {
                 if let Why::Unreadable(_) | Why::NotAFile = &broken.why {
                     let path = args.data.join(&layout.file(broken.file).path);
@@ -106,6 +113,12 @@ pub(crate) fn verify(args: &VerifyArgs, out: &Out) -> Result<Exit, Failure> {
         out.note("stopped; not everything was compared");
     }
     checked?;
+    if let Some(PieceIndex(piece)) = contradiction {
+        out.warn(&format!(
+            "the torrent contradicts itself: piece {piece} is right by one of its two versions and \
+             wrong by the other; whoever made it made a mistake"
+        ));
+    }
     let numbers: Vec<FileIndex> = select::choosable(&spec.files).collect();
     let files = judge_files(&layout, &args.data, &bad, &numbers);
     let report = Report { name, info_hashes: spec.info_hashes, layout, wanted, bad, files };

@@ -1,7 +1,7 @@
 //! Filling a file of a torrent from a file elsewhere on this machine.
 //!
-//! A clone where the file system can share blocks between files (ioctl_ficlone(2)), else a copy in the
-//! kernel (copy_file_range(2)), else through a buffer. What comes out is compared with the digests like
+//! A clone where the file system can share blocks between files (`ioctl_ficlone(2)`), else a copy in the
+//! kernel (`copy_file_range(2)`), else through a buffer. What comes out is compared with the digests like
 //! anything else that no record vouches for, so that a source which changed meanwhile does no harm.
 
 use std::fs::File;
