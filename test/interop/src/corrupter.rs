@@ -1,6 +1,6 @@
 //! A seed whose first block is wrong: a relay in front of an honest client, at another address.
 
-use std::io::{Read, Write};
+use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::thread;
 

@@ -25,7 +25,8 @@ impl Session<'_> {
         for (index, later) in specs.iter().enumerate() {
             let earlier = specs.iter().take(index).filter(|spec| spec.writable);
             let shared = earlier.map(|other| (other, alike::in_common(later, other)));
-            let found = shared.filter(|&(_, files)| files > 0).last();
+            let shared = shared.filter(|&(_, files)| files > 0);
+            let found = shared.max_by_key(|&(_, files)| files);
             if let Some((other, files)) = found {
                 let names = [later, other].map(|spec| printable(spec.name.as_bytes(), 200));
                 let [name, other] = names;
