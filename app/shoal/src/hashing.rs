@@ -32,7 +32,7 @@ const SHARE_BYTES: u32 = 16 << 20;
 const SHARE_PIECES: u32 = 16;
 
 /// Bytes that the system is asked to read ahead for each thread.
-const AHEAD_BYTES: u64 = 8 << 20;
+const AHEAD_BYTES: u64 = 32 << 20;
 
 /// More threads than this don't help any disk, and keep memory below 40 MiB.
 const THREADS_MAX: usize = 32;
