@@ -190,7 +190,9 @@ impl Shared<'_> {
             if first >= pieces || self.stop.load(Ordering::Relaxed) {
                 return;
             }
-            self.read_ahead(first);
+            self.read_ahead(
+                u64::from(first) + u64::from(self.share_pieces) * u64::from(self.threads),
+            );
             let share =
                 (first..pieces.min(first.saturating_add(self.share_pieces))).map(PieceIndex);
             let (share, left_out): (Vec<PieceIndex>, Vec<PieceIndex>) =
@@ -207,14 +209,12 @@ impl Shared<'_> {
         }
     }
 
-    /// Asks the system for the beginning of what this thread or another will take next.
-    fn read_ahead(&self, first: u32) {
+    /// Asks the system for `piece` and what follows, which this thread or another will take next.
+    fn read_ahead(&self, piece: u64) {
         #[cfg(target_os = "linux")]
         {
-            let ahead = u64::from(first) + u64::from(self.share_pieces) * u64::from(self.threads);
-            let Some(piece) =
-                u32::try_from(ahead).ok().filter(|&piece| piece < self.layout.piece_count())
-            else {
+            let piece = u32::try_from(piece).ok();
+            let Some(piece) = piece.filter(|&piece| piece < self.layout.piece_count()) else {
                 return;
             };
             let parts = self.layout.piece_parts(PieceIndex(piece));
@@ -240,7 +240,7 @@ impl Shared<'_> {
             parts: self.layout.piece_parts(piece),
         };
         let lanes = pieces.iter().map(lane).collect();
-        let mut files = Files { shared: self, last: None };
+        let mut files = Files { shared: self, pieces, last: None };
         let outcomes = reader.hash(lanes, &mut files).into_iter().map(|outcome| match outcome {
             Ok(hash) => Some(Ok(hash.finish())),
             Err(LaneError::Stopped) => None,
@@ -257,6 +257,8 @@ impl Shared<'_> {
 /// The files that a thread reads.
 struct Files<'a> {
     shared: &'a Shared<'a>,
+    /// Of the lanes.
+    pieces: &'a [PieceIndex],
     /// Opened last. Nearly always the lanes are of the same file.
     last: Option<(FileIndex, Arc<File>)>,
 }
@@ -272,6 +274,10 @@ impl LaneFiles for Files<'_> {
         let opened = open(&path).map_err(|why| Broken { file, why })?;
         let (_, opened) = self.last.insert((file, Arc::new(opened)));
         Ok(Arc::clone(opened))
+    }
+
+    fn on_alone(&mut self, lane: usize) {
+        self.shared.read_ahead(u64::from(self.pieces[lane].0) + 1);
     }
 
     fn on_bytes(&mut self, bytes: u64) -> bool {

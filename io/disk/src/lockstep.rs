@@ -51,6 +51,9 @@ pub trait LaneFiles {
     /// The file of a lane, which is named by its position. Asked again when another was read in between.
     fn open(&mut self, lane: usize, file: FileIndex) -> Result<Arc<File>, Self::Error>;
 
+    /// A lane is read next, from a disk and without the others.
+    fn on_alone(&mut self, _lane: usize) {}
+
     /// So many more bytes were read; false to stop.
     fn on_bytes(&mut self, _bytes: u64) -> bool {
         true
@@ -107,6 +110,9 @@ impl LaneReader {
             let count = at_once.clamp(1, rest.0.len());
             let (sources, later_sources) = rest.0.split_at_mut(count);
             let (hashes, later_hashes) = rest.1.split_at_mut(count);
+            if at_once <= 1 {
+                files.on_alone(sources[0].number);
+            }
             self.hash_together(sources, hashes, files);
             rest = (later_sources, later_hashes);
         }
