@@ -106,12 +106,13 @@ impl Assembly {
     /// is short (`relieve`). Call until `None`.
     pub fn next_step(&mut self, run_bytes: u32, relieve: bool) -> Option<Step> {
         if let Digest::Idle(hash) = &self.digest {
-            let hash = hash.clone();
             if self.cursor == self.length_bytes {
+                let hash = hash.clone();
                 self.digest = Digest::Done;
                 return Some(Step::Finished(hash));
             }
             if let Some(length_bytes) = self.ahead_run() {
+                let hash = hash.clone();
                 self.digest = Digest::Busy(hash.clone());
                 self.jobs += 1;
                 return Some(Step::Hash { offset_bytes: self.cursor, length_bytes, hash });
@@ -125,6 +126,7 @@ impl Assembly {
             let length = end - self.cursor;
             let cannot_grow = end == self.length_bytes || self.ahead.contains_key(&end);
             if length > 0 && (length >= run_bytes || cannot_grow || relieve) {
+                let hash = hash.clone();
                 self.digest = Digest::Busy(hash.clone());
                 let blocks = self.take_run(self.cursor, end);
                 return Some(Step::Write { offset_bytes: self.cursor, blocks, hash: Some(hash) });

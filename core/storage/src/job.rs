@@ -5,6 +5,7 @@
 //! hash states travel with the job and come home in the answer, whatever happened.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use base::{BufRef, FileIndex, InfoHash, JobId, TorrentId};
 use keys::PieceHash;
@@ -58,13 +59,17 @@ pub struct CopyRange {
     pub to: Extent,
 }
 
-/// A file to be filled from elsewhere on this machine.
+/// A range to be filled from elsewhere on this machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bring {
-    /// Which file of the torrent; it is not there yet.
+    /// Which file of the torrent; at the first range it is not there yet.
     pub file: FileIndex,
-    /// Files that may have its content, absolute. The first is taken that has its length.
-    pub sources: Vec<PathBuf>,
+    /// Where, in bytes.
+    pub offset_bytes: u64,
+    /// How much, in bytes.
+    pub length_bytes: u64,
+    /// Files that may have its content, absolute. The first is taken that has its length and can be read.
+    pub sources: Arc<[PathBuf]>,
 }
 
 /// What a file looked like on disk.
@@ -163,11 +168,11 @@ pub enum JobKind {
         /// Which ranges.
         extents: Vec<Extent>,
     },
-    /// Fill files from elsewhere, copy ranges between files, then look at all files. Files are made as
+    /// Fill a range from elsewhere, copy ranges between files, then look at all files. Files are made as
     /// for a write. Answer: [`DoneKind::Copied`].
     Copy {
         /// What cannot be brought is left out: nobody has promised it.
-        brings: Vec<Bring>,
+        bring: Option<Bring>,
         /// In order.
         ranges: Vec<CopyRange>,
     },

@@ -9,11 +9,15 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use base::{Bitfield, BlockId, FileIndex, PieceIndex, PieceSizes};
 
 use crate::job::{Bring, CopyRange, Extent, FileSpec, HashPart};
 use crate::part::Slots;
+
+/// Bytes brought from elsewhere by one job: a worker has others to serve, and a stop waits for it.
+const BRING_BYTES: u64 = 64 << 20;
 
 /// One file of the torrent.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -179,12 +183,21 @@ impl Layout {
         slots.copied().filter(|&piece| self.files_of(piece).any(|file| self.is_aside(file)))
     }
 
-    /// Files that are wanted, not `present`, and may be elsewhere on this machine.
+    /// Ranges of files that are wanted, not `present`, and may be elsewhere on this machine.
     pub fn to_bring(&self, present: impl Fn(FileIndex) -> bool) -> Vec<Bring> {
         let missing = self.indexed().filter(|&(index, file)| {
             file.wanted && file.length_bytes > 0 && !file.alike.is_empty() && !present(index)
         });
-        missing.map(|(file, entry)| Bring { file, sources: entry.alike.clone() }).collect()
+        let steps = missing.flat_map(|(file, entry)| {
+            let sources: Arc<[PathBuf]> = entry.alike.clone().into();
+            let whole = entry.length_bytes;
+            (0..whole.div_ceil(BRING_BYTES)).map(move |step| {
+                let offset_bytes = step * BRING_BYTES;
+                let length_bytes = BRING_BYTES.min(whole - offset_bytes);
+                Bring { file, offset_bytes, length_bytes, sources: Arc::clone(&sources) }
+            })
+        });
+        steps.collect()
     }
 
     /// What of the part file belongs into files that are wanted and not there: the shares of each

@@ -573,18 +573,23 @@ impl Store {
         {
             return;
         }
+        let verdict = result.map(|hash| self.spec.digests.judge(piece, &hash.finish()));
+        // Somebody may have changed the file between one digest and the other.
+        if matches!(verdict, Ok(Verdict::Contradiction))
+            && self.hash_again(piece, JobUse::Check(piece))
+        {
+            return;
+        }
         self.read_twice.remove(&piece);
         let State::Checking(recheck) = &mut self.state else { return };
         recheck.on_checked(piece);
-        match result {
-            Ok(hash) => match self.spec.digests.judge(piece, &hash.finish()) {
-                Verdict::Right => {
-                    self.have.set(piece);
-                    self.durability.on_verified(piece, self.spec.layout.piece_bytes(piece), now);
-                }
-                Verdict::Wrong => {}
-                Verdict::Contradiction => return self.fail(self.contradiction(piece), pool),
-            },
+        match verdict {
+            Ok(Verdict::Right) => {
+                self.have.set(piece);
+                self.durability.on_verified(piece, self.spec.layout.piece_bytes(piece), now);
+            }
+            Ok(Verdict::Wrong) => {}
+            Ok(Verdict::Contradiction) => return self.fail(self.contradiction(piece), pool),
             Err(error) if error.kind == DiskErrorKind::NotFound => {}
             // A bad spot on the disk: the rest is as good as ever.
             Err(error) if error.kind == DiskErrorKind::Other => {

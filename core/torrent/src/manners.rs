@@ -75,12 +75,11 @@ impl Budget {
         left.is_some()
     }
 
-    /// Spends `cost` if there is so much left, and otherwise a little for the refusal.
+    /// Spends `cost` if there is so much left, and otherwise nothing.
     #[must_use]
     pub fn afford(&mut self, cost: u32) -> bool {
         let affordable = cost <= self.0;
-        let spent = if affordable { cost } else { REJECTED_COST };
-        self.0 = self.0.saturating_sub(spent);
+        self.0 -= if affordable { cost } else { 0 };
         affordable
     }
 

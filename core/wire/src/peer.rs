@@ -15,8 +15,9 @@ use keys::Digest32;
 pub const PIECES_MAX: u32 = 2 * 1024 * 1024;
 
 /// Longest frame we accept, in bytes: the bitfield of [`PIECES_MAX`] pieces and its id, 256 KiB
-/// and 1. A block of 16 KiB with its 9-byte header is far below. BEP 3 sets no limit.
-pub const FRAME_BYTES_MAX: u32 = 1 + PIECES_MAX / 8;
+/// and 1, or as many digests (BEP 52) with 2 KiB for what says which they are and what proves them. A
+/// block of 16 KiB with its 9-byte header is far below. BEP 3 sets no limit.
+pub const FRAME_BYTES_MAX: u32 = 1 + PIECES_MAX / 8 + 2048;
 
 /// Length of the prefix of a frame in bytes.
 pub const PREFIX_BYTES: usize = 4;

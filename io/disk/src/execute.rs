@@ -99,9 +99,9 @@ impl Executor {
             JobKind::MakeResident { extents } => {
                 DoneKind::Resident { result: self.make_resident(torrent, &extents, scratch) }
             }
-            JobKind::Copy { brings, ranges } => {
+            JobKind::Copy { bring: wanted, ranges } => {
                 let result = self.table.torrent("write", torrent).and_then(|torrent| {
-                    brings.iter().try_for_each(|file| bring(&self.table, &torrent, file))?;
+                    wanted.iter().for_each(|range| bring(&self.table, &torrent, range));
                     ranges.iter().try_for_each(|range| self.copy(&torrent, range, scratch))?;
                     self.table.stamps(&torrent)
                 });

@@ -152,7 +152,7 @@ impl SimDisk {
                 let result = read.map(|()| self.stamps_of(&extents));
                 DoneKind::Resident { result }
             }
-            JobKind::Copy { brings: _, ranges } => {
+            JobKind::Copy { bring: _, ranges } => {
                 let copied = ranges.iter().try_for_each(|range| {
                     let bytes = self.read(range.from)?;
                     self.write(&[range.to], &bytes, &[])

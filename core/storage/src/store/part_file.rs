@@ -5,12 +5,12 @@
 //! says that its bytes are durable elsewhere. A crash in between costs at most the pieces at the
 //! edges of the files that came back.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 
 use base::{Bitfield, BufPool, FileIndex, Instant, PieceIndex};
 
 use super::{JobUse, State, Store};
-use crate::job::{FileStamp, JobKind, ResumeRecord};
+use crate::job::{Bring, CopyRange, FileStamp, JobKind, ResumeRecord};
 
 /// What a store knows of its part file.
 #[derive(Debug)]
@@ -29,8 +29,12 @@ pub(super) struct PartFile {
 struct Looked {
     stamps: Vec<FileStamp>,
     resume: Option<Box<ResumeRecord>>,
-    /// The files that it gives back to.
+    /// The files that get something.
     written: BTreeSet<FileIndex>,
+    /// What is brought next, step by step.
+    brings: VecDeque<Bring>,
+    /// What comes back from the part file, at last.
+    ranges: Vec<CopyRange>,
 }
 
 impl PartFile {
@@ -80,9 +84,29 @@ impl Store {
         }
         let restored = ranges.iter().map(|range| range.to.file);
         let written: BTreeSet<_> = restored.chain(brings.iter().map(|bring| bring.file)).collect();
+        let mut resume = resume;
+        if let Some(record) = &mut resume {
+            // Whatever it says of them, it does not say of what comes there now.
+            record.stamps.retain(|stamp| !written.contains(&stamp.file));
+        }
         self.watch.on_write(written.iter().copied());
-        self.part.looked = Some(Looked { stamps, resume, written });
-        self.job(JobKind::Copy { brings, ranges }, JobUse::Copy);
+        let brings = brings.into();
+        self.part.looked = Some(Looked { stamps, resume, written, brings, ranges });
+        self.copy_more();
+    }
+
+    /// The next step of what is copied; false if there is none.
+    fn copy_more(&mut self) -> bool {
+        let Some(looked) = &mut self.part.looked else { return false };
+        let (bring, ranges) = match looked.brings.pop_front() {
+            Some(bring) => (Some(bring), Vec::new()),
+            None => (None, core::mem::take(&mut looked.ranges)),
+        };
+        let any = bring.is_some() || !ranges.is_empty();
+        if any {
+            self.job(JobKind::Copy { bring, ranges }, JobUse::Copy);
+        }
+        any
     }
 
     /// The copies are made. If not, nothing of those files counts as there: their pieces are
@@ -93,6 +117,9 @@ impl Store {
         now: Instant,
         pool: &mut BufPool,
     ) {
+        if stamps.is_some() && matches!(self.state, State::Opening) && self.copy_more() {
+            return;
+        }
         let Some(before) = self.part.looked.take() else { return };
         self.watch.on_write_done(before.written.into_iter());
         self.part.kept = stamps.is_none();
@@ -250,7 +277,7 @@ mod tests {
                     panic!("not expected: {output:?}");
                 };
                 let (word, answer) = match kind {
-                    JobKind::Copy { brings, ranges } => {
+                    JobKind::Copy { bring, ranges } => {
                         let failed = || DiskError {
                             operation: "write",
                             path: "/r/b".into(),
@@ -258,9 +285,9 @@ mod tests {
                             message: "simulated".into(),
                         };
                         let stamps = copied.map(stamps).map_err(|()| failed());
-                        let word = match brings.len() {
-                            0 => format!("copy{}", ranges.len()),
-                            brings => format!("bring{brings}"),
+                        let word = match bring {
+                            None => format!("copy{}", ranges.len()),
+                            Some(bring) => format!("bring{}", bring.file.0),
                         };
                         (word, DoneKind::Copied { stamps })
                     }

@@ -40,7 +40,12 @@ impl Store {
                     self.outputs.push_back(Output::PieceFailed(piece, Vec::new()));
                 }
             }
-            Verdict::Contradiction => self.fail(self.contradiction(piece), pool),
+            Verdict::Contradiction if certain => self.fail(self.contradiction(piece), pool),
+            // Somebody changed what was read back, between one digest and the other.
+            Verdict::Contradiction => {
+                self.give_up(piece, pool);
+                self.outputs.push_back(Output::PieceFailed(piece, Vec::new()));
+            }
         }
     }
 

@@ -15,9 +15,13 @@ use keys::merkle::{PROOF_NODES_MAX, ProofRequest, leaf_count};
 use wire::peer::{HashRequest, Message};
 
 use super::{CloseReason, Output, Swarm};
+use crate::manners::REJECTED_COST;
 
 /// What a leaf that is hashed again costs of the budget of talk: a peer gets those of 80 MiB a second.
 const LEAF_COST: u32 = 2;
+
+/// With so much to be sent to a peer, it gets no further answers.
+const ANSWERS_BYTES_MAX: usize = 256 << 10;
 
 /// Requests of all peers for leaves under way at once: one piece each is read and hashed.
 const LEAVES_UNDER_WAY_MAX: usize = 4;
@@ -48,8 +52,18 @@ pub(super) struct LeafDebt {
 
 impl Swarm {
     /// A peer asks for hashes.
-    pub(super) fn on_hash_request(&mut self, conn: ConnId, request: HashRequest) {
-        let affordable = self.session(conn).budget.afford(10 + request.length / 16);
+    pub(super) fn on_hash_request(&mut self, conn: ConnId, request: HashRequest, now: Instant) {
+        if !self.ready {
+            // It has not even our bitfield, which comes first.
+            return;
+        }
+        let session = self.session(conn);
+        // A queue of answers that nobody reads is worth no more of them.
+        let affordable = session.out.len() < ANSWERS_BYTES_MAX
+            && session.budget.afford(request.length.saturating_add(10));
+        if !affordable && !session.budget.spend(REJECTED_COST) {
+            return self.shun(conn, CloseReason::Flood, now);
+        }
         let found = self.shape.trees.as_ref().filter(|_| affordable);
         let Some((first_piece, tree)) = found.and_then(|trees| trees.of_root(&request.pieces_root))
         else {
@@ -153,13 +167,13 @@ impl Swarm {
     ) {
         // What was asked for too long ago is of no more use, and nothing else is asked for.
         let Some(piece) = self.asked_for(conn, request) else { return };
-        self.leaf_asks.remove(&piece);
         let right = hashes.len() == request.length as usize
             && self.shape.trees.as_ref().is_some_and(|trees| trees.matches(piece.0, hashes));
         if !right {
             self.shun(conn, CloseReason::WrongHashes, now);
             return self.ask_for_leaves(piece, now);
         }
+        self.leaf_asks.remove(&piece);
         let leaves = leaf_count(self.shape.sizes.content_of(piece).into());
         let leaves = usize::try_from(leaves).expect("the leaves of a piece");
         let leaves: Vec<Option<Digest32>> = hashes.iter().copied().map(Some).take(leaves).collect();

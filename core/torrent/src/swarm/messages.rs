@@ -48,7 +48,7 @@ impl Swarm {
             Message::Extended { id: extended::DONT_HAVE_ID, payload } => {
                 self.on_dont_have(conn, payload);
             }
-            Message::HashRequest(request) => self.on_hash_request(conn, request),
+            Message::HashRequest(request) => self.on_hash_request(conn, request, now),
             Message::Hashes { request, hashes } => self.on_hashes(conn, &request, hashes, now),
             Message::HashReject(request) => self.on_hash_reject(conn, &request, now),
             Message::KeepAlive

@@ -17,7 +17,7 @@ impl Rig {
     }
 
     fn copy(&self, from: Extent, to: Extent) -> Result<Vec<FileStamp>, DiskError> {
-        let kind = JobKind::Copy { brings: Vec::new(), ranges: vec![CopyRange { from, to }] };
+        let kind = JobKind::Copy { bring: None, ranges: vec![CopyRange { from, to }] };
         let DoneKind::Copied { stamps } = self.run(kind) else { panic!("another answer") };
         stamps
     }
