@@ -49,8 +49,8 @@ pub struct Config {
     pub sync: SyncPolicy,
 }
 
-/// Pieces under comparison at once, at least: keeps two workers busy with one waiting each.
-const RECHECK_IN_FLIGHT_MIN: usize = 4;
+/// Pieces under comparison at once, at least: lanes for one worker, whatever the size of a piece.
+const RECHECK_IN_FLIGHT_MIN: usize = 8;
 
 /// Bytes of pieces under comparison, if they are more than those: what other jobs may have to wait for.
 const RECHECK_BYTES_MAX: usize = 64 << 20;
