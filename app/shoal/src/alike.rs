@@ -5,9 +5,11 @@
 //! What is taken from elsewhere is a copy, or shares its blocks where the file system can; it is compared
 //! with its digests before it counts.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use base::InfoHash;
 use disk::{DiskPool, KnownFile};
+use keys::Digest32;
 use node::spec::TorrentSpec;
 use storage::job::DiskError;
 
@@ -16,6 +18,9 @@ const SIZE_MIN: u64 = 16 << 10;
 
 /// Most files remembered of a torrent, the largest.
 const FILES_MAX: usize = 10_000;
+
+/// A torrent waits for another that has at least one part in so many of it.
+const WORTHWHILE: u64 = 4;
 
 /// Most places tried for one file.
 const PLACES_MAX: usize = 8;
@@ -45,6 +50,10 @@ pub(crate) fn find(spec: &mut TorrentSpec, pool: &DiskPool) -> Result<(u64, u64)
     } else {
         pool.files_of_relatives(&spec.similar, &spec.collections)?
     };
+    let mut by_length: BTreeMap<u64, Vec<&KnownFile>> = BTreeMap::new();
+    for known in &relatives {
+        by_length.entry(known.length_bytes).or_default().push(known);
+    }
     let mut found = Vec::new();
     for (index, file, root) in spec.contents() {
         let place = spec.root.join(&file.path);
@@ -78,18 +87,60 @@ pub(crate) fn find(spec: &mut TorrentSpec, pool: &DiskPool) -> Result<(u64, u64)
     Ok((files, bytes))
 }
 
-/// How many files of `later` are in `earlier`, too, which is to be downloaded first.
-pub(crate) fn in_common(later: &TorrentSpec, earlier: &TorrentSpec) -> u64 {
-    let names = |spec: &TorrentSpec| spec.collections.iter().cloned().collect::<BTreeSet<_>>();
-    let related = earlier.info_hashes.in_swarms().any(|name| later.similar.contains(&name))
-        || later.info_hashes.in_swarms().any(|name| earlier.similar.contains(&name))
-        || !names(later).is_disjoint(&names(earlier));
-    let large = |spec: &TorrentSpec| known_files(spec);
-    let roots: BTreeSet<_> = large(earlier).iter().filter_map(|file| file.pieces_root).collect();
-    let lengths: BTreeSet<u64> = large(earlier).iter().map(|file| file.length_bytes).collect();
-    let common = large(later).into_iter().filter(|file| match file.pieces_root {
-        Some(root) if !roots.is_empty() => roots.contains(&root),
-        _ => related && lengths.contains(&file.length_bytes),
-    });
-    common.count() as u64
+/// A torrent that another one had better wait for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Shared {
+    /// Its position.
+    pub(crate) other: usize,
+    /// Files that both have.
+    pub(crate) files: u64,
+    /// Their bytes.
+    pub(crate) bytes: u64,
+}
+
+/// For each torrent the earlier one that has most of it, if that is a good part of it.
+pub(crate) fn waits(specs: &[TorrentSpec]) -> Vec<Option<Shared>> {
+    let mut by_root: BTreeMap<Digest32, usize> = BTreeMap::new();
+    let mut by_name: BTreeMap<InfoHash, usize> = BTreeMap::new();
+    let mut by_collection: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+    let mut lengths: Vec<BTreeSet<u64>> = Vec::new();
+    let mut waits = Vec::new();
+    for (index, spec) in specs.iter().enumerate() {
+        let large =
+            || spec.contents().filter(|(_, file, _)| file.wanted && file.length_bytes >= SIZE_MIN);
+        let named = spec.similar.iter().filter_map(|name| by_name.get(name).copied());
+        let collections =
+            spec.collections.iter().filter_map(|name| by_collection.get(name.as_str()));
+        let relatives: BTreeSet<usize> = named.chain(collections.flatten().copied()).collect();
+        let mut found: BTreeMap<usize, Shared> = BTreeMap::new();
+        for (_, file, root) in large() {
+            let bytes = file.length_bytes;
+            let same = root.and_then(|root| by_root.get(&root).copied());
+            let alike = || relatives.iter().copied().find(|&other| lengths[other].contains(&bytes));
+            let Some(other) = same.or_else(alike) else { continue };
+            let shared = found.entry(other).or_insert(Shared { other, files: 0, bytes: 0 });
+            shared.files += 1;
+            shared.bytes += bytes;
+        }
+        let most = found.into_values().max_by_key(|shared| shared.bytes);
+        let again = spec.info_hashes.in_swarms().any(|name| by_name.contains_key(&name));
+        // What is small is sooner fetched than waited for, and the same torrent again is refused.
+        let worthwhile = |shared: &Shared| {
+            !again && shared.bytes.saturating_mul(WORTHWHILE) >= spec.wanted_bytes()
+        };
+        waits.push(most.filter(worthwhile));
+        let mut of_this = BTreeSet::new();
+        for (_, file, root) in large().filter(|_| spec.writable) {
+            of_this.insert(file.length_bytes);
+            if let Some(root) = root {
+                by_root.entry(root).or_insert(index);
+            }
+        }
+        lengths.push(of_this);
+        by_name.extend(spec.info_hashes.in_swarms().map(|name| (name, index)));
+        for name in &spec.collections {
+            by_collection.entry(name).or_default().push(index);
+        }
+    }
+    waits
 }

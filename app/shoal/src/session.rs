@@ -165,7 +165,11 @@ impl<'a> Session<'a> {
             reported: None,
             settled_at: None,
             trouble: None,
-            known: (alike::known_files(&spec), spec.collections.clone()),
+            // What only the members of a private tracker have is not for other swarms.
+            known: match spec.private {
+                true => (Vec::new(), Vec::new()),
+                false => (alike::known_files(&spec), spec.collections.clone()),
+            },
             view: None,
             looking: false,
         };
@@ -317,6 +321,7 @@ impl<'a> Session<'a> {
         if self.stop_until.is_some() {
             return Ok(());
         }
+        self.judge_waiting(now)?;
         if self.out.json() {
             return self.report(&changed, now);
         }

@@ -21,6 +21,8 @@ pub struct PieceSizes {
     lacking: u64,
     /// Bytes of padding at their ends.
     padding: u64,
+    /// The padding is known to be zeros and need not be fetched.
+    known_padding: bool,
 }
 
 impl PieceSizes {
@@ -45,7 +47,14 @@ impl PieceSizes {
             lacking += u64::from(usual - length);
             padding += u64::from(length - content);
         }
-        Self { usual, count, odd: Arc::new(odd), lacking, padding }
+        Self { usual, count, odd: Arc::new(odd), lacking, padding, known_padding: false }
+    }
+
+    /// Takes padding at the end of pieces for zeros that need not be fetched.
+    #[must_use]
+    pub fn with_known_padding(mut self) -> Self {
+        self.known_padding = true;
+        self
     }
 
     /// The length of a piece that is not shorter than others, in bytes.
@@ -73,9 +82,10 @@ impl PieceSizes {
         self.both(piece).0
     }
 
-    /// The length of `piece` without padding at its end: what has to be fetched. Panics out of range.
-    pub fn content_of(&self, piece: PieceIndex) -> u32 {
-        self.both(piece).1
+    /// The length of what has to be fetched of `piece`. Panics out of range.
+    pub fn fetched_of(&self, piece: PieceIndex) -> u32 {
+        let (length, content) = self.both(piece);
+        if self.known_padding { content } else { length }
     }
 
     fn both(&self, piece: PieceIndex) -> (u32, u32) {
@@ -118,7 +128,9 @@ mod tests {
     fn odd_pieces_count_with_their_own_length() {
         let odd = BTreeMap::from([(PieceIndex(0), (10, 4)), (PieceIndex(1), (7, 7))]);
         let sizes = PieceSizes::with_odd(10, 3, odd);
-        assert_eq!([0, 1, 2].map(|piece| sizes.content_of(PieceIndex(piece))), [4, 7, 10]);
+        assert_eq!([0, 1, 2].map(|piece| sizes.fetched_of(PieceIndex(piece))), [10, 7, 10]);
+        let known = sizes.clone().with_known_padding();
+        assert_eq!([0, 1, 2].map(|piece| known.fetched_of(PieceIndex(piece))), [4, 7, 10]);
         assert_eq!((sizes.of(PieceIndex(0)), sizes.total()), (10, 27));
         assert_eq!(sizes.total_in(&Bitfield::full(3)), 27);
         assert_eq!((sizes.content(), sizes.content_in(&Bitfield::full(3))), (21, 21));

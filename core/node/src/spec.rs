@@ -160,8 +160,11 @@ impl TorrentSpec {
 
     fn bare_layout(&self) -> Layout {
         let layout = Layout::new(self.files.clone(), self.piece_bytes);
-        // In version 1, padding is content like any other.
-        if self.digests.kinds().v1 { layout } else { layout.with_tight_pieces() }
+        match (self.digests.kinds().v1, self.digests.kinds().v2) {
+            (true, true) => layout.with_known_padding(),
+            (false, true) => layout.with_tight_pieces(),
+            (_, false) => layout,
+        }
     }
 
     /// Number of pieces.

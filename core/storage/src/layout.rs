@@ -103,6 +103,15 @@ impl Layout {
         Self { files, starts, piece_bytes, sizes, wanted_bytes, part: None, reserve: false }
     }
 
+    /// Takes the padding at the end of pieces for zeros, which need not be fetched. Not in torrents of version
+    /// 1 alone: nothing keeps their authors from hashing something else there, for which honest peers
+    /// would be blamed.
+    #[must_use]
+    pub fn with_known_padding(mut self) -> Self {
+        self.sizes = self.sizes.with_known_padding();
+        self
+    }
+
     /// Ends the last piece of each file with the file (BEP 52): the padding up to the next piece is
     /// hashed by nobody and asked for by nobody.
     #[must_use]
@@ -398,7 +407,7 @@ impl Layout {
     /// Bytes of padding that follow `range` in its piece, if it reaches to the end of the content.
     pub fn padding_behind(&self, range: BlockId) -> u64 {
         let BlockId { piece, offset_bytes, length_bytes } = range;
-        let (whole, content) = (self.sizes.of(piece), self.sizes.content_of(piece));
+        let (whole, content) = (self.sizes.of(piece), self.sizes.fetched_of(piece));
         if offset_bytes + length_bytes == content { u64::from(whole - content) } else { 0 }
     }
 

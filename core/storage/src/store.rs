@@ -310,7 +310,7 @@ impl Store {
             pool.give_back(buf);
             return;
         }
-        let length_bytes = self.spec.layout.sizes().content_of(block.piece);
+        let length_bytes = self.spec.layout.sizes().fetched_of(block.piece);
         let kinds = self.spec.digests.kinds();
         let assembly = self
             .assemblies

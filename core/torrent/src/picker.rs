@@ -239,7 +239,7 @@ impl Picker {
 
     /// Bytes of `piece` that have to be fetched.
     pub fn piece_bytes(&self, piece: PieceIndex) -> u32 {
-        self.sizes.content_of(piece)
+        self.sizes.fetched_of(piece)
     }
 
     fn block_id(&self, piece: PieceIndex, block: u32) -> BlockId {

@@ -31,7 +31,7 @@ pub(crate) const SCHEMA: &str = "
 ";
 
 /// Most files given back: with more of one content, any will do.
-const SAME_MAX: usize = 8;
+const SAME_MAX: usize = 64;
 /// Most files of relatives.
 const RELATED_MAX: usize = 100_000;
 
@@ -46,18 +46,27 @@ pub struct KnownFile {
     pub pieces_root: Option<[u8; 32]>,
 }
 
-/// Takes `files` for those of a torrent, in place of what was known of it.
+/// Takes `files` for those of a torrent, in place of what was known of it; not again if the first is known.
 pub(crate) fn remember(
     connection: &mut Connection,
     info_hash: InfoHash,
     files: &[KnownFile],
     collections: &[String],
 ) -> rusqlite::Result<()> {
+    if let Some(first) = files.first() {
+        let known = "SELECT 1 FROM file WHERE info_hash = ?1 AND path = ?2";
+        let key = params![info_hash.0, PathColumn(&first.path)];
+        if connection.prepare_cached(known)?.exists(key)? {
+            return Ok(());
+        }
+    }
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     {
-        let mut forget =
-            transaction.prepare_cached("DELETE FROM collection WHERE info_hash = ?1")?;
-        forget.execute(params![info_hash.0])?;
+        for old in
+            ["DELETE FROM file WHERE info_hash = ?1", "DELETE FROM collection WHERE info_hash = ?1"]
+        {
+            transaction.prepare_cached(old)?.execute(params![info_hash.0])?;
+        }
         let mut file = transaction.prepare_cached(
             "INSERT OR REPLACE INTO file (info_hash, path, length_bytes, pieces_root)
              VALUES (?1, ?2, ?3, ?4)",

@@ -72,7 +72,11 @@ impl Content {
     fn of(version: Version, files: Vec<FileEntry>, bytes: Vec<Vec<u8>>, piece_bytes: u32) -> Self {
         let trees = (version != Version::V1).then(|| Arc::new(trees(&bytes, piece_bytes)));
         let layout = Layout::new(files.clone(), piece_bytes);
-        let layout = if version == Version::V2 { layout.with_tight_pieces() } else { layout };
+        let layout = match version {
+            Version::V1 => layout,
+            Version::V2 => layout.with_tight_pieces(),
+            Version::Hybrid => layout.with_known_padding(),
+        };
         let layout = layout.with_part("part".into());
         let mut content = Self {
             spec: TorrentSpec {

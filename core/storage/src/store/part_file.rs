@@ -234,13 +234,17 @@ mod tests {
 
     impl Rig {
         fn new(wanted: &str) -> Self {
+            Self::of(layout(wanted))
+        }
+
+        fn of(layout: Layout) -> Self {
             let length = LENGTHS.iter().sum::<u32>();
             let data: Vec<u8> = (0..length).map(|i| u8::try_from(i % 251).unwrap()).collect();
             let spec = Spec {
                 torrent: TorrentId(0),
                 info_hash: InfoHash([1; 20]),
                 root: "/r".into(),
-                layout: layout(wanted),
+                layout,
                 digests: Digests::v1(
                     data.chunks(BLOCK_BYTES as usize).map(sha1).collect::<Vec<_>>(),
                 ),
@@ -252,8 +256,12 @@ mod tests {
         }
 
         fn open(&mut self, now: &str, then: &str) {
+            self.open_with(now, record(then));
+        }
+
+        fn open_with(&mut self, now: &str, record: ResumeRecord) {
             let Some(Output::Job(open)) = self.store.poll_output() else { panic!("it opens") };
-            let resume = Some(Box::new(record(then)));
+            let resume = Some(Box::new(record));
             self.answer(
                 open.id,
                 DoneKind::Opened { stamps: Ok(stamps(now)), resume, denied: None },
@@ -342,6 +350,22 @@ mod tests {
         let Some(Output::Job(remove)) = rig.store.poll_output() else { panic!("a removal") };
         assert!(matches!(remove.kind, JobKind::Remove { file: PART }));
         assert!(matches!(rig.store.poll_output(), Some(Output::Settled)));
+    }
+
+    #[test]
+    fn what_is_brought_is_compared_whatever_the_record_says_of_its_place() {
+        // `b` was there in full and is gone; a file of its length is brought, later than the record,
+        // which was being written when the program was killed.
+        let entry = |(name, length): (char, u32)| FileEntry {
+            path: name.to_string().into(),
+            length_bytes: length.into(),
+            alike: if name == 'b' { vec!["/elsewhere/b".into()] } else { Vec::new() },
+            ..FileEntry::default()
+        };
+        let files = "abc".chars().zip(LENGTHS).map(entry).collect();
+        let mut rig = Rig::of(Layout::new(files, BLOCK_BYTES).with_part("part".into()));
+        rig.open_with("a1 c1", ResumeRecord { writing: true, ..record("a1 b1 c1") });
+        assert_eq!(rig.hear(Ok("a1 b9 c1")), "bring1 hash2 hash2 ready4 commit1001");
     }
 
     #[test]

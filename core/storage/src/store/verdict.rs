@@ -60,7 +60,7 @@ impl Store {
             });
             return;
         }
-        let autopsy = Autopsy::new(self.spec.layout.sizes().content_of(piece), failed);
+        let autopsy = Autopsy::new(self.spec.layout.sizes().fetched_of(piece), failed);
         self.autopsies.insert(piece, autopsy);
         self.examine_more(piece);
     }

@@ -174,7 +174,7 @@ impl Swarm {
             return self.ask_for_leaves(piece, now);
         }
         self.leaf_asks.remove(&piece);
-        let leaves = leaf_count(self.shape.sizes.content_of(piece).into());
+        let leaves = leaf_count(self.shape.sizes.fetched_of(piece).into());
         let leaves = usize::try_from(leaves).expect("the leaves of a piece");
         let leaves: Vec<Option<Digest32>> = hashes.iter().copied().map(Some).take(leaves).collect();
         self.on_piece_examined(piece, &leaves, now);

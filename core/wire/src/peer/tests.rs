@@ -131,7 +131,7 @@ fn bitfield_of_the_most_pieces_fits_and_no_longer_frame() {
     assert_eq!(decode(&frame), Err(DecodeError::Oversized { frame_bytes: frame.len() }));
     let oversized = DecodeError::Oversized { frame_bytes: frame.len() };
     assert_eq!(frame_bytes((FRAME_BYTES_MAX + 1).to_be_bytes()), Err(oversized));
-    assert_eq!(oversized.to_string(), "frame of 262146 bytes exceeds the limit of 262145");
+    assert_eq!(oversized.to_string(), "frame of 264194 bytes exceeds the limit of 264193");
 }
 
 #[test]
