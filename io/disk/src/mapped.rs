@@ -198,18 +198,24 @@ fn handle_bus_errors() -> io::Result<usize> {
 
 /// Puts a page of zeros where a mapped file has none any more.
 ///
-/// It reads and writes atomics and calls mmap(2), nothing else: all of that is allowed in a signal handler.
+/// It reads and writes atomics and calls mmap(2), nothing else. POSIX does not list mmap(2) among what a signal
+/// handler may call; on Linux it is a system call without state of its own.
 extern "C" fn on_bus_error(signal: i32, info: *mut libc::siginfo_t, context: *mut c_void) {
     let Some(Some(Installed { before, page_bytes })) = INSTALLED.get() else { return };
     // SAFETY: the kernel gives a handler with `SA_SIGINFO` a valid structure.
     let info_of_signal = unsafe { &*info };
-    // SAFETY: a bus error has an address.
+    // SAFETY: of a fault it is an address, of a signal that was sent some number.
     let address = unsafe { info_of_signal.si_addr() } as usize;
     let is_there = |place: &&Place| {
         let start = place.start.load(Ordering::Acquire);
-        start > 1 && (start..place.end.load(Ordering::Relaxed)).contains(&address)
+        let end = place.end.load(Ordering::Acquire);
+        // Read again: another thread may have given the place to another mapping in between.
+        let same = place.start.load(Ordering::Acquire) == start;
+        start > 1 && same && (start..end).contains(&address)
     };
-    if let Some(place) = TABLE.iter().find(is_there) {
+    // One that somebody sent has no address.
+    let is_fault = info_of_signal.si_code > 0;
+    if let Some(place) = TABLE.iter().find(is_there).filter(|_| is_fault) {
         place.is_cut.store(true, Ordering::Relaxed);
         let page = (address - address % page_bytes) as *mut c_void;
         let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_FIXED;
