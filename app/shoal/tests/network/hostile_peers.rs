@@ -115,6 +115,8 @@ const HAVE_NONE: u8 = 15;
 const REJECT: u8 = 16;
 const ALLOWED_FAST: u8 = 17;
 const EXTENDED: u8 = 20;
+const HASH_REQUEST: u8 = 21;
+const HASHES: u8 = 22;
 
 fn frame(id: u8, payload: &[u8]) -> Vec<u8> {
     let length = u32::try_from(payload.len() + 1).unwrap();
@@ -170,6 +172,11 @@ const ROWS: &[Row] = &[
     ("a port cut short", DialsSeed, |wire| { wire.handshake(); wire.frame(PORT, &[1]); wire.hold(); }, "it broke the protocol: message id 9 ends inside its field"),
     ("half a message, for ever", Dialled, |wire| { wire.seems_good(); wire.say(&[0, 0, 0, 5, HAVE, 0]); wire.hold(); }, ""),
     ("half a block, for ever", Dialled, |wire| { wire.seems_good(); wire.serve(|request| { let (piece, offset) = place(request); garbage(piece, offset, 16384)[..100].to_vec() }); }, ""),
+    ("a hash request cut short", Dialled, |wire| { wire.handshake(); wire.frame(HASH_REQUEST, &[7; 47]); wire.hold(); }, "it broke the protocol: message id 21 ends inside its field"),
+    ("hashes and a half", Dials, |wire| { wire.handshake(); wire.frame(HASHES, &[7; 48 + 33]); wire.hold(); }, "it broke the protocol: message id 22 has 1 bytes too many"),
+    ("hashes that nobody asked for", Dialled, |wire| { wire.seems_good(); wire.flood(&frame(HASHES, &[7; 48 + 64])); wire.hold(); }, ""),
+    ("hash requests for nothing that is there", DialsSeed, |wire| { wire.handshake(); for length in [0, 1, 2, 3, u32::MAX] { wire.frame(HASH_REQUEST, &[vec![7; 32], numbers(&[u32::MAX, u32::MAX, length, u32::MAX])].concat()); } wire.hold(); }, ""),
+    ("hash requests by the million", DialsSeed, |wire| { wire.handshake(); wire.flood(&frame(HASH_REQUEST, &[vec![7; 32], numbers(&[0, 0, 512, 0])].concat())); wire.hold(); }, ""),
     // What it has.
     ("a HAVE out of range", Dialled, |wire| { wire.handshake(); wire.frame(HAVE, &numbers(&[9])); wire.hold(); }, NO_SUCH),
     ("a HAVE of the last number", Dials, |wire| { wire.handshake(); wire.frame(HAVE, &[0xff; 4]); wire.hold(); }, NO_SUCH),
