@@ -269,6 +269,8 @@ impl Peers {
     pub fn on_gone(&mut self, addr: SocketAddr, now: Instant, rng: &mut Rng) {
         let Some(mut known) = self.take(addr) else { return };
         known.failures += 1;
+        // Next by the name of version 1, which offers version 2, too.
+        known.v2 = false;
         let hopeless = known.failures > FAILURES_MAX && known.source != Source::User;
         if hopeless || self.is_banned(addr.ip()) {
             return;
