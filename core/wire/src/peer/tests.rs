@@ -122,12 +122,17 @@ fn frames_of_a_wrong_length_name_the_fault() {
 }
 
 #[test]
-fn bitfield_of_the_most_pieces_fits_and_no_longer_frame() {
+fn bitfield_of_the_most_pieces_and_the_most_hashes_fit_and_no_longer_frame() {
     let mut frame = vec![0xff; 1 + PIECES_MAX as usize / 8];
     frame[0] = 5;
     assert_eq!(decode(&frame), Ok(Message::Bitfield(&frame[1..])));
-    assert_eq!(frame_bytes(FRAME_BYTES_MAX.to_be_bytes()), Ok(frame.len()));
-    frame.push(0);
+    // The leaves of 128 MiB, and the uncles of a tree of any height.
+    let mut frame = vec![0; 1 + 48 + 32 * (8192 + 60)];
+    frame[0] = 22;
+    assert!(matches!(decode(&frame), Ok(Message::Hashes { hashes, .. }) if hashes.len() == 8252));
+    let longest = FRAME_BYTES_MAX as usize;
+    assert_eq!(frame_bytes(FRAME_BYTES_MAX.to_be_bytes()), Ok(longest));
+    frame.resize(longest + 1, 0);
     assert_eq!(decode(&frame), Err(DecodeError::Oversized { frame_bytes: frame.len() }));
     let oversized = DecodeError::Oversized { frame_bytes: frame.len() };
     assert_eq!(frame_bytes((FRAME_BYTES_MAX + 1).to_be_bytes()), Err(oversized));
