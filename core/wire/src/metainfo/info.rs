@@ -44,6 +44,9 @@ pub(super) fn decode(info: &Dict<'_>) -> Result<Info, DecodeError> {
         Version::V2 => {
             file_tree::pieces(&files, piece_bytes)?;
             files = file_tree::aligned(files, &root, piece_bytes);
+            if files.len() > FILES_MAX {
+                return Err(DecodeError::TooManyFiles { files: files.len() });
+            }
         }
         Version::Hybrid => {
             let (tree, _) = file_tree::decode(info, &root, !single_file)?;
