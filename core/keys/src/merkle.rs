@@ -163,8 +163,8 @@ impl FileTree {
 pub struct Forest {
     /// By first piece, ascending.
     trees: Vec<(u32, FileTree)>,
-    /// Positions in `trees`; of files with the same content, one.
-    by_root: BTreeMap<Digest32, usize>,
+    /// Positions in `trees`; several, of files with the same content.
+    by_root: BTreeMap<Digest32, Vec<usize>>,
 }
 
 impl Forest {
@@ -173,7 +173,7 @@ impl Forest {
         let mut forest = Self::default();
         let mut first_piece = 0;
         for tree in trees {
-            forest.by_root.insert(tree.root(), forest.trees.len());
+            forest.by_root.entry(tree.root()).or_default().push(forest.trees.len());
             let pieces = tree.pieces();
             forest.trees.push((first_piece, tree));
             first_piece += pieces;
@@ -194,10 +194,10 @@ impl Forest {
         (within < tree.pieces()).then_some((tree, within))
     }
 
-    /// A tree by its root, and the first piece of its file.
-    pub fn of_root(&self, root: &Digest32) -> Option<(u32, &FileTree)> {
-        let (first, tree) = self.trees.get(*self.by_root.get(root)?)?;
-        Some((*first, tree))
+    /// The trees with this root, each with the first piece of its file.
+    pub fn of_root(&self, root: &Digest32) -> impl Iterator<Item = (u32, &FileTree)> {
+        let positions = self.by_root.get(root).into_iter().flatten();
+        positions.filter_map(|&at| self.trees.get(at)).map(|(first, tree)| (*first, tree))
     }
 
     /// Whether `leaves` are those of `piece`.

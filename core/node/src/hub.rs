@@ -30,6 +30,7 @@ use crate::fetch::{Fetch, Step};
 use crate::limit::{Leases, Limits};
 use crate::message::{PeerNews, Phase, ToHub, ToShard, TorrentStatus, View};
 use crate::peer_source::may_name_peers;
+use crate::second_swarm::SecondSwarms;
 use crate::shard::BANNED_MAX;
 use crate::spec::{SeedGoal, TorrentSpec};
 
@@ -131,7 +132,8 @@ pub struct Hub {
     /// Torrents that the tracker client knows.
     announced: BTreeSet<TorrentId>,
     /// Torrents whose `completed` no tracker has answered yet, and until when that matters.
-    completing: BTreeMap<TorrentId, Instant>,
+    completing: BTreeMap<SwarmId, Instant>,
+    second_swarms: SecondSwarms,
     external_addr: Option<IpAddr>,
     /// Connections without a handshake, and when they must have shown one.
     pending: BTreeMap<ConnId, (Instant, IpAddr)>,
@@ -164,6 +166,7 @@ impl Hub {
             announces_waiting: BTreeMap::new(),
             announced: BTreeSet::new(),
             completing: BTreeMap::new(),
+            second_swarms: SecondSwarms::default(),
             external_addr: None,
             pending: BTreeMap::new(),
             banned: BTreeSet::new(),
@@ -228,7 +231,7 @@ impl Hub {
         item.removal = Some(Removal { shard: true, swarms });
         self.outputs.push_back(Output::ToShard(item.shard, ToShard::Remove(torrent)));
         self.announces_waiting.remove(&torrent);
-        if announced && !self.completing.contains_key(&torrent) {
+        if announced && !self.is_completing(torrent) {
             self.leave_trackers(torrent, now);
         }
         self.forward(now);
@@ -249,12 +252,18 @@ impl Hub {
     }
 
     /// `completed` was heard, or need not be waited for any longer.
-    fn on_completed_heard(&mut self, torrent: TorrentId, now: Instant) {
-        let waited = self.completing.remove(&torrent).is_some();
+    fn on_completed_heard(&mut self, swarm: SwarmId, now: Instant) {
+        let torrent = swarm.torrent;
+        let waited = self.completing.remove(&swarm).is_some();
         let removing = self.catalogue.get(torrent).is_some_and(|item| item.removal.is_some());
-        if waited && removing {
+        if waited && removing && !self.is_completing(torrent) {
             self.leave_trackers(torrent, now);
         }
+    }
+
+    /// Whether the trackers of one of its swarms still have to hear `completed`.
+    fn is_completing(&self, torrent: TorrentId) -> bool {
+        [false, true].iter().any(|&v2| self.completing.contains_key(&SwarmId { torrent, v2 }))
     }
 
     fn leave_trackers(&mut self, torrent: TorrentId, now: Instant) {
@@ -464,7 +473,7 @@ impl Hub {
         } else if whole && self.announced.contains(&torrent) {
             if item.status.stats.downloaded_bytes > 0 && !item.status.was_complete {
                 let most = if item.private { COMPLETED_MAX_PRIVATE } else { COMPLETED_MAX };
-                self.completing.insert(torrent, now.after(most));
+                self.completing.extend(swarms.iter().map(|&swarm| (swarm, now.after(most))));
             }
             swarms.into_iter().for_each(|swarm| self.trackers.on_completed(swarm, now));
         }
@@ -494,6 +503,7 @@ impl Hub {
         let removal = self.catalogue.get(torrent).and_then(|item| item.removal);
         if removal.is_some_and(|removal| !removal.shard && removal.swarms == 0) {
             self.catalogue.remove(torrent);
+            self.second_swarms.forget(torrent);
             self.announced.remove(&torrent);
             self.event(Event::Removed(torrent));
         }
@@ -553,13 +563,13 @@ impl Hub {
             self.goals.remove(&(at, torrent));
             self.judge_goal(torrent, now);
         }
-        let unheard: Vec<TorrentId> = self
+        let unheard: Vec<SwarmId> = self
             .completing
             .iter()
             .filter(|(_, until)| **until <= now)
-            .map(|(&torrent, _)| torrent)
+            .map(|(&swarm, _)| swarm)
             .collect();
-        unheard.into_iter().for_each(|torrent| self.on_completed_heard(torrent, now));
+        unheard.into_iter().for_each(|swarm| self.on_completed_heard(swarm, now));
         self.lease(now);
         self.trackers.on_deadline(now);
         self.forward(now);
@@ -588,12 +598,14 @@ impl Hub {
                     Output::ToShard(item.shard, ToShard::Peers(swarm, addrs, Source::Tracker))
                 }
                 tracker_client::Output::Report { swarm, tracker, report } => {
-                    // Of a hybrid, the first speaks for both: it is the same tracker.
-                    if self.catalogue.swarms(swarm.torrent).first() != Some(&swarm) {
+                    self.on_completed_heard(swarm, now);
+                    let swarms = self.catalogue.swarms(swarm.torrent);
+                    if swarms.first() == Some(&swarm) {
+                        self.ask_for_counts(swarm, &report, now);
+                    }
+                    if !self.second_swarms.is_news(&swarms, swarm, &tracker, &report) {
                         continue;
                     }
-                    self.on_completed_heard(swarm.torrent, now);
-                    self.ask_for_counts(swarm, &report, now);
                     Output::Event(Event::Tracker(swarm.torrent, tracker, report))
                 }
                 tracker_client::Output::ExternalAddr(addr) => {

@@ -14,3 +14,4 @@ pub mod shard;
 pub mod spec;
 
 mod catalogue;
+mod second_swarm;

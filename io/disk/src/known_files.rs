@@ -139,3 +139,34 @@ fn path(row: &Row<'_>, column: usize) -> rusqlite::Result<PathBuf> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(path: &str, length_bytes: u64, root: Option<u8>) -> KnownFile {
+        KnownFile { path: path.into(), length_bytes, pieces_root: root.map(|byte| [byte; 32]) }
+    }
+
+    fn paths(files: &[KnownFile]) -> Vec<&str> {
+        files.iter().map(|file| file.path.to_str().unwrap()).collect()
+    }
+
+    #[test]
+    fn files_are_found_by_content_and_by_relation_and_old_ones_are_forgotten() {
+        let mut db = Connection::open_in_memory().unwrap();
+        db.execute_batch(SCHEMA).unwrap();
+        let (one, two) = (InfoHash([1; 20]), InfoHash([2; 20]));
+        let films = ["films".to_owned()];
+        remember(&mut db, one, &[file("/a/x", 9, Some(7)), file("/a/y", 8, None)], &films).unwrap();
+        remember(&mut db, two, &[file("/b/x", 9, Some(7))], &[]).unwrap();
+        let same = with_root(&db, &[7; 32]).unwrap();
+        assert_eq!(same, [Path::new("/a/x"), Path::new("/b/x")]);
+        assert!(with_root(&db, &[8; 32]).unwrap().is_empty());
+        assert_eq!(paths(&of_relatives(&db, &[two], &[]).unwrap()), ["/b/x"]);
+        assert_eq!(paths(&of_relatives(&db, &[], &films).unwrap()), ["/a/x", "/a/y"]);
+        // The torrent lies elsewhere now.
+        remember(&mut db, one, &[file("/c/x", 9, Some(7))], &films).unwrap();
+        assert_eq!(paths(&of_relatives(&db, &[], &films).unwrap()), ["/c/x"]);
+    }
+}

@@ -8,6 +8,7 @@
 //! that lead to that root cannot lie, and they tell the bad blocks from the good ones at once.
 
 use core::time::Duration;
+use std::sync::Arc;
 
 use base::{ConnId, Instant, PieceIndex};
 use keys::Digest32;
@@ -25,6 +26,9 @@ const ANSWERS_BYTES_MAX: usize = 256 << 10;
 
 /// Requests of all peers for leaves under way at once: one piece each is read and hashed.
 const LEAVES_UNDER_WAY_MAX: usize = 4;
+
+/// Files with the same content that are looked at for one that is there.
+const SAME_MAX: usize = 64;
 
 /// How long a peer may take for the leaves of a piece.
 const ANSWER_MAX: Duration = Duration::from_secs(10);
@@ -64,9 +68,9 @@ impl Swarm {
         if !affordable && !session.budget.spend(REJECTED_COST) {
             return self.shun(conn, CloseReason::Flood, now);
         }
-        let found = self.shape.trees.as_ref().filter(|_| affordable);
-        let Some((first_piece, tree)) = found.and_then(|trees| trees.of_root(&request.pieces_root))
-        else {
+        let found = self.shape.trees.as_ref().filter(|_| affordable).map(Arc::clone);
+        let mut trees = found.iter().flat_map(|trees| trees.of_root(&request.pieces_root));
+        let Some((first_piece, tree)) = trees.next() else {
             return self.reject_hashes(conn, request);
         };
         let within = match tree.leaves_needed(&proof(&request)) {
@@ -77,11 +81,14 @@ impl Swarm {
             },
             Err(_) => return self.reject_hashes(conn, request),
         };
-        let piece = PieceIndex(first_piece + within);
+        // Of files with the same content, one may be there and another not.
+        let firsts = core::iter::once(first_piece).chain(trees.map(|(first, _)| first));
+        let mut pieces = firsts.take(SAME_MAX).map(|first| PieceIndex(first + within));
+        let found = pieces.find(|&piece| self.have.has(piece));
+        let Some(piece) = found else { return self.reject_hashes(conn, request) };
         let cost = LEAF_COST << tree.piece_level();
-        let able = self.have.has(piece)
-            && self.leaf_debts.len() < LEAVES_UNDER_WAY_MAX
-            && self.session(conn).budget.afford(cost);
+        let able =
+            self.leaf_debts.len() < LEAVES_UNDER_WAY_MAX && self.session(conn).budget.afford(cost);
         if !able {
             return self.reject_hashes(conn, request);
         }
@@ -98,7 +105,7 @@ impl Swarm {
             return;
         }
         let found = self.shape.trees.as_ref().filter(|_| !leaves.is_empty());
-        let found = found.and_then(|trees| trees.of_root(&request.pieces_root));
+        let found = found.and_then(|trees| trees.of_root(&request.pieces_root).next());
         match found.and_then(|(_, tree)| tree.prove(&proof(&request), leaves).ok()) {
             Some(hashes) => self.say_hashes(conn, request, &hashes),
             None => self.reject_hashes(conn, request),

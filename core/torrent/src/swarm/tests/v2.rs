@@ -201,3 +201,16 @@ fn peers_of_version_1_are_asked_for_no_hashes() {
     let mut w = World::two_senders(["", "", ""]);
     assert!(!w.failed_leaves(0, "X...").contains("hash?"));
 }
+
+#[test]
+fn of_two_files_with_one_content_the_one_that_is_there_tells_its_leaves() {
+    let mut w = World::of(Shape {
+        info_hashes: InfoHashes::hybrid(INFO_HASH, InfoHashV2([2; 32])),
+        sizes: PieceSizes::new(PIECE_BYTES, u64::from(2 * PIECE_BYTES)),
+        trees: Some(Arc::new(Forest::new([tree(1), tree(1)]))),
+    });
+    assert_eq!(w.ready(".*"), "");
+    w.with('a', "2", "");
+    let request = HashRequest { pieces_root: tree(1).root(), ..request(0, 0, 4, 0) };
+    assert_eq!(w.message('a', Message::HashRequest(request)), "leaves1");
+}
