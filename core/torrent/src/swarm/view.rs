@@ -21,7 +21,7 @@ pub struct Bucket {
     pub have: u32,
     /// Begun: something of them was asked for or is here.
     pub begun: u32,
-    /// Neither we nor any connected peer has them.
+    /// Wanted, and neither we nor any connected peer has them.
     pub nowhere: u32,
 }
 
@@ -110,7 +110,8 @@ impl Swarm {
                     continue;
                 }
                 seen.begun += u32::from(self.picker.is_begun(piece));
-                seen.nowhere += u32::from(self.picker.availability(piece) == 0);
+                let wanted = self.wanted.has(piece);
+                seen.nowhere += u32::from(wanted && self.picker.availability(piece) == 0);
             }
             seen
         };

@@ -23,6 +23,9 @@ fn a_map_counts_every_piece_in_exactly_one_bucket() {
     ] {
         assert_eq!(map(&w, buckets), expected, "{buckets}");
     }
+    let mut chosen = World::choosing("....", "**..");
+    chosen.with('a', "", "have0");
+    assert_eq!(map(&chosen, 1), "0+0-1/4", "of what is skipped nobody misses anything");
     let many = World::new(&".".repeat(3000));
     assert_eq!(map(&many, usize::MAX).split(' ').count(), BUCKETS_MAX);
 }
