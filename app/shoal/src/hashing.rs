@@ -137,7 +137,10 @@ impl Hashing<'_> {
             done_bytes: AtomicU64::new(0),
             stop: AtomicBool::new(false),
         };
-        let mut meter = WorkMeter::new(self.label, self.layout.total_bytes());
+        // Padding is not read, and what is left out is no work.
+        let sizes = self.layout.sizes();
+        let total_bytes = self.only.map_or(sizes.content(), |only| sizes.content_in(only));
+        let mut meter = WorkMeter::new(self.label, total_bytes);
         let result = std::thread::scope(|scope| {
             let (sender, outcomes) = bounded(threads as usize * 16);
             for _ in 0..threads {
@@ -195,12 +198,8 @@ impl Shared<'_> {
             );
             let share =
                 (first..pieces.min(first.saturating_add(self.share_pieces))).map(PieceIndex);
-            let (share, left_out): (Vec<PieceIndex>, Vec<PieceIndex>) =
-                share.partition(|&piece| self.only.is_none_or(|only| only.has(piece)));
-            for piece in left_out {
-                self.done_bytes
-                    .fetch_add(u64::from(self.layout.piece_bytes(piece)), Ordering::Relaxed);
-            }
+            let share: Vec<PieceIndex> =
+                share.filter(|&piece| self.only.is_none_or(|only| only.has(piece))).collect();
             for (piece, digest) in share.iter().zip(self.hash(&share, &mut reader)) {
                 if outcomes.send((*piece, digest)).is_err() {
                     return;
