@@ -263,7 +263,8 @@ pub struct Swarm {
     /// Sessions with something to be sent.
     unflushed: Vec<ConnId>,
     residents: BTreeMap<u64, uploads::Run>,
-    next_resident: u64,
+    /// For what storage is asked next: runs and leaves.
+    next_key: u64,
     /// Peers' requests for leaves, by what storage was asked with.
     leaf_debts: BTreeMap<u64, hashes::LeafDebt>,
     /// The leaves of failed pieces that peers were asked for.
@@ -306,7 +307,7 @@ impl Swarm {
             sessions: BTreeMap::new(),
             unflushed: Vec::new(),
             residents: BTreeMap::new(),
-            next_resident: 0,
+            next_key: 0,
             leaf_debts: BTreeMap::new(),
             leaf_asks: BTreeMap::new(),
             ahead_bytes: uploads::AHEAD_BYTES,

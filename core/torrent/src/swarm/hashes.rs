@@ -92,8 +92,8 @@ impl Swarm {
         if !able {
             return self.reject_hashes(conn, request);
         }
-        let key = self.next_resident;
-        self.next_resident += 1;
+        let key = self.next_key;
+        self.next_key += 1;
         self.leaf_debts.insert(key, LeafDebt { conn, request });
         self.outputs.push_back(Output::HashLeaves { key, piece });
     }

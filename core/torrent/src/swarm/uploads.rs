@@ -41,8 +41,8 @@ impl Swarm {
             }
             let (blocks, range) = take_run(&mut session.asked, self.ahead_bytes);
             session.unsent_bytes += u64::from(range.length_bytes);
-            let key = self.next_resident;
-            self.next_resident += 1;
+            let key = self.next_key;
+            self.next_key += 1;
             self.residents.insert(key, Run { conn, blocks });
             self.outputs.push_back(Output::MakeResident { key, range });
         }
