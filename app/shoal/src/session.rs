@@ -301,7 +301,7 @@ impl<'a> Session<'a> {
         let until = Instant::now() + STOP_MAX;
         while self.open > 0 {
             match self.running.node.events().recv_deadline(until) {
-                Ok(NodeEvent::Torrent(Event::Removed(_))) => self.open -= 1,
+                Ok(NodeEvent::Torrent(Event::Removed(..))) => self.open -= 1,
                 Ok(_) => {}
                 Err(_too_late) => return,
             }
@@ -467,7 +467,9 @@ impl<'a> Session<'a> {
                 self.out.warn(&format!("{news} of trackers and disks not shown, too many at once"));
                 self.out.event(&json!({ "event": "lost", "count": count }))
             }
-            NodeEvent::Torrent(Event::Settled(torrent)) => self.on_settled(torrent),
+            NodeEvent::Torrent(Event::Settled(torrent, status)) => {
+                self.on_settled(torrent, *status)
+            }
             NodeEvent::Torrent(Event::Failed(torrent, error)) => {
                 self.fail(torrent, &words(&error.to_string()), disk_news::hint(&error))
             }
@@ -479,8 +481,9 @@ impl<'a> Session<'a> {
             }
             NodeEvent::Torrent(Event::Lost(torrent, pieces)) => self.on_lost(torrent, pieces),
             NodeEvent::Torrent(Event::GoalReached(torrent)) => self.on_goal(torrent),
-            NodeEvent::Torrent(Event::Removed(torrent)) => {
+            NodeEvent::Torrent(Event::Removed(torrent, status)) => {
                 if let Some(item) = self.items.get_mut(&torrent) {
+                    item.status = *status;
                     item.gone = true;
                     self.open -= 1;
                 }
@@ -505,9 +508,9 @@ impl<'a> Session<'a> {
         }
     }
 
-    fn on_settled(&mut self, torrent: TorrentId) -> Result<(), Failure> {
-        self.take_changes();
+    fn on_settled(&mut self, torrent: TorrentId, status: TorrentStatus) -> Result<(), Failure> {
         let Some(item) = self.items.get_mut(&torrent) else { return Ok(()) };
+        item.status = status;
         item.settled = true;
         item.settled_at = Some(Instant::now());
         let time = item.added.elapsed();

@@ -92,13 +92,13 @@ impl Catalogue {
         self.items.get_mut(&torrent)
     }
 
-    pub(crate) fn remove(&mut self, torrent: TorrentId) {
-        if let Some(item) = self.items.remove(&torrent) {
-            self.journal.remove(&item.revision);
-            for name in item.info_hashes.in_swarms() {
-                self.by_hash.remove(&name);
-            }
+    pub(crate) fn remove(&mut self, torrent: TorrentId) -> Option<Item> {
+        let item = self.items.remove(&torrent)?;
+        self.journal.remove(&item.revision);
+        for name in item.info_hashes.in_swarms() {
+            self.by_hash.remove(&name);
         }
+        Some(item)
     }
 
     /// The swarms of a torrent; none if it is unknown.

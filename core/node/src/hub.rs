@@ -93,8 +93,8 @@ pub enum Output {
 /// News for the user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// Complete, verified, durable.
-    Settled(TorrentId),
+    /// Complete, verified, durable; and how it does. It may be gone from the changes before they are read.
+    Settled(TorrentId, Box<TorrentStatus>),
     /// It cannot go on.
     Failed(TorrentId, DiskError),
     /// The disk makes trouble, or no longer.
@@ -105,8 +105,8 @@ pub enum Event {
     Lost(TorrentId, u32),
     /// Its goal is reached; it is being removed.
     GoalReached(TorrentId),
-    /// It is gone: files closed, trackers told.
-    Removed(TorrentId),
+    /// It is gone: files closed, trackers told; and how it did.
+    Removed(TorrentId, Box<TorrentStatus>),
     /// A tracker's news.
     Tracker(TorrentId, String, TrackerReport),
     /// News of a peer.
@@ -456,7 +456,8 @@ impl Hub {
         if item.settled_at.is_some() {
             // Trackers and goals count the first time only.
             if core::mem::take(&mut item.lost) {
-                self.event(Event::Settled(torrent));
+                let status = Box::new(item.status.clone());
+                self.event(Event::Settled(torrent, status));
             }
             return;
         }
@@ -467,7 +468,7 @@ impl Hub {
         // `completed` is of the whole torrent; who has a part and wants no more is *paused*, which
         // trackers that keep accounts need not know.
         let whole = item.status.have_bytes == item.status.total_bytes;
-        let swarms = item.swarms(torrent);
+        let (swarms, status) = (item.swarms(torrent), Box::new(item.status.clone()));
         if !whole && !item.private {
             swarms.into_iter().for_each(|swarm| self.trackers.on_paused(swarm));
         } else if whole && self.announced.contains(&torrent) {
@@ -477,7 +478,7 @@ impl Hub {
             }
             swarms.into_iter().for_each(|swarm| self.trackers.on_completed(swarm, now));
         }
-        self.event(Event::Settled(torrent));
+        self.event(Event::Settled(torrent, status));
         self.judge_goal(torrent, now);
     }
 
@@ -502,10 +503,10 @@ impl Hub {
     fn finish_removal(&mut self, torrent: TorrentId) {
         let removal = self.catalogue.get(torrent).and_then(|item| item.removal);
         if removal.is_some_and(|removal| !removal.shard && removal.swarms == 0) {
-            self.catalogue.remove(torrent);
+            let status = self.catalogue.remove(torrent).map(|item| item.status).unwrap_or_default();
             self.second_swarms.forget(torrent);
             self.announced.remove(&torrent);
-            self.event(Event::Removed(torrent));
+            self.event(Event::Removed(torrent, Box::new(status)));
         }
     }
 

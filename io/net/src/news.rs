@@ -34,10 +34,10 @@ fn is_report(event: &NodeEvent) -> bool {
             | Event::Peer(..)
             | Event::Doubted(..)
             | Event::Diary(..) => true,
-            Event::Settled(_)
+            Event::Settled(..)
             | Event::Failed(..)
             | Event::GoalReached(_)
-            | Event::Removed(_)
+            | Event::Removed(..)
             | Event::Lost(..)
             | Event::Fetched(_)
             | Event::View(..) => false,
@@ -91,7 +91,7 @@ mod tests {
     fn a_program_that_is_behind_loses_reports_and_nothing_else() {
         let (program, inbox) = bounded(4);
         let mut news = News::default();
-        let settled = |n| NodeEvent::Torrent(Event::Settled(TorrentId(n)));
+        let settled = |n| NodeEvent::Torrent(Event::Settled(TorrentId(n), Box::default()));
         for n in 0..5000 {
             news.push(NodeEvent::AcceptPaused);
             news.push(settled(n));

@@ -757,8 +757,8 @@ impl World {
                 let delay = self.delay() + self.delay();
                 self.at(delay, node, Event::Http(node, request));
             }
-            hub::Output::Event(News::Settled(_)) => self.nodes[node].settled = true,
-            hub::Output::Event(News::Removed(_)) => self.nodes[node].removed = true,
+            hub::Output::Event(News::Settled(..)) => self.nodes[node].settled = true,
+            hub::Output::Event(News::Removed(..)) => self.nodes[node].removed = true,
             hub::Output::Event(News::Failed(_, why)) => self.on_failed(node, &why.to_string()),
             hub::Output::Event(News::Peer(_, addr, PeerNews::Banned)) => {
                 self.on_banned(node, addr);

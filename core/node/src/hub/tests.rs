@@ -154,13 +154,13 @@ fn letter(message: &ToShard) -> String {
 
 fn news(event: &Event) -> String {
     match event {
-        Event::Settled(torrent) => format!("settled{}", torrent.0),
+        Event::Settled(torrent, _) => format!("settled{}", torrent.0),
         Event::Failed(torrent, _) => format!("failed{}", torrent.0),
         Event::Trouble(torrent, _) => format!("trouble{}", torrent.0),
         Event::Doubted(torrent, ..) => format!("doubted{}", torrent.0),
         Event::Lost(torrent, pieces) => format!("lost{}:{pieces}", torrent.0),
         Event::GoalReached(torrent) => format!("goal{}", torrent.0),
-        Event::Removed(torrent) => format!("removed{}", torrent.0),
+        Event::Removed(torrent, _) => format!("removed{}", torrent.0),
         Event::Tracker(torrent, ..) => format!("tracker{}", torrent.0),
         Event::Peer(torrent, _, news) => format!("peer{}{news:?}", torrent.0),
         Event::View(torrent, _) => format!("view{}", torrent.0),
@@ -210,6 +210,28 @@ fn a_torrent_that_shall_not_seed_ends_when_it_is_settled() {
     let mut rig = started(SeedGoal::None, Phase::Downloading);
     assert_eq!(rig.says(ToHub::Status(TorrentId(0), status(Phase::Seeding, TOTAL, 0))), "");
     assert_eq!(rig.says(ToHub::Settled(TorrentId(0))), "settled0 goal0 0<remove0 completed!");
+}
+
+/// A program that is slow finds nothing of it among the changes any more.
+#[test]
+fn how_a_torrent_did_comes_with_the_news_of_its_end() {
+    let mut rig = rig(None);
+    let spec = TorrentSpec { trackers: Vec::new(), ..spec(1, SeedGoal::None) };
+    rig.hub.add(spec, rig.now).unwrap();
+    let last = ToHub::Status(TorrentId(0), status(Phase::Seeding, TOTAL, 0));
+    for message in [last, ToHub::Settled(TorrentId(0)), ToHub::Removed(TorrentId(0))] {
+        rig.hub.on_message(0, message, rig.now);
+    }
+    let told: Vec<u64> = core::iter::from_fn(|| rig.hub.poll_output())
+        .filter_map(|output| match output {
+            Output::Event(Event::Settled(_, status) | Event::Removed(_, status)) => {
+                Some(status.have_bytes)
+            }
+            _ => None,
+        })
+        .collect();
+    assert_eq!(told, [TOTAL, TOTAL]);
+    assert!(rig.hub.changes(0).1.is_empty());
 }
 
 #[test]
