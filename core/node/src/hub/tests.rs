@@ -222,14 +222,12 @@ fn how_a_torrent_did_comes_with_the_news_of_its_end() {
     for message in [last, ToHub::Settled(TorrentId(0)), ToHub::Removed(TorrentId(0))] {
         rig.hub.on_message(0, message, rig.now);
     }
-    let told: Vec<u64> = core::iter::from_fn(|| rig.hub.poll_output())
-        .filter_map(|output| match output {
-            Output::Event(Event::Settled(_, status) | Event::Removed(_, status)) => {
-                Some(status.have_bytes)
-            }
-            _ => None,
-        })
-        .collect();
+    let mut told = Vec::new();
+    while let Some(output) = rig.hub.poll_output() {
+        if let Output::Event(Event::Settled(_, status) | Event::Removed(_, status)) = output {
+            told.push(status.have_bytes);
+        }
+    }
     assert_eq!(told, [TOTAL, TOTAL]);
     assert!(rig.hub.changes(0).1.is_empty());
 }
