@@ -15,6 +15,7 @@
 
 pub mod bencode;
 pub mod extended;
+pub mod krpc;
 pub mod metainfo;
 pub mod peer;
 mod text;
