@@ -1,6 +1,6 @@
-//! SipHash-2-4: a short keyed hash, for what must not be guessed but is checked a million times a second.
+//! `SipHash`-2-4: a short keyed hash, for what must not be guessed but is checked a million times a second.
 //!
-//! Source: Aumasson and Bernstein, *SipHash: a fast short-input PRF* (2012).
+//! Source: Aumasson and Bernstein, 2012.
 
 /// A key of [`siphash`]: whoever lacks it can't tell its results from chance.
 #[derive(Clone, Copy)]
@@ -22,7 +22,7 @@ impl SipKey {
     }
 }
 
-/// SipHash-2-4 of `bytes`.
+/// `SipHash`-2-4 of `bytes`.
 pub fn siphash(key: SipKey, bytes: &[u8]) -> u64 {
     let mut v = [
         key.0 ^ 0x736f_6d65_7073_6575,

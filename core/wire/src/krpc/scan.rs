@@ -99,6 +99,9 @@ impl<'a> Cursor<'a> {
     }
 }
 
+/// A key and the encoding of its value.
+type Pair<'a> = (&'a [u8], &'a [u8]);
+
 /// The entries of a dictionary.
 pub(super) struct Pairs<'a> {
     cursor: Cursor<'a>,
@@ -113,7 +116,7 @@ impl<'a> Pairs<'a> {
 
     /// The next key and the encoding of its value; `Some(None)` at the end of the dictionary, `None` if
     /// it is broken.
-    pub(super) fn next(&mut self) -> Option<Option<(&'a [u8], &'a [u8])>> {
+    pub(super) fn next(&mut self) -> Option<Option<Pair<'a>>> {
         if *self.cursor.rest.first()? == b'e' {
             return Some(None);
         }
