@@ -40,6 +40,7 @@ fn spec() -> TorrentSpec {
         piece_bytes: BLOCK_BYTES,
         total_bytes: u64::from(BLOCK_BYTES),
         digests: Digests::v1([[0; 20]]),
+        info: None,
         private: false,
         trackers: Vec::new(),
         peers: Vec::new(),

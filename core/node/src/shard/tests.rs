@@ -69,6 +69,7 @@ fn spec(n: u32) -> TorrentSpec {
         piece_bytes: BLOCK_BYTES,
         total_bytes,
         digests: Digests::v1(vec![sha1(&[0; BLOCK_BYTES as usize]); PIECES as usize]),
+        info: None,
         private: false,
         trackers: Vec::new(),
         peers: Vec::new(),
