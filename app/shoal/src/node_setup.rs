@@ -122,6 +122,8 @@ fn config(shards: u8, buffers: usize) -> Result<Config, Failure> {
         peer_id: peer_id(rest),
         client: AGENT.into(),
         announce: false,
+        dht: false,
+        pex: false,
         key_secret: [0; 16],
         limits: Limits::default(),
         buffers,

@@ -504,7 +504,7 @@ impl<'a> Session<'a> {
                 Ok(())
             }
             // Only asked for before the session runs.
-            NodeEvent::Torrent(Event::Fetched(_)) => Ok(()),
+            NodeEvent::Torrent(Event::Metadata(..) | Event::Fetched(_)) => Ok(()),
         }
     }
 
@@ -771,6 +771,7 @@ fn ratio_text(per_mille: u64) -> String {
 
 fn phase_name(phase: Phase) -> &'static str {
     match phase {
+        Phase::Seeking => "seeking",
         Phase::Opening => "opening",
         Phase::Checking { .. } => "checking",
         Phase::Downloading => "downloading",

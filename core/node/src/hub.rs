@@ -28,11 +28,13 @@ use wire::peer::{HANDSHAKE_BYTES, Handshake};
 use crate::catalogue::{Catalogue, Removal};
 use crate::fetch::{Fetch, Step};
 use crate::limit::{Leases, Limits};
-use crate::message::{PeerNews, Phase, ToHub, ToShard, TorrentStatus, View};
+use crate::message::{Metadata, PeerNews, Phase, ToHub, ToShard, TorrentStatus, View};
 use crate::peer_source::may_name_peers;
 use crate::second_swarm::SecondSwarms;
 use crate::shard::BANNED_MAX;
 use crate::spec::{SeedGoal, TorrentSpec};
+
+mod magnets;
 
 /// Incoming connections that have not shown a handshake yet; more are closed at once.
 const PENDING_MAX: usize = 128;
@@ -95,6 +97,8 @@ pub enum Output {
 pub enum Event {
     /// Complete, verified, durable; and how it does. It may be gone from the changes before they are read.
     Settled(TorrentId, Box<TorrentStatus>),
+    /// What a sought torrent is; see [`Hub::begin`].
+    Metadata(TorrentId, Box<Metadata>),
     /// It cannot go on.
     Failed(TorrentId, DiskError),
     /// The disk makes trouble, or no longer.
@@ -185,26 +189,36 @@ impl Hub {
         if spec.info_hashes.in_swarms().any(|name| self.catalogue.by_hash(name).is_some()) {
             return None;
         }
-        let torrent = self.catalogue.add(&spec, self.config.shards);
+        let torrent = self.catalogue.add(spec.info_hashes, self.config.shards);
+        self.catalogue.begin(torrent, &spec);
         if !may_name_peers(Source::User, spec.private, self.config.announce) {
             spec.peers.clear();
         }
-        if self.config.announce && !spec.trackers.is_empty() {
-            let announce = AnnounceSpec {
-                info_hash: spec.info_hashes.first(),
-                peer_id: self.config.peer_id,
-                key: self.key_of(&spec),
-                tiers: spec.trackers.clone(),
-                private: spec.private,
-                progress: Progress { left_bytes: Some(spec.total_bytes), ..Progress::default() },
-                was_complete: false,
-            };
-            self.announces_waiting.insert(torrent, announce);
-        }
+        self.announce_later(torrent, &spec);
         let shard = self.catalogue.get(torrent).expect("just added").shard;
         self.outputs.push_back(Output::ToShard(shard, ToShard::Add(torrent, Box::new(spec))));
         self.forward(now);
         Some(torrent)
+    }
+
+    /// Announces it as soon as it is known what is missing of it.
+    fn announce_later(&mut self, torrent: TorrentId, spec: &TorrentSpec) {
+        if self.config.announce && !spec.trackers.is_empty() {
+            let announce = self.announce_of(spec);
+            self.announces_waiting.insert(torrent, announce);
+        }
+    }
+
+    fn announce_of(&self, spec: &TorrentSpec) -> AnnounceSpec {
+        AnnounceSpec {
+            info_hash: spec.info_hashes.first(),
+            peer_id: self.config.peer_id,
+            key: self.key_of(spec),
+            tiers: spec.trackers.clone(),
+            private: spec.private,
+            progress: Progress { left_bytes: Some(spec.total_bytes), ..Progress::default() },
+            was_complete: false,
+        }
     }
 
     /// The `key` of its announces. A private tracker knows its user in any case, and may take who
@@ -374,6 +388,8 @@ impl Hub {
                     }
                 }
             }
+            ToHub::Metadata(torrent, metadata) => self.event(Event::Metadata(torrent, metadata)),
+            ToHub::DhtNode(_addr) => {}
             ToHub::Settled(torrent) => self.on_settled(torrent, now),
             ToHub::Failed(torrent, why) => {
                 // Nobody is to be sent to what cannot be served.
@@ -425,25 +441,22 @@ impl Hub {
 
     fn on_status(&mut self, torrent: TorrentId, status: TorrentStatus, now: Instant) {
         let Some(item) = self.catalogue.get_mut(torrent) else { return };
-        let (phase, left) = (status.phase, status.total_bytes - status.have_bytes);
+        let phase = status.phase;
+        let left = (phase != Phase::Seeking).then_some(status.total_bytes - status.have_bytes);
         let progress = Progress {
             uploaded_bytes: status.stats.uploaded_bytes,
             downloaded_bytes: status.stats.downloaded_bytes,
-            left_bytes: Some(left),
+            left_bytes: left,
         };
         let was_complete = status.was_complete;
         item.status = status;
-        let (swarms, names) = (item.swarms(torrent), item.info_hashes);
+        let swarms = item.swarms(torrent);
         let open = matches!(phase, Phase::Downloading | Phase::Seeding);
         if open && let Some(mut announce) = self.announces_waiting.remove(&torrent) {
             // Only now is it known what is left, and whether `completed` may ever be sent.
             announce.progress = progress;
             announce.was_complete = was_complete;
-            for (swarm, name) in swarms.into_iter().zip(names.in_swarms()) {
-                let announce = AnnounceSpec { info_hash: name, ..announce.clone() };
-                self.trackers.add(swarm, announce, now);
-            }
-            self.announced.insert(torrent);
+            self.announce_swarms(torrent, &[], &announce, now);
         } else if self.announced.contains(&torrent) {
             swarms.into_iter().for_each(|swarm| self.trackers.set_progress(swarm, progress));
         }

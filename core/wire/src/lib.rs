@@ -16,8 +16,11 @@
 pub mod bencode;
 pub mod extended;
 pub mod krpc;
+pub mod magnet;
+pub mod metadata;
 pub mod metainfo;
 pub mod peer;
+pub mod pex;
 mod text;
 pub mod tracker;
 pub mod tracker_http;

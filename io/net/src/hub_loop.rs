@@ -12,7 +12,7 @@ use mio::{Events, Interest, Poll, Token};
 use node::hub::{Event, Hub, Output};
 use node::limit::Limits;
 use node::message::{ToHub, ToShard, TorrentStatus};
-use node::spec::TorrentSpec;
+use node::spec::{MagnetSpec, TorrentSpec};
 use wire::peer::{HANDSHAKE_BYTES, may_be_handshake};
 
 use crate::budget::{Slot, SocketBudget};
@@ -51,6 +51,8 @@ pub(crate) type Changes = (u64, Vec<(TorrentId, TorrentStatus)>);
 /// What the program asks of the hub.
 pub(crate) enum Command {
     Add(Box<TorrentSpec>, Sender<Option<TorrentId>>),
+    Seek(Box<MagnetSpec>, Sender<Option<TorrentId>>),
+    Begin(TorrentId, Box<TorrentSpec>, Sender<bool>),
     Remove(TorrentId),
     Changes(u64, Sender<Changes>),
     Look(TorrentId, usize),
@@ -176,6 +178,12 @@ impl HubLoop {
             HubMail::Command(Command::Add(spec, reply)) => {
                 // Who asked and went away does not need the answer.
                 reply.send(self.hub.add(*spec, now)).ok();
+            }
+            HubMail::Command(Command::Seek(magnet, reply)) => {
+                reply.send(self.hub.seek(*magnet, now)).ok();
+            }
+            HubMail::Command(Command::Begin(torrent, spec, reply)) => {
+                reply.send(self.hub.begin(torrent, *spec, now)).ok();
             }
             HubMail::Command(Command::Remove(torrent)) => self.hub.remove(torrent, now),
             HubMail::Command(Command::Changes(since, reply)) => {

@@ -35,6 +35,7 @@ fn is_report(event: &NodeEvent) -> bool {
             | Event::Doubted(..)
             | Event::Diary(..) => true,
             Event::Settled(..)
+            | Event::Metadata(..)
             | Event::Failed(..)
             | Event::GoalReached(_)
             | Event::Removed(..)

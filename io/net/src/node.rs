@@ -14,7 +14,7 @@ use node::hub::{self, Hub};
 use node::limit::Limits;
 use node::message::TorrentStatus;
 use node::shard::{self, Shard};
-use node::spec::TorrentSpec;
+use node::spec::{MagnetSpec, TorrentSpec};
 use storage::job::DiskDone;
 
 use crate::budget::SocketBudget;
@@ -51,6 +51,10 @@ pub struct Config {
     pub client: String,
     /// Whether trackers are told and asked.
     pub announce: bool,
+    /// Whether we have a node of the DHT (BEP 5).
+    pub dht: bool,
+    /// Whether peers tell us of peers, and we them (BEP 11).
+    pub pex: bool,
     /// Names us to private trackers; see `node::hub::Config`. A secret.
     pub key_secret: [u8; 16],
     /// Rate limits.
@@ -197,6 +201,8 @@ impl Node {
             connections_max: (config.connections_max / usize::from(config.shards)).max(1),
             limits: config.limits,
             store: config.store,
+            dht: config.dht,
+            pex: config.pex,
         };
         let shard = ShardLoop {
             index: usize::from(index),
@@ -229,6 +235,23 @@ impl Node {
         let (sender, receiver) = bounded(1);
         self.command(Command::Add(Box::new(spec), sender));
         receiver.recv().ok().flatten()
+    }
+
+    /// Looks for a torrent of which only the name is known; what it is comes as [`Event::Metadata`]. `None`: it
+    /// is there already, or the node is stopping.
+    ///
+    /// [`Event::Metadata`]: hub::Event::Metadata
+    pub fn seek(&self, magnet: MagnetSpec) -> Option<TorrentId> {
+        let (sender, receiver) = bounded(1);
+        self.command(Command::Seek(Box::new(magnet), sender));
+        receiver.recv().ok().flatten()
+    }
+
+    /// Goes on with a torrent that was sought. False if it is gone, or is there already by another name.
+    pub fn begin(&self, torrent: TorrentId, spec: TorrentSpec) -> bool {
+        let (sender, receiver) = bounded(1);
+        self.command(Command::Begin(torrent, Box::new(spec), sender));
+        receiver.recv().unwrap_or(false)
     }
 
     /// Stops a torrent; its end is an event.

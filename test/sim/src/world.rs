@@ -432,6 +432,8 @@ impl World {
                     peer_id,
                     client: "sim".into(),
                     listen_port: Some(6881),
+                    dht: false,
+                    pex: true,
                     buffers: self.scenario.buffers,
                     connections_max: 50,
                     limits: self.limits(),

@@ -26,6 +26,7 @@ fn spec(n: u8, goal: SeedGoal) -> TorrentSpec {
         piece_bytes: 1,
         total_bytes: TOTAL,
         digests: Digests::default(),
+        info: None,
         private: false,
         trackers: vec![vec!["http://tracker.example/announce".into()]],
         peers: Vec::new(),
@@ -140,6 +141,8 @@ impl Rig {
 fn letter(message: &ToShard) -> String {
     match message {
         ToShard::Add(torrent, _) => format!("add{}", torrent.0),
+        ToShard::Seek(torrent, _) => format!("seek{}", torrent.0),
+        ToShard::Begin(torrent, _) => format!("begin{}", torrent.0),
         ToShard::Peers(swarm, ..) => format!("peers{}", swarm.torrent.0),
         ToShard::Incoming { torrent, .. } => format!("incoming{}", torrent.0),
         ToShard::Remove(torrent) => format!("remove{}", torrent.0),
@@ -155,6 +158,7 @@ fn letter(message: &ToShard) -> String {
 fn news(event: &Event) -> String {
     match event {
         Event::Settled(torrent, _) => format!("settled{}", torrent.0),
+        Event::Metadata(torrent, _) => format!("metadata{}", torrent.0),
         Event::Failed(torrent, _) => format!("failed{}", torrent.0),
         Event::Trouble(torrent, _) => format!("trouble{}", torrent.0),
         Event::Doubted(torrent, ..) => format!("doubted{}", torrent.0),
