@@ -15,6 +15,7 @@ use node::limit::Limits;
 use rustix::process::{Resource, getrlimit, setrlimit};
 use wire::metainfo::Metainfo;
 
+use crate::args::DiscoveryArgs;
 use crate::failure::{Failure, reason, words};
 use crate::interrupt::Interrupt;
 use crate::load::{self, Source};
@@ -50,10 +51,32 @@ pub(crate) struct Setup {
     pub(crate) listen: Vec<SocketAddr>,
     /// Whether trackers are told and asked.
     pub(crate) announce: bool,
+    /// Whether there is a node of the DHT.
+    pub(crate) dht: bool,
+    /// Nodes of the DHT to begin with; empty: well-known ones.
+    pub(crate) bootstrap: Vec<(String, u16)>,
+    /// Whether peers tell each other of peers.
+    pub(crate) pex: bool,
     /// Rate limits.
     pub(crate) limits: Limits,
     /// Where resume state is kept; `None`: in memory.
     pub(crate) state: Option<PathBuf>,
+}
+
+impl Setup {
+    /// What the command line says of finding peers; no limits, and no state.
+    pub(crate) fn new(args: &DiscoveryArgs) -> Self {
+        let any = !args.no_discovery;
+        Self {
+            listen: args.listen.clone(),
+            announce: any,
+            dht: any && !args.no_dht,
+            bootstrap: args.bootstrap.clone(),
+            pex: any && !args.no_pex,
+            limits: Limits::default(),
+            state: None,
+        }
+    }
 }
 
 /// A node and its disk pool.
@@ -81,6 +104,8 @@ impl Running {
         .map_err(|error| state_dir::start_failure(&error))?;
         let mut config = config(u8::try_from(cores().clamp(1, 4)).unwrap_or(1), BUFFERS)?;
         config.announce = setup.announce;
+        config.dht = setup.dht;
+        config.pex = setup.pex;
         config.key_secret = disk.installation();
         config.limits = setup.limits;
         config.connections_max = (spare / 2).clamp(1, CONNECTIONS_MAX);
@@ -290,6 +315,12 @@ pub(crate) fn load_one(source: &Source, interrupt: &Interrupt) -> Result<Metainf
     let url = match source {
         Source::Path(path) => return load::read(path),
         Source::Url(url) => url,
+        Source::Magnet(_) => {
+            return Err(Failure::with_hint(
+                "this needs a torrent file, not a magnet link",
+                "`shoal show LINK --save FILE` makes one of it",
+            ));
+        }
     };
     let no_disk = |_| DiskPort { submit: Box::new(Err), file: Box::new(|_, _| None) };
     let node = Node::start(&config(1, 1)?, no_disk).map_err(|error| listen_failure(&error))?;
