@@ -5,5 +5,7 @@
 //! All machines here are sans-IO and belong to the hub: one [`tracker_client::TrackerClient`]
 //! serves all torrents of the node. [`redirect`] is a pure function.
 
+pub mod dht;
 pub mod redirect;
+mod timers;
 pub mod tracker_client;

@@ -15,6 +15,7 @@
 
 pub mod bencode;
 pub mod extended;
+pub mod krpc;
 pub mod magnet;
 pub mod metadata;
 pub mod metainfo;
