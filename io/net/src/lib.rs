@@ -16,3 +16,4 @@ mod mail;
 mod news;
 mod outbox;
 mod shard_loop;
+mod udp;

@@ -22,11 +22,12 @@ use crate::clock::Clock;
 pub use crate::connection::FileForSend;
 use crate::factory::SocketFactory;
 pub use crate::hub_loop::NodeEvent;
-use crate::hub_loop::{Command, HubLoop, HubMail};
+use crate::hub_loop::{Command, HubLoop, HubMail, UDP_TOKENS};
 use crate::mail::{self, Post};
 use crate::services::Services;
 pub use crate::shard_loop::DiskPort;
 use crate::shard_loop::{ShardLoop, ShardMail, WAKER};
+use crate::udp::UdpPort;
 
 /// Letters that may wait for a loop.
 const LETTERS_MAX: usize = 4096;
@@ -158,6 +159,8 @@ impl Node {
             key_secret: config.key_secret,
             limits: config.limits,
         };
+        let udp =
+            UdpPort::new(&listening, factory.clone(), poll.registry().try_clone()?, UDP_TOKENS);
         let hub = HubLoop {
             hub: Hub::new(hub_config, rng.fork(), clock.now()),
             poll,
@@ -169,7 +172,7 @@ impl Node {
             services,
             events: event_sender,
             listeners,
-            udp: listening.iter().map(|&addr| (addr, None)).collect(),
+            udp,
             state: crate::hub_loop::State::default(),
         };
         threads.push(std::thread::Builder::new().name("hub".into()).spawn(move || hub.run())?);
