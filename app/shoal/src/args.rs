@@ -138,9 +138,18 @@ pub(crate) struct NetworkArgs {
     pub(crate) listen: Vec<SocketAddr>,
     #[command(flatten)]
     pub(crate) up: UpArgs,
-    /// Neither tell nor ask trackers: only peers named by --peer, or that connect to us
+    /// Ask nobody for peers, and tell nobody of us: only peers named by --peer, or that connect to us
     #[arg(long)]
     pub(crate) no_discovery: bool,
+    /// Don't tell machines on the local network what we have (BEP 14)
+    #[arg(long)]
+    pub(crate) no_lsd: bool,
+    /// Don't ask the router to let peers in
+    #[arg(long)]
+    pub(crate) no_port_mapping: bool,
+    /// How long the router should let peers in if we vanish. Tests want to see a renewal.
+    #[arg(long, value_name = "T", value_parser = parse_time, hide = true)]
+    pub(crate) port_mapping_lease: Option<Duration>,
     /// Show the peers: a table on a terminal, with --json an event a second
     #[arg(long)]
     pub(crate) peers: bool,

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use base::PeerId;
 use base::client::{AGENT, PEER_ID_PREFIX};
@@ -50,6 +51,10 @@ pub(crate) struct Setup {
     pub(crate) listen: Vec<SocketAddr>,
     /// Whether trackers are told and asked.
     pub(crate) announce: bool,
+    /// Whether neighbours are told what we have.
+    pub(crate) lsd: bool,
+    /// For how long the router is asked to map our port; `None`: not at all.
+    pub(crate) port_mapping: Option<Duration>,
     /// Rate limits.
     pub(crate) limits: Limits,
     /// Where resume state is kept; `None`: in memory.
@@ -81,6 +86,8 @@ impl Running {
         .map_err(|error| state_dir::start_failure(&error))?;
         let mut config = config(u8::try_from(cores().clamp(1, 4)).unwrap_or(1), BUFFERS)?;
         config.announce = setup.announce;
+        config.lsd = setup.lsd;
+        config.port_mapping = setup.port_mapping;
         config.key_secret = disk.installation();
         config.limits = setup.limits;
         config.connections_max = (spare / 2).clamp(1, CONNECTIONS_MAX);
@@ -122,6 +129,8 @@ fn config(shards: u8, buffers: usize) -> Result<Config, Failure> {
         peer_id: peer_id(rest),
         client: AGENT.into(),
         announce: false,
+        lsd: false,
+        port_mapping: None,
         key_secret: [0; 16],
         limits: Limits::default(),
         buffers,

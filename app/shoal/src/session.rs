@@ -4,6 +4,7 @@
 //! are; never polls faster than [`LOOK_LIVE`].
 
 mod disk;
+mod router;
 mod waiting;
 
 use std::collections::BTreeMap;
@@ -503,6 +504,8 @@ impl<'a> Session<'a> {
                 }
                 Ok(())
             }
+            NodeEvent::Torrent(Event::PortMapped(mapped)) => self.on_port_mapped(mapped),
+            NodeEvent::Torrent(Event::PortMapFailed(why)) => self.on_port_map_failed(&why),
             // Only asked for before the session runs.
             NodeEvent::Torrent(Event::Fetched(_)) => Ok(()),
         }

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use base::client::AGENT;
+use discovery::port_mapping;
 use node::limit::{Limits, Rates};
 use node::peer_source::{Source, may_name_peers};
 use node::spec::{SeedGoal, TorrentSpec};
@@ -104,6 +105,9 @@ fn transfer(
     let setup = Setup {
         listen: args.listen.clone(),
         announce: !args.no_discovery,
+        lsd: !args.no_discovery && !args.no_lsd,
+        port_mapping: (!args.no_discovery && !args.no_port_mapping)
+            .then(|| args.port_mapping_lease.unwrap_or(port_mapping::LIFETIME)),
         limits: Limits { down, up: args.up.rates() },
         state,
     };

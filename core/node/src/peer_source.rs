@@ -20,6 +20,7 @@ pub fn may_name_peers(source: Source, private: bool, announced: bool) -> bool {
     match source {
         Source::Tracker => true,
         Source::User => !(private && announced),
+        Source::Lan => !private,
     }
 }
 
@@ -35,6 +36,9 @@ mod tests {
             (Source::User, false, true, true),
             (Source::User, true, true, false),
             (Source::User, true, false, true),
+            (Source::Lan, false, true, true),
+            (Source::Lan, true, true, false),
+            (Source::Lan, true, false, false),
         ] {
             let got = may_name_peers(source, private, announced);
             assert_eq!(got, expected, "{source:?} private {private} announced {announced}");

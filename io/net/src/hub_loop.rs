@@ -18,6 +18,7 @@ use wire::peer::{HANDSHAKE_BYTES, may_be_handshake};
 use crate::budget::{Slot, SocketBudget};
 use crate::clock::Clock;
 use crate::factory::SocketFactory;
+use crate::lan::Lan;
 use crate::mail::{Inbox, Post};
 use crate::news::News;
 use crate::services::{ServiceDone, Services};
@@ -35,6 +36,8 @@ const LETTERS_WAITING_MAX: usize = 4096;
 const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
 /// Tokens from here on are UDP sockets, below are listeners; connections have the top bit set.
 pub(crate) const UDP_TOKENS: usize = 1 << 16;
+/// The same of the sockets for the local network.
+pub(crate) const LAN_TOKENS: usize = 1 << 17;
 const CONN_TOKENS: usize = 1 << 62;
 
 /// A letter to the hub.
@@ -92,6 +95,7 @@ pub(crate) struct HubLoop {
     pub(crate) events: Sender<NodeEvent>,
     pub(crate) listeners: Vec<TcpListener>,
     pub(crate) udp: UdpPort,
+    pub(crate) lan: Lan,
     pub(crate) state: State,
 }
 
@@ -149,7 +153,7 @@ impl HubLoop {
                 Some(timeout.map_or(Duration::from_millis(5), |t| t.min(Duration::from_millis(5))));
         }
         let mail = !self.mail.may_sleep() && self.may_take();
-        if mail || self.udp.is_readable() {
+        if mail || self.udp.is_readable() || self.lan.is_readable() {
             timeout = Some(Duration::ZERO);
         }
         if let Err(error) = self.poll.poll(events, timeout)
@@ -186,7 +190,7 @@ impl HubLoop {
             HubMail::Command(Command::KeepDiary) => self.hub.keep_diary(),
             HubMail::Command(Command::Fetch(url)) => self.hub.fetch(url),
             HubMail::Command(Command::Limits(limits)) => self.hub.set_limits(limits, now),
-            HubMail::Command(Command::Stop) => self.state.stopping = true,
+            HubMail::Command(Command::Stop) => self.hub.stop(now),
         }
     }
 
@@ -196,6 +200,8 @@ impl HubLoop {
         }
         if token.0 >= CONN_TOKENS {
             self.read_handshake(ConnId((token.0 - CONN_TOKENS) as u64));
+        } else if token.0 >= LAN_TOKENS {
+            self.lan.on_readable(token.0 - LAN_TOKENS);
         } else if token.0 >= UDP_TOKENS {
             self.udp.on_readable(token.0 - UDP_TOKENS);
         } else {
@@ -289,6 +295,9 @@ impl HubLoop {
             let now = clock.now();
             batch.iter().for_each(|(from, bytes)| hub.on_datagram(from, bytes, now));
         });
+        self.lan.receive(|speaker, from, bytes| {
+            hub.on_lan_datagram(speaker, from, bytes, clock.now());
+        });
     }
 
     fn take_outputs(&mut self) {
@@ -346,6 +355,13 @@ impl HubLoop {
                 }
             }
             Output::Datagram(to, bytes) => self.udp.send(to, bytes),
+            Output::Announce { v6, bytes } => self.lan.announce(v6, &bytes),
+            Output::FindGateway => {
+                let gateway = self.lan.gateway();
+                self.hub.on_gateway(gateway, self.clock.now());
+            }
+            Output::ToRouter { ours, to, bytes } => self.lan.send_to_router(ours, to, &bytes),
+            Output::Stopped => self.state.stopping = true,
             Output::Event(event) => self.state.events_waiting.push(NodeEvent::Torrent(event)),
         }
     }

@@ -12,6 +12,7 @@ mod budget;
 mod clock;
 mod connection;
 mod hub_loop;
+mod lan;
 mod mail;
 mod news;
 mod outbox;
