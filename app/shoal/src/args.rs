@@ -160,6 +160,15 @@ pub(crate) struct DiscoveryArgs {
     /// Neither tell peers of other peers nor listen to them
     #[arg(long)]
     pub(crate) no_pex: bool,
+    /// Don't tell machines on the local network what we have (BEP 14)
+    #[arg(long)]
+    pub(crate) no_lsd: bool,
+    /// Don't ask the router to let peers in
+    #[arg(long)]
+    pub(crate) no_port_mapping: bool,
+    /// How long the router should let peers in if we vanish. Tests want to see a renewal.
+    #[arg(long, value_name = "T", value_parser = parse_time, hide = true)]
+    pub(crate) port_mapping_lease: Option<Duration>,
     /// A node of the DHT to begin with, when none is remembered; repeat it for more [default:
     /// well-known ones]
     #[arg(long, value_name = "HOST:PORT", value_delimiter = ',', value_parser = parse_host)]

@@ -4,10 +4,12 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use base::PeerId;
 use base::client::{AGENT, PEER_ID_PREFIX};
 use crossbeam_channel::select;
+use discovery::port_mapping;
 use disk::{DiskConfig, DiskPool};
 use net::node::{Config, DiskPort, Node, NodeEvent, StartError};
 use node::hub::Event;
@@ -57,6 +59,10 @@ pub(crate) struct Setup {
     pub(crate) bootstrap: Vec<(String, u16)>,
     /// Whether peers tell each other of peers.
     pub(crate) pex: bool,
+    /// Whether neighbours are told what we have.
+    pub(crate) lsd: bool,
+    /// For how long the router is asked to map our port; `None`: not at all.
+    pub(crate) port_mapping: Option<Duration>,
     /// Rate limits.
     pub(crate) limits: Limits,
     /// Where resume state is kept; `None`: in memory.
@@ -73,6 +79,9 @@ impl Setup {
             dht: any && !args.no_dht,
             bootstrap: args.bootstrap.clone(),
             pex: any && !args.no_pex,
+            lsd: any && !args.no_lsd,
+            port_mapping: (any && !args.no_port_mapping)
+                .then(|| args.port_mapping_lease.unwrap_or(port_mapping::LIFETIME)),
             limits: Limits::default(),
             state: None,
         }
@@ -106,6 +115,8 @@ impl Running {
         config.announce = setup.announce;
         config.dht = setup.dht;
         config.pex = setup.pex;
+        config.lsd = setup.lsd;
+        config.port_mapping = setup.port_mapping;
         config.key_secret = disk.installation();
         config.limits = setup.limits;
         config.connections_max = (spare / 2).clamp(1, CONNECTIONS_MAX);
@@ -149,6 +160,8 @@ fn config(shards: u8, buffers: usize) -> Result<Config, Failure> {
         announce: false,
         dht: false,
         pex: false,
+        lsd: false,
+        port_mapping: None,
         key_secret: [0; 16],
         limits: Limits::default(),
         buffers,

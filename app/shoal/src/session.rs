@@ -5,6 +5,7 @@
 
 mod disk;
 mod magnets;
+mod router;
 mod waiting;
 
 use std::collections::BTreeMap;
@@ -485,6 +486,8 @@ impl<'a> Session<'a> {
             NodeEvent::Torrent(Event::Metadata(torrent, metadata)) => {
                 self.on_metadata(torrent, &metadata)
             }
+            NodeEvent::Torrent(Event::PortMapped(mapped)) => self.on_port_mapped(mapped),
+            NodeEvent::Torrent(Event::PortMapFailed(why)) => self.on_port_map_failed(&why),
             // Only asked for before the session runs.
             NodeEvent::Torrent(Event::Fetched(_)) => Ok(()),
         }

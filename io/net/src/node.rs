@@ -4,6 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use base::{PeerId, Purpose, Rng, TorrentId};
 use crossbeam_channel::{Receiver, bounded};
@@ -22,11 +23,13 @@ use crate::clock::Clock;
 pub use crate::connection::FileForSend;
 use crate::factory::SocketFactory;
 pub use crate::hub_loop::NodeEvent;
-use crate::hub_loop::{Command, HubLoop, HubMail};
+use crate::hub_loop::{Command, HubLoop, HubMail, LAN_TOKENS, UDP_TOKENS};
+use crate::lan::Lan;
 use crate::mail::{self, Post};
 use crate::services::Services;
 pub use crate::shard_loop::DiskPort;
 use crate::shard_loop::{ShardLoop, ShardMail, WAKER};
+use crate::udp::UdpPort;
 
 /// Letters that may wait for a loop.
 const LETTERS_MAX: usize = 4096;
@@ -57,6 +60,12 @@ pub struct Config {
     pub pex: bool,
     /// Names us to private trackers; see `node::hub::Config`. A secret.
     pub key_secret: [u8; 16],
+    /// Whether neighbours are told what we have (BEP 14). Without effect where all of `listen` is
+    /// loopback.
+    pub lsd: bool,
+    /// For how long the router is asked to map our port; `None`: not at all. Without effect where all of
+    /// `listen` is loopback.
+    pub port_mapping: Option<Duration>,
     /// Rate limits.
     pub limits: Limits,
     /// Payload buffers of 16 KiB per shard.
@@ -153,15 +162,22 @@ impl Node {
             factory.clone(),
             Box::new(move |done| service_post.post(HubMail::Service(done))),
         );
+        let outward = listening.iter().any(|addr| !addr.ip().is_loopback());
         let hub_config = hub::Config {
             shards: usize::from(config.shards),
             peer_id: config.peer_id,
             listen_port,
             families: families(&listening),
             announce: config.announce,
+            lsd: config.lsd && outward,
+            port_mapping: config.port_mapping.filter(|_| outward),
             key_secret: config.key_secret,
             limits: config.limits,
         };
+        let udp =
+            UdpPort::new(&listening, factory.clone(), poll.registry().try_clone()?, UDP_TOKENS);
+        let lan =
+            Lan::new(listening.clone(), factory.clone(), poll.registry().try_clone()?, LAN_TOKENS);
         let hub = HubLoop {
             hub: Hub::new(hub_config, rng.fork(), clock.now()),
             poll,
@@ -173,7 +189,8 @@ impl Node {
             services,
             events: event_sender,
             listeners,
-            udp: listening.iter().map(|&addr| (addr, None)).collect(),
+            udp,
+            lan,
             state: crate::hub_loop::State::default(),
         };
         threads.push(std::thread::Builder::new().name("hub".into()).spawn(move || hub.run())?);
@@ -290,7 +307,7 @@ impl Node {
         self.hub.post(HubMail::Command(command));
     }
 
-    /// Ends all threads and waits for them.
+    /// Ends all threads and waits for them, and up to two seconds for the router to forget us.
     pub fn stop(mut self) {
         self.command(Command::Stop);
         for thread in self.threads.drain(..) {
