@@ -33,6 +33,7 @@ const CORE_EXTERNAL: [(&str, &[&str]); 5] = [
     ("sha1", &["keys"]),
     ("sha2", &["keys"]),
     ("quick-xml", &["wire"]),
+    ("ed25519-dalek", &["keys"]),
 ];
 
 /// The same for tests under core/.
