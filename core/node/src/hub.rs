@@ -6,15 +6,21 @@
 //!
 //! Drive it like a shard. Messages for shards are outputs; the driver delivers them.
 
+mod dht;
+mod lan;
+mod magnets;
+
 use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use base::{
     ConnId, ExchangeId, HttpError, HttpReply, HttpRequest, Instant, PeerId, ResolveRequest,
     Resolved, Rng, SwarmId, TorrentId,
 };
+use discovery::dht::{Answer, Dht, QueryId};
+use discovery::port_mapping::{Mapped, PortMapper};
 use discovery::tracker_client::{
     self, AnnounceSpec, Families, Progress, TrackerClient, TrackerReport,
 };
@@ -34,7 +40,9 @@ use crate::second_swarm::SecondSwarms;
 use crate::shard::BANNED_MAX;
 use crate::spec::{SeedGoal, TorrentSpec};
 
-mod magnets;
+pub use dht::Settings as DhtSettings;
+use lan::Lan;
+pub use lan::Speaker;
 
 /// Incoming connections that have not shown a handshake yet; more are closed at once.
 const PENDING_MAX: usize = 128;
@@ -67,8 +75,14 @@ pub struct Config {
     pub families: Families,
     /// Whether trackers are told and asked at all.
     pub announce: bool,
+    /// Whether neighbours are told what we have (BEP 14).
+    pub lsd: bool,
+    /// For how long the router is asked to map our port; `None`: not at all.
+    pub port_mapping: Option<Duration>,
     /// What the keys of private torrents are made of (see `key_of`). The same in each run.
     pub key_secret: [u8; 16],
+    /// The node of the DHT, if there is to be one.
+    pub dht: Option<DhtSettings>,
     /// Rate limits; the shards are given the same.
     pub limits: Limits,
 }
@@ -88,8 +102,30 @@ pub enum Output {
     Resolve(ResolveRequest),
     /// Send from the UDP port.
     Datagram(SocketAddr, Vec<u8>),
+    /// Send to the group of local discovery, of IPv6 or else of IPv4, and listen there from now on. What
+    /// comes is for [`Hub::on_lan_datagram`].
+    Announce {
+        /// Which group.
+        v6: bool,
+        /// The datagram.
+        bytes: Vec<u8>,
+    },
+    /// Look up the default router; answer by [`Hub::on_gateway`].
+    FindGateway,
+    /// Send from a UDP socket that is bound to our address on the way to the router. What comes is for
+    /// [`Hub::on_lan_datagram`].
+    ToRouter {
+        /// Our address.
+        ours: Ipv4Addr,
+        /// Where to.
+        to: SocketAddr,
+        /// The datagram.
+        bytes: Vec<u8>,
+    },
     /// News for the user.
     Event(Event),
+    /// The answer to [`Hub::stop`].
+    Stopped,
 }
 
 /// News for the user.
@@ -119,8 +155,14 @@ pub enum Event {
     View(TorrentId, Box<View>),
     /// For a log, after [`Hub::keep_diary`].
     Diary(TorrentId, Entry),
+    /// News of a question to the DHT.
+    Dht(QueryId, Answer),
     /// A torrent file fetched by URL, or why not.
     Fetched(Result<Vec<u8>, String>),
+    /// The router maps our port as said here.
+    PortMapped(Mapped),
+    /// It does not, for this reason, which is printable.
+    PortMapFailed(String),
 }
 
 /// See the [module documentation](self).
@@ -145,6 +187,8 @@ pub struct Hub {
     banned: BTreeSet<IpAddr>,
     next_conn: u64,
     leases: Leases,
+    lan: Lan,
+    dht: Option<Dht>,
     fetch: Option<Fetch>,
     fetches: u64,
     /// When torrents that seed for a time have done so.
@@ -160,13 +204,17 @@ impl Hub {
             families: config.families,
             ..tracker_client::Config::default()
         };
+        let dht = Self::new_dht(&config, &mut rng, now);
         let key = u32::try_from(rng.next_u64() >> 32).expect("32 bits");
         let mut leases = Leases::default();
         leases.set(&config.limits, now);
+        let trackers = TrackerClient::new(trackers, rng.fork());
         Self {
             key,
+            lan: Lan::new(&config, &mut rng),
+            dht,
+            trackers,
             catalogue: Catalogue::default(),
-            trackers: TrackerClient::new(trackers, rng.fork()),
             announces_waiting: BTreeMap::new(),
             announced: BTreeSet::new(),
             completing: BTreeMap::new(),
@@ -245,6 +293,8 @@ impl Hub {
         item.removal = Some(Removal { shard: true, swarms });
         self.outputs.push_back(Output::ToShard(item.shard, ToShard::Remove(torrent)));
         self.announces_waiting.remove(&torrent);
+        self.leave_neighbours(torrent);
+        self.withdraw_from_dht(torrent);
         if announced && !self.is_completing(torrent) {
             self.leave_trackers(torrent, now);
         }
@@ -382,6 +432,7 @@ impl Hub {
         match message {
             ToHub::Status(torrent, status) => self.on_status(torrent, *status, now),
             ToHub::WantPeers(torrent) => {
+                self.want_dht_peers(torrent, now);
                 if self.announced.contains(&torrent) {
                     for swarm in self.catalogue.swarms(torrent) {
                         self.trackers.want_peers(swarm, now);
@@ -389,10 +440,12 @@ impl Hub {
                 }
             }
             ToHub::Metadata(torrent, metadata) => self.event(Event::Metadata(torrent, metadata)),
-            ToHub::DhtNode(_addr) => {}
+            ToHub::DhtNode(addr) => self.add_dht_node(addr, now),
             ToHub::Settled(torrent) => self.on_settled(torrent, now),
             ToHub::Failed(torrent, why) => {
                 // Nobody is to be sent to what cannot be served.
+                self.leave_neighbours(torrent);
+                self.withdraw_from_dht(torrent);
                 if self.announced.remove(&torrent) {
                     self.leave_trackers(torrent, now);
                 }
@@ -459,6 +512,10 @@ impl Hub {
             self.announce_swarms(torrent, &[], &announce, now);
         } else if self.announced.contains(&torrent) {
             swarms.into_iter().for_each(|swarm| self.trackers.set_progress(swarm, progress));
+        }
+        if open {
+            self.tell_neighbours(torrent, now);
+            self.announce_in_dht(torrent, now);
         }
         self.catalogue.on_changed(torrent);
         self.judge_goal(torrent, now);
@@ -531,6 +588,8 @@ impl Hub {
     pub fn on_http(&mut self, id: ExchangeId, result: Result<HttpReply, HttpError>, now: Instant) {
         if TrackerClient::owns(id) {
             self.trackers.on_http(id, result, now);
+        } else if PortMapper::owns(id) {
+            self.on_router_http(id, result, now);
         } else if let Some(fetch) = self.fetch.as_mut().filter(|fetch| fetch.awaits(id)) {
             let step = fetch.on_http(result);
             self.on_fetch_step(step);
@@ -540,12 +599,23 @@ impl Hub {
 
     /// A name was resolved.
     pub fn on_resolved(&mut self, resolved: Resolved, now: Instant) {
+        if let Some(dht) = self.dht.as_mut().filter(|_| Dht::owns(resolved.id)) {
+            dht.on_resolved(resolved, now);
+            return self.forward_dht();
+        }
         self.trackers.on_resolved(resolved, now);
         self.forward(now);
     }
 
     /// A datagram came to the UDP port.
     pub fn on_datagram(&mut self, from: SocketAddr, bytes: &[u8], now: Instant) {
+        // Bencode; an answer of a tracker begins with a small number (BEP 15).
+        if bytes.first() == Some(&b'd') {
+            if let Some(dht) = &mut self.dht {
+                dht.on_datagram(from, bytes, now);
+            }
+            return self.forward_dht();
+        }
         self.trackers.on_datagram(from, bytes, now);
         self.forward(now);
     }
@@ -557,7 +627,9 @@ impl Hub {
         // A handful at most: torrents that were completed within the last seconds.
         let completing = self.completing.values().min().copied();
         let lease = self.leases.deadline();
-        [pending, goal, completing, lease, self.trackers.deadline()].into_iter().flatten().min()
+        let (trackers, lan) = (self.trackers.deadline(), self.lan.deadline());
+        let dht = self.dht.as_ref().and_then(Dht::deadline);
+        [pending, goal, completing, lease, trackers, lan, dht].into_iter().flatten().min()
     }
 
     /// The deadline passed.
@@ -586,6 +658,13 @@ impl Hub {
         unheard.into_iter().for_each(|swarm| self.on_completed_heard(swarm, now));
         self.lease(now);
         self.trackers.on_deadline(now);
+        self.on_lan_deadline(now);
+        if let Some(dht) =
+            self.dht.as_mut().filter(|dht| dht.deadline().is_some_and(|at| at <= now))
+        {
+            dht.on_deadline(now);
+            self.forward_dht();
+        }
         self.forward(now);
     }
 
@@ -623,10 +702,7 @@ impl Hub {
                     Output::Event(Event::Tracker(swarm.torrent, tracker, report))
                 }
                 tracker_client::Output::ExternalAddr(addr) => {
-                    if self.external_addr.replace(addr) != Some(addr) {
-                        let tell = |shard| Output::ToShard(shard, ToShard::ExternalAddr(addr));
-                        self.outputs.extend((0..self.config.shards).map(tell));
-                    }
+                    self.on_external_addr(addr);
                     continue;
                 }
                 tracker_client::Output::StoppedAll { swarm } => {
@@ -642,7 +718,14 @@ impl Hub {
         }
     }
 
-    /// Our address as a tracker sees it (BEP 24).
+    fn on_external_addr(&mut self, addr: IpAddr) {
+        if self.external_addr.replace(addr) != Some(addr) {
+            let tell = |shard| Output::ToShard(shard, ToShard::ExternalAddr(addr));
+            self.outputs.extend((0..self.config.shards).map(tell));
+        }
+    }
+
+    /// Our address as a tracker sees it (BEP 24), or else as the router has it.
     pub fn external_addr(&self) -> Option<IpAddr> {
         self.external_addr
     }

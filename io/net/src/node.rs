@@ -4,13 +4,15 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use base::{PeerId, Purpose, Rng, TorrentId};
 use crossbeam_channel::{Receiver, bounded};
+use discovery::dht::{Query, QueryId, Stats};
 use discovery::tracker_client::Families;
 use mio::net::TcpListener;
 use mio::{Interest, Poll, Token, Waker};
-use node::hub::{self, Hub};
+use node::hub::{self, DhtSettings, Hub};
 use node::limit::Limits;
 use node::message::TorrentStatus;
 use node::shard::{self, Shard};
@@ -22,11 +24,13 @@ use crate::clock::Clock;
 pub use crate::connection::FileForSend;
 use crate::factory::SocketFactory;
 pub use crate::hub_loop::NodeEvent;
-use crate::hub_loop::{Command, HubLoop, HubMail};
+use crate::hub_loop::{Command, HubLoop, HubMail, LAN_TOKENS, UDP_TOKENS};
+use crate::lan::Lan;
 use crate::mail::{self, Post};
 use crate::services::Services;
 pub use crate::shard_loop::DiskPort;
 use crate::shard_loop::{ShardLoop, ShardMail, WAKER};
+use crate::udp::UdpPort;
 
 /// Letters that may wait for a loop.
 const LETTERS_MAX: usize = 4096;
@@ -51,12 +55,18 @@ pub struct Config {
     pub client: String,
     /// Whether trackers are told and asked.
     pub announce: bool,
-    /// Whether we have a node of the DHT (BEP 5).
-    pub dht: bool,
+    /// The node of the DHT, if there is to be one (BEP 5).
+    pub dht: Option<DhtSettings>,
     /// Whether peers tell us of peers, and we them (BEP 11).
     pub pex: bool,
     /// Names us to private trackers; see `node::hub::Config`. A secret.
     pub key_secret: [u8; 16],
+    /// Whether neighbours are told what we have (BEP 14). Without effect where all of `listen` is
+    /// loopback.
+    pub lsd: bool,
+    /// For how long the router is asked to map our port; `None`: not at all. Without effect where all of
+    /// `listen` is loopback.
+    pub port_mapping: Option<Duration>,
     /// Rate limits.
     pub limits: Limits,
     /// Payload buffers of 16 KiB per shard.
@@ -153,15 +163,26 @@ impl Node {
             factory.clone(),
             Box::new(move |done| service_post.post(HubMail::Service(done))),
         );
+        let outward = listening.iter().any(|addr| !addr.ip().is_loopback());
         let hub_config = hub::Config {
             shards: usize::from(config.shards),
             peer_id: config.peer_id,
             listen_port,
             families: families(&listening),
             announce: config.announce,
+            lsd: config.lsd && outward,
+            port_mapping: config.port_mapping.filter(|_| outward),
+            dht: config.dht.clone(),
             key_secret: config.key_secret,
             limits: config.limits,
         };
+        let mut udp =
+            UdpPort::new(&listening, factory.clone(), poll.registry().try_clone()?, UDP_TOKENS);
+        if config.dht.is_some() {
+            udp.open();
+        }
+        let lan =
+            Lan::new(listening.clone(), factory.clone(), poll.registry().try_clone()?, LAN_TOKENS);
         let hub = HubLoop {
             hub: Hub::new(hub_config, rng.fork(), clock.now()),
             poll,
@@ -173,7 +194,8 @@ impl Node {
             services,
             events: event_sender,
             listeners,
-            udp: listening.iter().map(|&addr| (addr, None)).collect(),
+            udp,
+            lan,
             state: crate::hub_loop::State::default(),
         };
         threads.push(std::thread::Builder::new().name("hub".into()).spawn(move || hub.run())?);
@@ -201,7 +223,7 @@ impl Node {
             connections_max: (config.connections_max / usize::from(config.shards)).max(1),
             limits: config.limits,
             store: config.store,
-            dht: config.dht,
+            dht: config.dht.as_ref().is_some_and(|dht| !dht.read_only),
             pex: config.pex,
         };
         let shard = ShardLoop {
@@ -254,6 +276,32 @@ impl Node {
         receiver.recv().unwrap_or(false)
     }
 
+    /// Asks the DHT; the answers are events. `None`: there is none, or the node is stopping.
+    pub fn ask_dht(&self, query: Query) -> Option<QueryId> {
+        let (sender, receiver) = bounded(1);
+        self.command(Command::AskDht(Box::new(query), sender));
+        receiver.recv().ok().flatten()
+    }
+
+    /// How the DHT does, if there is one.
+    pub fn dht_stats(&self) -> Option<Stats> {
+        let (sender, receiver) = bounded(1);
+        self.command(Command::DhtStats(sender));
+        receiver.recv().ok().flatten()
+    }
+
+    /// What the DHT would like to know again in the next run, if there is one.
+    pub fn save_dht(&self) -> Option<Vec<u8>> {
+        let (sender, receiver) = bounded(1);
+        self.command(Command::SaveDht(sender));
+        receiver.recv().ok().flatten()
+    }
+
+    /// There may be a node of the DHT here.
+    pub fn add_dht_node(&self, addr: SocketAddr) {
+        self.command(Command::AddDhtNode(addr));
+    }
+
     /// Stops a torrent; its end is an event.
     pub fn remove(&self, torrent: TorrentId) {
         self.command(Command::Remove(torrent));
@@ -290,7 +338,7 @@ impl Node {
         self.hub.post(HubMail::Command(command));
     }
 
-    /// Ends all threads and waits for them.
+    /// Ends all threads and waits for them, and up to two seconds for the router to forget us.
     pub fn stop(mut self) {
         self.command(Command::Stop);
         for thread in self.threads.drain(..) {

@@ -421,6 +421,9 @@ impl World {
             listen_port: 6881,
             families: Families { v4: true, v6: false },
             announce: true,
+            lsd: false,
+            port_mapping: None,
+            dht: None,
             key_secret: [0; 16],
             limits: self.limits(),
         };
@@ -766,8 +769,13 @@ impl World {
                 self.on_banned(node, addr);
             }
             hub::Output::Event(_) | hub::Output::CancelHttp(_) => {}
-            hub::Output::Resolve(_) | hub::Output::Datagram(..) => {
-                panic!("seed {}: no names and no datagrams in this world", self.seed)
+            hub::Output::Resolve(_)
+            | hub::Output::Datagram(..)
+            | hub::Output::Announce { .. }
+            | hub::Output::FindGateway
+            | hub::Output::ToRouter { .. }
+            | hub::Output::Stopped => {
+                panic!("seed {}: no names, datagrams and routers in this world", self.seed)
             }
         }
     }

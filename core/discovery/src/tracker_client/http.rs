@@ -269,6 +269,7 @@ impl Http {
             family: flight.lane.1,
             timeout,
             body_bytes_max: BODY_BYTES_MAX,
+            post: None,
         };
         self.exchanges.insert(exchange, ask);
         self.timers.set(ask, Some(give_up_at.after(GRACE)));
