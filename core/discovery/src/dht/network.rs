@@ -82,7 +82,7 @@ impl Network {
             table: Table::new(own),
             peers: PeerStore::new(own, config.stored_torrents_max, config.stored_peers_max),
             items: ItemStore::new(own, config.stored_items_max),
-            sweep: Sweep::new(rng.fork()),
+            sweep: Sweep::new(config.announces_per_second, rng.fork()),
             hints: Vec::new(),
             trail: Vec::new(),
             external: None,
