@@ -6,7 +6,9 @@
 //! serves all torrents of the node, one [`lsd::Lsd`] talks to its neighbours, one
 //! [`port_mapping::PortMapper`] to its router. [`redirect`] is a pure function.
 
+pub mod dht;
 pub mod lsd;
 pub mod port_mapping;
 pub mod redirect;
+mod timers;
 pub mod tracker_client;

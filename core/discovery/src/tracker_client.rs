@@ -23,7 +23,7 @@ mod names;
 mod pace;
 mod spec;
 mod target;
-mod timers;
+
 mod udp;
 mod walk;
 
@@ -36,12 +36,13 @@ use base::{
 };
 use wire::tracker::Event;
 
+use crate::timers::Timers;
 use asks::Ask;
 use http::{Http, HttpLimits};
 use ids::{AskId, Ids};
 use names::Names;
 use target::{Target, TargetHost};
-use timers::Timers;
+
 use udp::{Udp, UdpLimits};
 use walk::{Channel, Standing, Tracker, TrackerIndex, Walk};
 

@@ -6,7 +6,9 @@
 //!
 //! Drive it like a shard. Messages for shards are outputs; the driver delivers them.
 
+mod dht;
 mod lan;
+mod magnets;
 
 use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -17,6 +19,7 @@ use base::{
     ConnId, ExchangeId, HttpError, HttpReply, HttpRequest, Instant, PeerId, ResolveRequest,
     Resolved, Rng, SwarmId, TorrentId,
 };
+use discovery::dht::{Answer, Dht, QueryId};
 use discovery::port_mapping::{Mapped, PortMapper};
 use discovery::tracker_client::{
     self, AnnounceSpec, Families, Progress, TrackerClient, TrackerReport,
@@ -31,12 +34,13 @@ use wire::peer::{HANDSHAKE_BYTES, Handshake};
 use crate::catalogue::{Catalogue, Removal};
 use crate::fetch::{Fetch, Step};
 use crate::limit::{Leases, Limits};
-use crate::message::{PeerNews, Phase, ToHub, ToShard, TorrentStatus, View};
+use crate::message::{Metadata, PeerNews, Phase, ToHub, ToShard, TorrentStatus, View};
 use crate::peer_source::may_name_peers;
 use crate::second_swarm::SecondSwarms;
 use crate::shard::BANNED_MAX;
 use crate::spec::{SeedGoal, TorrentSpec};
 
+pub use dht::Settings as DhtSettings;
 use lan::Lan;
 pub use lan::Speaker;
 
@@ -77,6 +81,8 @@ pub struct Config {
     pub port_mapping: Option<Duration>,
     /// What the keys of private torrents are made of (see `key_of`). The same in each run.
     pub key_secret: [u8; 16],
+    /// The node of the DHT, if there is to be one.
+    pub dht: Option<DhtSettings>,
     /// Rate limits; the shards are given the same.
     pub limits: Limits,
 }
@@ -127,6 +133,8 @@ pub enum Output {
 pub enum Event {
     /// Complete, verified, durable; and how it does. It may be gone from the changes before they are read.
     Settled(TorrentId, Box<TorrentStatus>),
+    /// What a sought torrent is; see [`Hub::begin`].
+    Metadata(TorrentId, Box<Metadata>),
     /// It cannot go on.
     Failed(TorrentId, DiskError),
     /// The disk makes trouble, or no longer.
@@ -147,6 +155,8 @@ pub enum Event {
     View(TorrentId, Box<View>),
     /// For a log, after [`Hub::keep_diary`].
     Diary(TorrentId, Entry),
+    /// News of a question to the DHT.
+    Dht(QueryId, Answer),
     /// A torrent file fetched by URL, or why not.
     Fetched(Result<Vec<u8>, String>),
     /// The router maps our port as said here.
@@ -178,6 +188,7 @@ pub struct Hub {
     next_conn: u64,
     leases: Leases,
     lan: Lan,
+    dht: Option<Dht>,
     fetch: Option<Fetch>,
     fetches: u64,
     /// When torrents that seed for a time have done so.
@@ -193,6 +204,7 @@ impl Hub {
             families: config.families,
             ..tracker_client::Config::default()
         };
+        let dht = Self::new_dht(&config, &mut rng, now);
         let key = u32::try_from(rng.next_u64() >> 32).expect("32 bits");
         let mut leases = Leases::default();
         leases.set(&config.limits, now);
@@ -200,6 +212,7 @@ impl Hub {
         Self {
             key,
             lan: Lan::new(&config, &mut rng),
+            dht,
             trackers,
             catalogue: Catalogue::default(),
             announces_waiting: BTreeMap::new(),
@@ -224,26 +237,36 @@ impl Hub {
         if spec.info_hashes.in_swarms().any(|name| self.catalogue.by_hash(name).is_some()) {
             return None;
         }
-        let torrent = self.catalogue.add(&spec, self.config.shards);
+        let torrent = self.catalogue.add(spec.info_hashes, self.config.shards);
+        self.catalogue.begin(torrent, &spec);
         if !may_name_peers(Source::User, spec.private, self.config.announce) {
             spec.peers.clear();
         }
-        if self.config.announce && !spec.trackers.is_empty() {
-            let announce = AnnounceSpec {
-                info_hash: spec.info_hashes.first(),
-                peer_id: self.config.peer_id,
-                key: self.key_of(&spec),
-                tiers: spec.trackers.clone(),
-                private: spec.private,
-                progress: Progress { left_bytes: Some(spec.total_bytes), ..Progress::default() },
-                was_complete: false,
-            };
-            self.announces_waiting.insert(torrent, announce);
-        }
+        self.announce_later(torrent, &spec);
         let shard = self.catalogue.get(torrent).expect("just added").shard;
         self.outputs.push_back(Output::ToShard(shard, ToShard::Add(torrent, Box::new(spec))));
         self.forward(now);
         Some(torrent)
+    }
+
+    /// Announces it as soon as it is known what is missing of it.
+    fn announce_later(&mut self, torrent: TorrentId, spec: &TorrentSpec) {
+        if self.config.announce && !spec.trackers.is_empty() {
+            let announce = self.announce_of(spec);
+            self.announces_waiting.insert(torrent, announce);
+        }
+    }
+
+    fn announce_of(&self, spec: &TorrentSpec) -> AnnounceSpec {
+        AnnounceSpec {
+            info_hash: spec.info_hashes.first(),
+            peer_id: self.config.peer_id,
+            key: self.key_of(spec),
+            tiers: spec.trackers.clone(),
+            private: spec.private,
+            progress: Progress { left_bytes: Some(spec.total_bytes), ..Progress::default() },
+            was_complete: false,
+        }
     }
 
     /// The `key` of its announces. A private tracker knows its user in any case, and may take who
@@ -271,6 +294,7 @@ impl Hub {
         self.outputs.push_back(Output::ToShard(item.shard, ToShard::Remove(torrent)));
         self.announces_waiting.remove(&torrent);
         self.leave_neighbours(torrent);
+        self.withdraw_from_dht(torrent);
         if announced && !self.is_completing(torrent) {
             self.leave_trackers(torrent, now);
         }
@@ -408,16 +432,20 @@ impl Hub {
         match message {
             ToHub::Status(torrent, status) => self.on_status(torrent, *status, now),
             ToHub::WantPeers(torrent) => {
+                self.want_dht_peers(torrent, now);
                 if self.announced.contains(&torrent) {
                     for swarm in self.catalogue.swarms(torrent) {
                         self.trackers.want_peers(swarm, now);
                     }
                 }
             }
+            ToHub::Metadata(torrent, metadata) => self.event(Event::Metadata(torrent, metadata)),
+            ToHub::DhtNode(addr) => self.add_dht_node(addr, now),
             ToHub::Settled(torrent) => self.on_settled(torrent, now),
             ToHub::Failed(torrent, why) => {
                 // Nobody is to be sent to what cannot be served.
                 self.leave_neighbours(torrent);
+                self.withdraw_from_dht(torrent);
                 if self.announced.remove(&torrent) {
                     self.leave_trackers(torrent, now);
                 }
@@ -466,30 +494,28 @@ impl Hub {
 
     fn on_status(&mut self, torrent: TorrentId, status: TorrentStatus, now: Instant) {
         let Some(item) = self.catalogue.get_mut(torrent) else { return };
-        let (phase, left) = (status.phase, status.total_bytes - status.have_bytes);
+        let phase = status.phase;
+        let left = (phase != Phase::Seeking).then_some(status.total_bytes - status.have_bytes);
         let progress = Progress {
             uploaded_bytes: status.stats.uploaded_bytes,
             downloaded_bytes: status.stats.downloaded_bytes,
-            left_bytes: Some(left),
+            left_bytes: left,
         };
         let was_complete = status.was_complete;
         item.status = status;
-        let (swarms, names) = (item.swarms(torrent), item.info_hashes);
+        let swarms = item.swarms(torrent);
         let open = matches!(phase, Phase::Downloading | Phase::Seeding);
         if open && let Some(mut announce) = self.announces_waiting.remove(&torrent) {
             // Only now is it known what is left, and whether `completed` may ever be sent.
             announce.progress = progress;
             announce.was_complete = was_complete;
-            for (swarm, name) in swarms.into_iter().zip(names.in_swarms()) {
-                let announce = AnnounceSpec { info_hash: name, ..announce.clone() };
-                self.trackers.add(swarm, announce, now);
-            }
-            self.announced.insert(torrent);
+            self.announce_swarms(torrent, &[], &announce, now);
         } else if self.announced.contains(&torrent) {
             swarms.into_iter().for_each(|swarm| self.trackers.set_progress(swarm, progress));
         }
         if open {
             self.tell_neighbours(torrent, now);
+            self.announce_in_dht(torrent, now);
         }
         self.catalogue.on_changed(torrent);
         self.judge_goal(torrent, now);
@@ -573,12 +599,23 @@ impl Hub {
 
     /// A name was resolved.
     pub fn on_resolved(&mut self, resolved: Resolved, now: Instant) {
+        if let Some(dht) = self.dht.as_mut().filter(|_| Dht::owns(resolved.id)) {
+            dht.on_resolved(resolved, now);
+            return self.forward_dht();
+        }
         self.trackers.on_resolved(resolved, now);
         self.forward(now);
     }
 
     /// A datagram came to the UDP port.
     pub fn on_datagram(&mut self, from: SocketAddr, bytes: &[u8], now: Instant) {
+        // Bencode; an answer of a tracker begins with a small number (BEP 15).
+        if bytes.first() == Some(&b'd') {
+            if let Some(dht) = &mut self.dht {
+                dht.on_datagram(from, bytes, now);
+            }
+            return self.forward_dht();
+        }
         self.trackers.on_datagram(from, bytes, now);
         self.forward(now);
     }
@@ -591,7 +628,8 @@ impl Hub {
         let completing = self.completing.values().min().copied();
         let lease = self.leases.deadline();
         let (trackers, lan) = (self.trackers.deadline(), self.lan.deadline());
-        [pending, goal, completing, lease, trackers, lan].into_iter().flatten().min()
+        let dht = self.dht.as_ref().and_then(Dht::deadline);
+        [pending, goal, completing, lease, trackers, lan, dht].into_iter().flatten().min()
     }
 
     /// The deadline passed.
@@ -621,6 +659,12 @@ impl Hub {
         self.lease(now);
         self.trackers.on_deadline(now);
         self.on_lan_deadline(now);
+        if let Some(dht) =
+            self.dht.as_mut().filter(|dht| dht.deadline().is_some_and(|at| at <= now))
+        {
+            dht.on_deadline(now);
+            self.forward_dht();
+        }
         self.forward(now);
     }
 

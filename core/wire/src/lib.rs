@@ -16,11 +16,15 @@
 pub mod bencode;
 pub mod extended;
 mod http_datagram;
+pub mod krpc;
 pub mod lsd;
+pub mod magnet;
+pub mod metadata;
 pub mod metainfo;
 pub mod nat_pmp;
 pub mod pcp;
 pub mod peer;
+pub mod pex;
 pub mod ssdp;
 mod text;
 pub mod tracker;

@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use base::{ConnId, Instant, Purpose, TorrentId};
 use crossbeam_channel::Sender;
+use discovery::dht::{Query, QueryId, Stats};
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token};
 use node::hub::{Event, Hub, Output};
 use node::limit::Limits;
 use node::message::{ToHub, ToShard, TorrentStatus};
-use node::spec::TorrentSpec;
+use node::spec::{MagnetSpec, TorrentSpec};
 use wire::peer::{HANDSHAKE_BYTES, may_be_handshake};
 
 use crate::budget::{Slot, SocketBudget};
@@ -53,6 +54,12 @@ pub(crate) type Changes = (u64, Vec<(TorrentId, TorrentStatus)>);
 /// What the program asks of the hub.
 pub(crate) enum Command {
     Add(Box<TorrentSpec>, Sender<Option<TorrentId>>),
+    Seek(Box<MagnetSpec>, Sender<Option<TorrentId>>),
+    Begin(TorrentId, Box<TorrentSpec>, Sender<bool>),
+    AskDht(Box<Query>, Sender<Option<QueryId>>),
+    DhtStats(Sender<Option<Stats>>),
+    SaveDht(Sender<Option<Vec<u8>>>),
+    AddDhtNode(SocketAddr),
     Remove(TorrentId),
     Changes(u64, Sender<Changes>),
     Look(TorrentId, usize),
@@ -182,6 +189,22 @@ impl HubLoop {
                 // Who asked and went away does not need the answer.
                 reply.send(self.hub.add(*spec, now)).ok();
             }
+            HubMail::Command(Command::Seek(magnet, reply)) => {
+                reply.send(self.hub.seek(*magnet, now)).ok();
+            }
+            HubMail::Command(Command::Begin(torrent, spec, reply)) => {
+                reply.send(self.hub.begin(torrent, *spec, now)).ok();
+            }
+            HubMail::Command(Command::AskDht(query, reply)) => {
+                reply.send(self.hub.ask_dht(*query, now)).ok();
+            }
+            HubMail::Command(Command::DhtStats(reply)) => {
+                reply.send(self.hub.dht_stats(now)).ok();
+            }
+            HubMail::Command(Command::SaveDht(reply)) => {
+                reply.send(self.hub.save_dht(now)).ok();
+            }
+            HubMail::Command(Command::AddDhtNode(addr)) => self.hub.add_dht_node(addr, now),
             HubMail::Command(Command::Remove(torrent)) => self.hub.remove(torrent, now),
             HubMail::Command(Command::Changes(since, reply)) => {
                 reply.send(self.hub.changes(since)).ok();

@@ -423,6 +423,7 @@ impl World {
             announce: true,
             lsd: false,
             port_mapping: None,
+            dht: None,
             key_secret: [0; 16],
             limits: self.limits(),
         };
@@ -434,6 +435,8 @@ impl World {
                     peer_id,
                     client: "sim".into(),
                     listen_port: Some(6881),
+                    dht: false,
+                    pex: true,
                     buffers: self.scenario.buffers,
                     connections_max: 50,
                     limits: self.limits(),

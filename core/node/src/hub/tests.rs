@@ -26,6 +26,7 @@ fn spec(n: u8, goal: SeedGoal) -> TorrentSpec {
         piece_bytes: 1,
         total_bytes: TOTAL,
         digests: Digests::default(),
+        info: None,
         private: false,
         trackers: vec![vec!["http://tracker.example/announce".into()]],
         peers: Vec::new(),
@@ -66,6 +67,7 @@ fn rig(limit: Option<u64>) -> Rig {
         announce: true,
         lsd: false,
         port_mapping: None,
+        dht: None,
         key_secret: [7; 16],
         limits: Limits { down: rates, up: rates },
     };
@@ -146,6 +148,8 @@ impl Rig {
 fn letter(message: &ToShard) -> String {
     match message {
         ToShard::Add(torrent, _) => format!("add{}", torrent.0),
+        ToShard::Seek(torrent, _) => format!("seek{}", torrent.0),
+        ToShard::Begin(torrent, _) => format!("begin{}", torrent.0),
         ToShard::Peers(swarm, ..) => format!("peers{}", swarm.torrent.0),
         ToShard::Incoming { torrent, .. } => format!("incoming{}", torrent.0),
         ToShard::Remove(torrent) => format!("remove{}", torrent.0),
@@ -161,6 +165,7 @@ fn letter(message: &ToShard) -> String {
 fn news(event: &Event) -> String {
     match event {
         Event::Settled(torrent, _) => format!("settled{}", torrent.0),
+        Event::Metadata(torrent, _) => format!("metadata{}", torrent.0),
         Event::Failed(torrent, _) => format!("failed{}", torrent.0),
         Event::Trouble(torrent, _) => format!("trouble{}", torrent.0),
         Event::Doubted(torrent, ..) => format!("doubted{}", torrent.0),
@@ -171,6 +176,7 @@ fn news(event: &Event) -> String {
         Event::Peer(torrent, _, news) => format!("peer{}{news:?}", torrent.0),
         Event::View(torrent, _) => format!("view{}", torrent.0),
         Event::Diary(torrent, _) => format!("diary{}", torrent.0),
+        Event::Dht(..) => "dht".into(),
         Event::Fetched(_) => "fetched".into(),
         Event::PortMapped(mapped) => format!("mapped{}", mapped.tcp),
         Event::PortMapFailed(_) => "unmapped".into(),
