@@ -26,6 +26,8 @@ readonly DEBIAN=(
   setpriv:util-linux
   unshare:util-linux
   strace:strace
+  miniupnpd:miniupnpd-nftables
+  nft:nftables
 )
 
 local_dir=$PWD/.local
