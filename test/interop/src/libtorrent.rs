@@ -157,14 +157,14 @@ fn driver(mode: &str, torrent: &Path) -> Command {
     command
 }
 
-fn script(name: &str) -> Command {
+pub(crate) fn script(name: &str) -> Command {
     let mut command = Command::new(python());
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers").join(name);
     command.args(["-W", "ignore"]).arg(path);
     command
 }
 
-fn event(line: &str, name: &str) -> Option<Value> {
+pub(crate) fn event(line: &str, name: &str) -> Option<Value> {
     let value: Value = serde_json::from_str(line).ok()?;
     (value["event"] == name).then_some(value)
 }

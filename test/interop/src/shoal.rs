@@ -39,10 +39,11 @@ pub fn shoal_command() -> anyhow::Result<Command> {
 /// The client that every other is tried with: `shoal`, unless `SHOAL_INTEROP_SUBJECT=libtorrent`
 /// proves the harness itself.
 pub fn subject() -> Box<dyn Client> {
-    match std::env::var("SHOAL_INTEROP_SUBJECT").as_deref() {
-        Ok("libtorrent") => Box::new(Libtorrent::default()),
-        _ => Box::new(Shoal::default()),
-    }
+    if subject_is_shoal() { Box::new(Shoal::default()) } else { Box::new(Libtorrent::default()) }
+}
+
+pub(crate) fn subject_is_shoal() -> bool {
+    std::env::var("SHOAL_INTEROP_SUBJECT").as_deref() != Ok("libtorrent")
 }
 
 impl Shoal {
