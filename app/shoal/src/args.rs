@@ -12,7 +12,7 @@ use crate::limits::{DownArgs, UpArgs};
 use crate::log::Level;
 use crate::place::OnCollision;
 use crate::select::{Expression, Pattern, parse as parse_selection};
-use crate::units::{parse_addr, parse_peer, parse_ratio, parse_size, parse_time};
+use crate::units::{parse_addr, parse_host, parse_peer, parse_ratio, parse_size, parse_time};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -27,6 +27,7 @@ Examples:
   shoal get https://example.org/debian.torrent --exit
   shoal get film.torrent --peer 192.0.2.7:6881 --exit
   shoal get film.torrent --down 2M --up 500k --seed-ratio 2
+  shoal get 'magnet:?xt=urn:btih:…' -o ~/Downloads
   shoal get ~/torrents --torrent-up 200k --lan-up 20M
   shoal get album.torrent --select '*.flac' --exit
 
@@ -69,8 +70,19 @@ const SHOW_EXAMPLES: &str = "\
 Examples:
   shoal show debian.torrent
   shoal show https://example.org/debian.torrent --json
+  shoal show 'magnet:?xt=urn:btih:…' --save film.torrent
+
+Of a magnet link, peers are asked what it stands for. Nothing is downloaded but that.
 
 Exit codes: 0 shown; 1 not a torrent file, or not to be had; 2 wrong command line";
+
+const MAGNET_EXAMPLES: &str = "\
+Examples:
+  shoal magnet debian.torrent
+  shoal magnet film.torrent --no-trackers
+  shoal magnet album.torrent --select '*.flac'
+
+Exit codes: 0 printed; 1 not a torrent file, or not to be had; 2 wrong command line";
 
 const COMPLETIONS_EXAMPLES: &str = "\
 Examples, each to be done once:
@@ -118,6 +130,9 @@ pub(crate) enum Command {
     /// Print what a torrent file says
     #[command(after_help = SHOW_EXAMPLES)]
     Show(ShowArgs),
+    /// Print the magnet link of a torrent
+    #[command(after_help = MAGNET_EXAMPLES)]
+    Magnet(MagnetArgs),
     /// Print completions for a shell
     #[command(after_help = COMPLETIONS_EXAMPLES)]
     Completions(CompletionsArgs),
@@ -126,9 +141,9 @@ pub(crate) enum Command {
     Man(ManArgs),
 }
 
-/// What `get` and `seed` have in common.
+/// How peers are found.
 #[derive(Debug, Args)]
-pub(crate) struct NetworkArgs {
+pub(crate) struct DiscoveryArgs {
     /// Peers to connect to; repeat it or separate with commas
     #[arg(long, value_name = "ADDR", value_delimiter = ',', value_parser = parse_peer)]
     pub(crate) peer: Vec<SocketAddr>,
@@ -136,11 +151,41 @@ pub(crate) struct NetworkArgs {
     /// the next free one]
     #[arg(long, value_name = "ADDR", value_delimiter = ',', value_parser = parse_addr)]
     pub(crate) listen: Vec<SocketAddr>,
-    #[command(flatten)]
-    pub(crate) up: UpArgs,
-    /// Neither tell nor ask trackers: only peers named by --peer, or that connect to us
+    /// Neither tell nor ask anybody: only peers named by --peer, or that connect to us
     #[arg(long)]
     pub(crate) no_discovery: bool,
+    /// Neither use the DHT, the directory of peers that needs no server, nor be part of it
+    #[arg(long)]
+    pub(crate) no_dht: bool,
+    /// Neither tell peers of other peers nor listen to them
+    #[arg(long)]
+    pub(crate) no_pex: bool,
+    /// Don't tell machines on the local network what we have (BEP 14)
+    #[arg(long)]
+    pub(crate) no_lsd: bool,
+    /// Don't ask the router to let peers in
+    #[arg(long)]
+    pub(crate) no_port_mapping: bool,
+    /// How long the router should let peers in if we vanish. Tests want to see a renewal.
+    #[arg(long, value_name = "T", value_parser = parse_time, hide = true)]
+    pub(crate) port_mapping_lease: Option<Duration>,
+    /// A node of the DHT to begin with, when none is remembered; repeat it for more [default:
+    /// well-known ones]
+    #[arg(long, value_name = "HOST:PORT", value_delimiter = ',', value_parser = parse_host)]
+    pub(crate) bootstrap: Vec<(String, u16)>,
+    /// The database of what is done [default: `state.db` in `$SHOAL_STATE_DIR`,
+    /// `$XDG_STATE_HOME/shoal` or `~/.local/state/shoal`]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) state: Option<PathBuf>,
+}
+
+/// What `get` and `seed` have in common.
+#[derive(Debug, Args)]
+pub(crate) struct NetworkArgs {
+    #[command(flatten)]
+    pub(crate) discovery: DiscoveryArgs,
+    #[command(flatten)]
+    pub(crate) up: UpArgs,
     /// Show the peers: a table on a terminal, with --json an event a second
     #[arg(long)]
     pub(crate) peers: bool,
@@ -153,15 +198,11 @@ pub(crate) struct NetworkArgs {
     /// Compare everything with the disk, whatever is remembered of an earlier run
     #[arg(long)]
     pub(crate) recheck: bool,
-    /// The database of what is done [default: `state.db` in `$SHOAL_STATE_DIR`,
-    /// `$XDG_STATE_HOME/shoal` or `~/.local/state/shoal`]
-    #[arg(long, value_name = "FILE")]
-    pub(crate) state: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct GetArgs {
-    /// Torrent files, folders of them, or their http(s) URLs
+    /// Torrent files, folders of them, their http(s) URLs, or magnet links
     #[arg(value_name = "TORRENT", required = true)]
     pub(crate) torrents: Vec<OsString>,
     /// Folder to download into
@@ -323,10 +364,37 @@ pub(crate) struct VerifyArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct ShowArgs {
+    /// Torrent file, its http(s) URL, or a magnet link
+    #[arg(value_name = "TORRENT")]
+    pub(crate) torrent: OsString,
+    /// Write the torrent file that a link stands for
+    #[arg(long, value_name = "FILE")]
+    pub(crate) save: Option<PathBuf>,
+    /// Replace an existing torrent file
+    #[arg(short, long, requires = "save")]
+    pub(crate) force: bool,
+    /// Show the URLs of a private torrent in full: they hold your passkey
+    #[arg(long)]
+    pub(crate) secrets: bool,
+    #[command(flatten)]
+    pub(crate) discovery: DiscoveryArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct MagnetArgs {
     /// Torrent file or its http(s) URL
     #[arg(value_name = "TORRENT")]
     pub(crate) torrent: OsString,
-    /// Show the URLs of a private torrent in full: they hold your passkey
+    /// Leave out its trackers: whoever uses the link then finds peers by the DHT
+    #[arg(long)]
+    pub(crate) no_trackers: bool,
+    /// Peers that have it, to be named in the link; repeat it or separate with commas
+    #[arg(long, value_name = "ADDR", value_delimiter = ',', value_parser = parse_peer)]
+    pub(crate) peer: Vec<SocketAddr>,
+    /// Only these files, as for `get`
+    #[arg(long, value_name = "WHICH", value_delimiter = ',', value_parser = parse_selection)]
+    pub(crate) select: Vec<Expression>,
+    /// Make the link of a private torrent, too: its trackers hold your passkey
     #[arg(long)]
     pub(crate) secrets: bool,
 }

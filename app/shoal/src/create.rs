@@ -249,7 +249,7 @@ fn judge_tracker(text: &str) -> Result<(), Failure> {
     Ok(())
 }
 
-fn judge_target(target: &Path, force: bool) -> Result<(), Failure> {
+pub(crate) fn judge_target(target: &Path, force: bool) -> Result<(), Failure> {
     let shown = shown(target);
     if target.is_dir() {
         return Err(Failure::with_hint(
@@ -417,7 +417,7 @@ fn judge_unchanged(found: &Found, layout: &Layout) -> Result<(), Failure> {
 }
 
 /// Nobody ever sees half a torrent file, not even after a power cut.
-fn write_atomically(target: &Path, bytes: &[u8]) -> Result<(), Failure> {
+pub(crate) fn write_atomically(target: &Path, bytes: &[u8]) -> Result<(), Failure> {
     let failed = |error: std::io::Error| {
         Failure::new(format!("cannot write {}: {}", shown(target), reason(&error)))
     };

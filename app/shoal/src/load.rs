@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
 use url::Url;
+use wire::magnet::{Magnet, MagnetError, is_magnet};
 use wire::metainfo::{FILE_BYTES_MAX, Metainfo};
 
 use crate::failure::{Failure, shown};
@@ -22,6 +23,8 @@ pub(crate) enum Source {
     Path(PathBuf),
     /// Behind an `http` or `https` URL.
     Url(String),
+    /// With peers that know it by this.
+    Magnet(Box<Magnet>),
 }
 
 /// What an argument means; a folder is all the torrent files in it, by name.
@@ -35,7 +38,7 @@ pub(crate) fn sources(arguments: &[OsString]) -> Result<Vec<Source>, Failure> {
             Source::Path(path) if path.is_dir() => {
                 found.extend(in_folder(&path)?.into_iter().map(Source::Path));
             }
-            other @ (Source::Path(_) | Source::Url(_)) => found.push(other),
+            other @ (Source::Path(_) | Source::Url(_) | Source::Magnet(_)) => found.push(other),
         }
     }
     Ok(found)
@@ -54,11 +57,8 @@ pub(crate) fn source(argument: &OsStr) -> Result<Source, Failure> {
         ));
     }
     let lower = text.to_ascii_lowercase();
-    if lower.starts_with("magnet:") {
-        return Err(Failure::with_hint(
-            "magnet links are not supported yet",
-            "give a torrent file or its http(s) URL",
-        ));
+    if is_magnet(text) {
+        return magnet(text);
     }
     let path = || Source::Path(PathBuf::from(argument));
     match lower.split_once("://") {
@@ -80,6 +80,21 @@ pub(crate) fn source(argument: &OsStr) -> Result<Source, Failure> {
 fn is_scheme(text: &str) -> bool {
     text.starts_with(|first: char| first.is_ascii_alphabetic())
         && text.chars().all(|char| char.is_ascii_alphanumeric() || "+-.".contains(char))
+}
+
+/// A link that begins with `magnet:`.
+fn magnet(text: &str) -> Result<Source, Failure> {
+    let magnet = Magnet::decode(text).map_err(|error| {
+        let hint = match error {
+            // A shell cuts a link at `&`.
+            MagnetError::NoTopic | MagnetError::NotMagnet => {
+                "copy the whole link, and put it in single quotes: its & and ? mean something to a shell"
+            }
+            _ => "copy the link again; it may have been cut",
+        };
+        Failure::with_hint(format!("the magnet link {error}"), hint)
+    })?;
+    Ok(Source::Magnet(Box::new(magnet)))
 }
 
 /// A link that begins with `http://` or `https://`.

@@ -19,8 +19,10 @@ mod limits;
 mod line;
 mod load;
 mod log;
+mod magnet;
 mod man;
 mod node_setup;
+mod orders;
 mod out;
 mod peer_table;
 mod piece_map;
@@ -30,6 +32,7 @@ mod redact;
 mod refusal;
 mod resume;
 mod screen;
+mod seek;
 mod select;
 mod session;
 mod show;
@@ -56,6 +59,7 @@ fn main() -> ExitCode {
         Command::Create(args) => create::create(&args, &out),
         Command::Verify(args) => verify::verify(&args, &out),
         Command::Show(args) => show::show(&args, &out),
+        Command::Magnet(args) => magnet::magnet(&args, &out),
         Command::Completions(args) => completions::completions(args.shell, &out),
         Command::Man(args) => man::man(&args, &out),
     });

@@ -4,10 +4,12 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use base::PeerId;
 use base::client::{AGENT, PEER_ID_PREFIX};
 use crossbeam_channel::select;
+use discovery::port_mapping;
 use disk::{DiskConfig, DiskPool};
 use net::node::{Config, DiskPort, Node, NodeEvent, StartError};
 use node::hub::Event;
@@ -15,6 +17,7 @@ use node::limit::Limits;
 use rustix::process::{Resource, getrlimit, setrlimit};
 use wire::metainfo::Metainfo;
 
+use crate::args::DiscoveryArgs;
 use crate::failure::{Failure, reason, words};
 use crate::interrupt::Interrupt;
 use crate::load::{self, Source};
@@ -50,10 +53,39 @@ pub(crate) struct Setup {
     pub(crate) listen: Vec<SocketAddr>,
     /// Whether trackers are told and asked.
     pub(crate) announce: bool,
+    /// Whether there is a node of the DHT.
+    pub(crate) dht: bool,
+    /// Nodes of the DHT to begin with; empty: well-known ones.
+    pub(crate) bootstrap: Vec<(String, u16)>,
+    /// Whether peers tell each other of peers.
+    pub(crate) pex: bool,
+    /// Whether neighbours are told what we have.
+    pub(crate) lsd: bool,
+    /// For how long the router is asked to map our port; `None`: not at all.
+    pub(crate) port_mapping: Option<Duration>,
     /// Rate limits.
     pub(crate) limits: Limits,
     /// Where resume state is kept; `None`: in memory.
     pub(crate) state: Option<PathBuf>,
+}
+
+impl Setup {
+    /// What the command line says of finding peers; no limits, and no state.
+    pub(crate) fn new(args: &DiscoveryArgs) -> Self {
+        let any = !args.no_discovery;
+        Self {
+            listen: args.listen.clone(),
+            announce: any,
+            dht: any && !args.no_dht,
+            bootstrap: args.bootstrap.clone(),
+            pex: any && !args.no_pex,
+            lsd: any && !args.no_lsd,
+            port_mapping: (any && !args.no_port_mapping)
+                .then(|| args.port_mapping_lease.unwrap_or(port_mapping::LIFETIME)),
+            limits: Limits::default(),
+            state: None,
+        }
+    }
 }
 
 /// A node and its disk pool.
@@ -81,6 +113,10 @@ impl Running {
         .map_err(|error| state_dir::start_failure(&error))?;
         let mut config = config(u8::try_from(cores().clamp(1, 4)).unwrap_or(1), BUFFERS)?;
         config.announce = setup.announce;
+        config.dht = setup.dht;
+        config.pex = setup.pex;
+        config.lsd = setup.lsd;
+        config.port_mapping = setup.port_mapping;
         config.key_secret = disk.installation();
         config.limits = setup.limits;
         config.connections_max = (spare / 2).clamp(1, CONNECTIONS_MAX);
@@ -122,6 +158,10 @@ fn config(shards: u8, buffers: usize) -> Result<Config, Failure> {
         peer_id: peer_id(rest),
         client: AGENT.into(),
         announce: false,
+        dht: false,
+        pex: false,
+        lsd: false,
+        port_mapping: None,
         key_secret: [0; 16],
         limits: Limits::default(),
         buffers,
@@ -288,6 +328,12 @@ pub(crate) fn load_one(source: &Source, interrupt: &Interrupt) -> Result<Metainf
     let url = match source {
         Source::Path(path) => return load::read(path),
         Source::Url(url) => url,
+        Source::Magnet(_) => {
+            return Err(Failure::with_hint(
+                "this needs a torrent file, not a magnet link",
+                "`shoal show LINK --save FILE` makes one of it",
+            ));
+        }
     };
     let no_disk = |_| DiskPort { submit: Box::new(Err), file: Box::new(|_, _| None) };
     let node = Node::start(&config(1, 1)?, no_disk).map_err(|error| listen_failure(&error))?;

@@ -68,7 +68,7 @@ impl Meter {
         let passed = now.saturating_duration_since(at);
         match status.phase {
             Phase::Opening | Phase::Stopping | Phase::Failed => false,
-            Phase::Checking { .. } | Phase::Downloading => {
+            Phase::Seeking | Phase::Checking { .. } | Phase::Downloading => {
                 let same = std::mem::discriminant(&phase) == std::mem::discriminant(&status.phase);
                 let more = same && done >= before + PLAIN_STEP_PER_MILLE;
                 passed >= PLAIN_EVERY || (more && passed >= PLAIN_EVERY_MIN)
@@ -159,6 +159,7 @@ fn work_line(
 fn done_per_mille(status: &TorrentStatus) -> u64 {
     match status.phase {
         Phase::Checking { done, total } => units::per_mille(done.into(), total.into()),
+        Phase::Seeking => 0,
         Phase::Opening | Phase::Downloading | Phase::Seeding | Phase::Stopping | Phase::Failed => {
             units::per_mille(status.have_bytes, status.total_bytes)
         }
@@ -183,6 +184,10 @@ pub(crate) fn ratio(status: &TorrentStatus) -> String {
 fn plain_line(name: &str, status: &TorrentStatus) -> String {
     let stats = &status.stats;
     match status.phase {
+        Phase::Seeking => {
+            let peers = units::count(stats.peers.into(), "peer");
+            format!("{name}: asking peers what it is, {peers}")
+        }
         Phase::Opening => format!("{name}: opening"),
         Phase::Stopping => format!("{name}: stopping"),
         Phase::Failed => format!("{name}: failed"),
@@ -227,7 +232,8 @@ impl Part {
 /// A line of at most `columns` for a terminal.
 pub(crate) fn live_line(view: &View<'_>, columns: usize, signs: &Signs) -> Line {
     let (name, share) = ((view.name, view.name_columns), done_per_mille(view.status));
-    let bar = view.bar && !matches!(view.status.phase, Phase::Opening | Phase::Seeding);
+    let bar =
+        view.bar && !matches!(view.status.phase, Phase::Seeking | Phase::Opening | Phase::Seeding);
     compose(name, bar.then_some(share), parts(view, signs), columns, signs)
 }
 
@@ -240,6 +246,7 @@ fn parts(view: &View<'_>, signs: &Signs) -> Vec<Part> {
     let arrow = |sign: &str, rate| format!("{sign} {:>10}", units::rate(rate));
     let word = |style, text: &str| Part::new(0, style, text);
     match status.phase {
+        Phase::Seeking => vec![word(Style::Busy, "asking peers what it is"), peers],
         Phase::Opening => vec![word(Style::Dim, "opening")],
         Phase::Stopping => vec![word(Style::Dim, "stopping")],
         Phase::Failed => vec![word(Style::Odd, "failed")],

@@ -4,6 +4,8 @@
 //! are; never polls faster than [`LOOK_LIVE`].
 
 mod disk;
+mod magnets;
+mod router;
 mod waiting;
 
 use std::collections::BTreeMap;
@@ -21,9 +23,9 @@ use node::message::{PeerNews, Phase, TorrentStatus, View};
 use node::spec::{SeedGoal, TorrentSpec};
 use serde_json::{Value, json};
 use waiting::Waiting;
+use wire::magnet::Magnet;
 use wire::printable;
 
-use crate::alike;
 use crate::disk_news;
 use crate::display::{self, LINES_MAX, Row};
 use crate::ending::Ending;
@@ -32,6 +34,7 @@ use crate::interrupt::Interrupt;
 use crate::line::unbroken;
 use crate::log::{self, Level};
 use crate::node_setup::Running;
+use crate::orders::Orders;
 use crate::out::Out;
 use crate::peer_table::as_json;
 use crate::piece_map::Extent;
@@ -100,6 +103,10 @@ pub(crate) struct Session<'a> {
     /// Whether peers are to be shown.
     peers: bool,
     items: BTreeMap<TorrentId, Item>,
+    /// What is wanted of every torrent.
+    orders: &'a Orders<'a>,
+    /// What peers are asked about.
+    magnets: BTreeMap<TorrentId, Magnet>,
     /// Torrents that are not added yet.
     waiting: Vec<Waiting>,
     /// How many items the node still has.
@@ -120,14 +127,16 @@ impl<'a> Session<'a> {
         running: Running,
         interrupt: &'a Interrupt,
         purpose: Purpose,
-        peers: bool,
+        orders: &'a Orders<'a>,
     ) -> Result<Self, Failure> {
         Ok(Self {
             out,
             running,
             interrupt,
             purpose,
-            peers,
+            peers: orders.network.peers,
+            orders,
+            magnets: BTreeMap::new(),
             items: BTreeMap::new(),
             waiting: Vec::new(),
             open: 0,
@@ -146,43 +155,14 @@ impl<'a> Session<'a> {
 
     /// Adds a torrent.
     fn add(&mut self, spec: TorrentSpec) -> Result<(), Failure> {
-        let place = spec.root.join(spec.top());
-        let item = Item {
-            info_hash: spec.info_hashes.first(),
-            name: printable(spec.name.as_bytes(), 200),
-            place,
-            total_bytes: spec.total_bytes,
-            wanted_bytes: spec.wanted_bytes(),
-            files: spec.file_counts(),
-            added: Instant::now(),
-            status: TorrentStatus::default(),
-            settled: false,
-            failed: false,
-            gone: false,
-            lack_said: false,
-            trackers: BTreeMap::new(),
-            meter: Meter::default(),
-            reported: None,
-            settled_at: None,
-            trouble: None,
-            // What only the members of a private tracker have is not for other swarms.
-            known: match spec.private {
-                true => (Vec::new(), Vec::new()),
-                false => (alike::known_files(&spec), spec.collections.clone()),
-            },
-            view: None,
-            looking: false,
-        };
+        let mut item = Item::new(spec.info_hashes.first(), String::new(), PathBuf::new());
+        item.become_known(&spec);
+        item.status = TorrentStatus::default();
         let Some(torrent) = self.running.node.add(spec) else {
             self.out.warn(&format!("the same torrent was given twice: {}", item.name));
             return Ok(());
         };
-        let sizes = [
-            ("total_bytes", item.total_bytes.into()),
-            ("wanted_bytes", item.wanted_bytes.into()),
-            ("path", item.place.to_string_lossy().into()),
-        ];
-        self.out.event(&item.event("added", &sizes))?;
+        self.out.event(&item.added_event())?;
         self.items.insert(torrent, item);
         self.open += 1;
         Ok(())
@@ -503,6 +483,11 @@ impl<'a> Session<'a> {
                 }
                 Ok(())
             }
+            NodeEvent::Torrent(Event::Metadata(torrent, metadata)) => {
+                self.on_metadata(torrent, &metadata)
+            }
+            NodeEvent::Torrent(Event::PortMapped(mapped)) => self.on_port_mapped(mapped),
+            NodeEvent::Torrent(Event::PortMapFailed(why)) => self.on_port_map_failed(&why),
             // Only asked for before the session runs.
             NodeEvent::Torrent(Event::Fetched(_)) => Ok(()),
         }
@@ -771,6 +756,7 @@ fn ratio_text(per_mille: u64) -> String {
 
 fn phase_name(phase: Phase) -> &'static str {
     match phase {
+        Phase::Seeking => "seeking",
         Phase::Opening => "opening",
         Phase::Checking { .. } => "checking",
         Phase::Downloading => "downloading",

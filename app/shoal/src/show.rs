@@ -9,12 +9,23 @@ use crate::date::date;
 use crate::failure::{Exit, Failure, shown};
 use crate::interrupt::Interrupt;
 use crate::out::Out;
-use crate::{load, node_setup, redact, units};
+use crate::load::Source;
+use crate::{create, load, node_setup, redact, seek, units};
 
 /// Runs `shoal show`.
 pub(crate) fn show(args: &ShowArgs, out: &Out) -> Result<Exit, Failure> {
     let interrupt = Interrupt::listen()?;
-    let mut metainfo = node_setup::load_one(&load::source(&args.torrent)?, &interrupt)?;
+    if let Some(path) = &args.save {
+        create::judge_target(path, args.force)?;
+    }
+    let mut metainfo = match load::source(&args.torrent)? {
+        Source::Magnet(magnet) => seek::metainfo(&magnet, &args.discovery, &interrupt, out)?,
+        other @ (Source::Path(_) | Source::Url(_)) => node_setup::load_one(&other, &interrupt)?,
+    };
+    if let Some(path) = &args.save {
+        create::write_atomically(path, &metainfo.encode())?;
+        out.note(&format!("saved as {}", shown(path)));
+    }
     if metainfo.info.private && !args.secrets {
         hide_secrets(&mut metainfo);
     }

@@ -4,21 +4,20 @@ use std::path::Path;
 
 use base::client::AGENT;
 use node::limit::{Limits, Rates};
-use node::peer_source::{Source, may_name_peers};
 use node::spec::{SeedGoal, TorrentSpec};
 
-use crate::args::{FilesArgs, GetArgs, NetworkArgs, SeedArgs, SuperSeed};
+use crate::args::{GetArgs, NetworkArgs, SeedArgs, SuperSeed};
 use crate::failure::{Exit, Failure, shown};
 use crate::interrupt::Interrupt;
 use crate::load;
 use crate::load::Source as TorrentSource;
 use crate::log::{Level, Log};
 use crate::node_setup::{self, Running, Setup};
+use crate::orders::Orders;
 use crate::out::Out;
 use crate::resume;
-use crate::select::{self, choosable};
 use crate::session::{Purpose, Session};
-use crate::{place, state_dir, units};
+use crate::{state_dir, units};
 
 /// Runs `shoal get`.
 pub(crate) fn get(args: &GetArgs, out: &Out) -> Result<Exit, Failure> {
@@ -36,11 +35,9 @@ pub(crate) fn get(args: &GetArgs, out: &Out) -> Result<Exit, Failure> {
         ));
     }
     let sources = load::sources(&args.torrents)?;
-    let down = args.down.rates();
-    let purpose = Purpose::Get(goal);
-    let files = Some(&args.files);
-    let wanted = Wanted { root: &root, goal, files, super_seed: SuperSeed::Auto, purpose };
-    transfer(&sources, &args.network, down, wanted, out)
+    let (files, network, super_seed) = (Some(&args.files), &args.network, SuperSeed::Auto);
+    let orders = Orders { root, goal, files, super_seed, network };
+    transfer(sources, &orders, args.down.rates(), Purpose::Get(goal), out)
 }
 
 /// Runs `shoal seed`.
@@ -49,135 +46,78 @@ pub(crate) fn seed(args: &SeedArgs, out: &Out) -> Result<Exit, Failure> {
     state_dir::judge_data(&args.data)?;
     let sources = load::sources(&args.torrents)?;
     let purpose = Purpose::Seed(root.clone());
+    if sources.iter().any(|source| matches!(source, TorrentSource::Magnet(_))) {
+        return Err(Failure::with_hint(
+            "a magnet link does not say which files belong to it",
+            "`shoal show LINK --save FILE` makes a torrent file of it, which can be seeded; `shoal get LINK` downloads, then seeds",
+        ));
+    }
     let (goal, super_seed) = (SeedGoal::Forever, args.super_seed);
-    let wanted = Wanted { root: &root, goal, files: None, super_seed, purpose };
-    transfer(&sources, &args.network, Rates::default(), wanted, out)
-}
-
-struct Wanted<'a> {
-    root: &'a Path,
-    goal: SeedGoal,
-    /// How files are made; `None`: not at all.
-    files: Option<&'a FilesArgs>,
-    super_seed: SuperSeed,
-    purpose: Purpose,
+    let orders = Orders { root, goal, files: None, super_seed, network: &args.network };
+    transfer(sources, &orders, Rates::default(), purpose, out)
 }
 
 fn transfer(
-    sources: &[TorrentSource],
-    args: &NetworkArgs,
+    sources: Vec<TorrentSource>,
+    orders: &Orders<'_>,
     down: Rates,
-    wanted: Wanted<'_>,
+    purpose: Purpose,
     out: &Out,
 ) -> Result<Exit, Failure> {
+    let args = orders.network;
     open_log(args, out)?;
     let interrupt = Interrupt::listen()?;
-    let spec = |metainfo: &_| {
-        let mut spec = TorrentSpec::new(metainfo, wanted.root.to_path_buf());
-        spec.peers.clone_from(&args.peer);
-        spec.writable = wanted.files.is_some();
-        spec.reserve = wanted.files.is_some_and(|files| files.preallocate);
-        spec.sequential = wanted.files.is_some_and(|files| files.sequential);
-        spec.super_seed = wanted.super_seed.or(spec.super_seed);
-        spec.recheck = args.recheck;
-        spec.goal = wanted.goal;
-        spec
-    };
     // What is wrong with a file is said before anything is started.
-    let mut specs = Vec::new();
+    let (mut specs, mut urls, mut magnets) = (Vec::new(), Vec::new(), Vec::new());
     for source in sources {
-        if let TorrentSource::Path(path) = source {
-            specs.push(spec(&load::read(path)?));
-            judge_peers(specs.last(), args)?;
+        match source {
+            TorrentSource::Path(path) => specs.push(orders.spec(&load::read(&path)?)?),
+            TorrentSource::Url(url) => urls.push(url),
+            TorrentSource::Magnet(magnet) => magnets.push(*magnet),
         }
     }
-    let all_read = specs.len() == sources.len();
-    if all_read {
-        choose(&mut specs, wanted.files, out)?;
+    if urls.is_empty() && magnets.is_empty() {
+        orders.choose(&mut specs, out)?;
     }
-    let state = state_dir::database(args.state.as_deref(), |name| std::env::var_os(name));
+    let state = state_dir::database(args.discovery.state.as_deref(), |name| std::env::var_os(name));
     if let Some(state) = &state {
         state_dir::judge_database(state)?;
     } else {
         out.warn("no HOME and no --state: what is done is forgotten at the end");
     }
-    let setup = Setup {
-        listen: args.listen.clone(),
-        announce: !args.no_discovery,
-        limits: Limits { down, up: args.up.rates() },
-        state,
-    };
-    let running = Running::start(&setup)?;
+    let limits = Limits { down, up: args.up.rates() };
+    let running = Running::start(&Setup { limits, state, ..Setup::new(&args.discovery) })?;
     if out.logs(Level::Info) {
         running.node.keep_diary();
     }
-    let mut session = Session::new(out, running, &interrupt, wanted.purpose, args.peers)?;
-    for source in sources {
-        if let TorrentSource::Url(url) = source {
-            let fetched = node_setup::fetch(&session.running().node, url, &interrupt);
-            if matches!(fetched, Err(Failure::Interrupted)) {
-                out.copyable(&format!("stopped; go on {}", resume::with(resume::command())));
-            }
-            let metainfo = fetched?;
-            specs.push(spec(&metainfo));
-            judge_peers(specs.last(), args)?;
+    let mut session = Session::new(out, running, &interrupt, purpose, orders)?;
+    // They look for peers while the others are read.
+    for magnet in magnets {
+        session.seek(magnet)?;
+    }
+    for url in &urls {
+        let fetched = node_setup::fetch(&session.running().node, url, &interrupt);
+        if matches!(fetched, Err(Failure::Interrupted)) {
+            out.copyable(&format!("stopped; go on {}", resume::with(resume::command())));
         }
+        specs.push(orders.spec(&fetched?)?);
     }
-    if !all_read {
-        choose(&mut specs, wanted.files, out)?;
+    if !urls.is_empty() && !session.is_seeking() {
+        orders.choose(&mut specs, out)?;
     }
-    let on_collision = wanted.files.map(|files| files.on_collision).unwrap_or_default();
     for spec in &mut specs {
-        place::settle(spec, on_collision, session.running().disk(), out)?;
+        orders.settle(spec, session.running().disk(), out)?;
     }
-    if wanted.files.is_some_and(|files| files.preallocate) && !disk::can_reserve(wanted.root) {
-        let root = shown(wanted.root);
+    let root = &orders.root;
+    if orders.files.is_some_and(|files| files.preallocate) && !disk::can_reserve(root) {
+        let root = shown(root);
         out.warn(&format!("the file system of {root} can't take room ahead; files are sparse"));
     }
-    say_what(&specs, wanted.root, args, out);
+    if !specs.is_empty() {
+        say_what(&specs, root, args, out);
+    }
     session.add_all(specs)?;
     session.run()
-}
-
-/// Marks what `--select` chooses. Of several torrents, those of which nothing is chosen go.
-fn choose(
-    specs: &mut Vec<TorrentSpec>,
-    args: Option<&FilesArgs>,
-    out: &Out,
-) -> Result<(), Failure> {
-    let Some(expressions) = args.map(|args| &*args.select).filter(|select| !select.is_empty())
-    else {
-        return Ok(());
-    };
-    if specs.len() > 1 && expressions.iter().any(select::Expression::is_number) {
-        return Err(Failure::with_hint(
-            format!("--select by number is for one torrent, not for {}", specs.len()),
-            "take a pattern as in '*.mkv', or one torrent at a time",
-        ));
-    }
-    let mut matched = vec![false; expressions.len()];
-    for spec in specs.iter_mut() {
-        let here = select::choose(&mut spec.files, expressions);
-        matched.iter_mut().zip(here).for_each(|(matched, here)| *matched |= here);
-    }
-    if let Some((expression, _)) = expressions.iter().zip(matched).find(|(_, matched)| !matched) {
-        let files: Vec<_> = specs.iter().flat_map(|spec| spec.files.clone()).collect();
-        return Err(select::nothing_for(expression, &files));
-    }
-    let before = specs.len();
-    let chosen = |spec: &TorrentSpec| choosable(&spec.files).any(|at| spec.is_wanted(at));
-    for spec in specs.iter().filter(|spec| before > 1 && !chosen(spec)) {
-        let name = wire::printable(spec.name.as_bytes(), 200);
-        out.warn(&format!("left out, none of its files is selected: {name}"));
-    }
-    specs.retain(chosen);
-    if specs.is_empty() {
-        return Err(Failure::with_hint(
-            "--select leaves no file",
-            "expressions count in their order: one with ! takes out what is in before it",
-        ));
-    }
-    Ok(())
 }
 
 /// Begins the log, if there is to be one, with who writes it and what was asked.
@@ -187,19 +127,6 @@ fn open_log(args: &NetworkArgs, out: &Out) -> Result<(), Failure> {
     let system = std::env::consts::OS;
     out.log(Level::Info, &format!("{AGENT} on {system}: {}", resume::shown()));
     Ok(())
-}
-
-/// Refuses peers that the user names where it would cost him his account.
-fn judge_peers(spec: Option<&TorrentSpec>, args: &NetworkArgs) -> Result<(), Failure> {
-    let Some(spec) = spec.filter(|spec| !spec.peers.is_empty()) else { return Ok(()) };
-    if may_name_peers(Source::User, spec.private, !args.no_discovery) {
-        return Ok(());
-    }
-    let name = wire::printable(spec.name.as_bytes(), 200);
-    Err(Failure::with_hint(
-        format!("a private torrent takes peers from its tracker only, not from --peer: {name}"),
-        "with --no-discovery too, --peer works and no tracker hears of it",
-    ))
 }
 
 /// One line on what is to be done, and a warning if it can't lead anywhere.
@@ -219,8 +146,9 @@ fn say_what(specs: &[TorrentSpec], root: &Path, args: &NetworkArgs, out: &Out) {
         several => format!("{} torrents", several.len()),
     };
     out.note(&format!("{what}, {}, in {}", units::size(total), shown(root)));
-    let no_tracker = args.no_discovery || specs.iter().all(|spec| spec.trackers.is_empty());
-    if no_tracker && args.peer.is_empty() && specs.iter().any(|spec| spec.writable) {
+    let (silent, dht) = (args.discovery.no_discovery, !args.discovery.no_dht);
+    let alone = specs.iter().all(|spec| spec.trackers.is_empty() && (spec.private || !dht));
+    if (silent || alone) && args.discovery.peer.is_empty() && specs.iter().any(|spec| spec.writable) {
         out.warn("no tracker and no --peer: waiting for peers that connect to us");
     }
 }

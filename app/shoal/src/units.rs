@@ -133,6 +133,24 @@ pub(crate) fn parse_peer(text: &str) -> Result<SocketAddr, String> {
     Ok(addr)
 }
 
+/// A machine by name or address, and a port.
+///
+/// # Errors
+/// What is wrong, for the user.
+pub(crate) fn parse_host(text: &str) -> Result<(String, u16), String> {
+    if let Ok(addr) = text.parse::<SocketAddr>() {
+        return Ok((addr.ip().to_string(), addr.port()));
+    }
+    let (host, port) = text.rsplit_once(':').ok_or("the port is missing, as in host:6881")?;
+    let port = port.parse().map_err(|_bad| "the port is not a number from 1 to 65535")?;
+    let named = host.chars().all(|char| char.is_ascii_alphanumeric() || "-._".contains(char));
+    match (host.is_empty() || !named, port) {
+        (true, _) => Err("not the name or address of a machine".into()),
+        (false, 0) => Err("nobody listens on port 0".into()),
+        (false, port) => Ok((host.to_owned(), port)),
+    }
+}
+
 /// An address as people know it: IPv4 even if the socket was of both families.
 pub(crate) fn addr(addr: SocketAddr) -> String {
     SocketAddr::new(addr.ip().to_canonical(), addr.port()).to_string()

@@ -21,5 +21,7 @@ pub use id::{
 };
 pub use piece_sizes::PieceSizes;
 pub use rng::Rng;
-pub use service::{Family, HttpError, HttpReply, HttpRequest, Purpose, ResolveRequest, Resolved};
+pub use service::{
+    Family, HttpError, HttpPost, HttpReply, HttpRequest, Purpose, ResolveRequest, Resolved,
+};
 pub use time::{Instant, UnixTime};

@@ -20,6 +20,10 @@ pub enum Purpose {
     Metainfo,
     /// Name resolution for one of the others.
     Dns,
+    /// Peers of the local network (BEP 14).
+    LocalDiscovery,
+    /// The router, asked for a port.
+    PortMapping,
 }
 
 /// Which address family an exchange is bound to. BEP 7: announce over each one that we have.
@@ -33,7 +37,17 @@ pub enum Family {
     Any,
 }
 
-/// One HTTP GET.
+/// What is sent with a request that is a POST.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HttpPost {
+    /// Header fields besides those that every request has, by name and value. Of our own making:
+    /// what a stranger chose does not belong here.
+    pub headers: Vec<(&'static str, String)>,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+/// One HTTP GET or POST.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HttpRequest {
     /// Names the exchange in the reply and in a cancellation.
@@ -48,6 +62,8 @@ pub struct HttpRequest {
     pub timeout: Duration,
     /// Longest body accepted; beyond it the exchange fails with [`HttpError::TooLarge`].
     pub body_bytes_max: u32,
+    /// Makes it a POST.
+    pub post: Option<HttpPost>,
 }
 
 /// A reply with any status, redirects included.

@@ -23,7 +23,7 @@ mod names;
 mod pace;
 mod spec;
 mod target;
-mod timers;
+
 mod udp;
 mod walk;
 
@@ -36,12 +36,13 @@ use base::{
 };
 use wire::tracker::Event;
 
+use crate::timers::Timers;
 use asks::Ask;
 use http::{Http, HttpLimits};
 use ids::{AskId, Ids};
 use names::Names;
 use target::{Target, TargetHost};
-use timers::Timers;
+
 use udp::{Udp, UdpLimits};
 use walk::{Channel, Standing, Tracker, TrackerIndex, Walk};
 
@@ -75,6 +76,8 @@ pub struct TrackerClient {
     /// Our addresses as trackers see them.
     external_v4: Option<IpAddr>,
     external_v6: Option<IpAddr>,
+    /// Where the router takes peers for us, by IPv4.
+    mapped_port: Option<u16>,
     outputs: VecDeque<Output>,
     /// Torrents looked at since the start; lets a test see that an event costs the same
     /// whatever their number.
@@ -125,6 +128,7 @@ impl TrackerClient {
             names: Names::new(Ids::names()),
             external_v4: None,
             external_v6: None,
+            mapped_port: None,
             outputs: VecDeque::new(),
             #[cfg(test)]
             visits: 0,
@@ -180,6 +184,12 @@ impl TrackerClient {
         if let Some(known) = self.torrents.get_mut(&torrent) {
             known.walk.paused = true;
         }
+    }
+
+    /// The router takes peers for us at this port of its own, by IPv4: said with the announces from now
+    /// on.
+    pub fn set_mapped_port(&mut self, port: Option<u16>) {
+        self.mapped_port = port;
     }
 
     /// The download has just finished: tells the trackers that know us as a leecher. Once; a

@@ -10,9 +10,11 @@ pub mod merkle;
 mod piece_hash;
 mod sha1;
 mod sha256;
+mod siphash;
 mod stream;
 
 pub use crate::engine::{Engine, choose};
 pub use crate::piece_hash::{Feed, Kinds, PieceDigest, PieceHash, feed, lanes};
 pub use crate::sha1::{Digest20, Sha1, sha1};
 pub use crate::sha256::{Digest32, Sha256, sha256};
+pub use crate::siphash::{SipKey, siphash};

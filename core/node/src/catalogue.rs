@@ -62,16 +62,16 @@ impl Catalogue {
         self.by_hash.get(&info_hash).copied()
     }
 
-    pub(crate) fn add(&mut self, spec: &TorrentSpec, shards: usize) -> TorrentId {
-        let info_hashes = spec.info_hashes;
+    /// Adds a torrent that is public and seeds for ever until [`Self::begin`] says otherwise.
+    pub(crate) fn add(&mut self, info_hashes: InfoHashes, shards: usize) -> TorrentId {
         let torrent = TorrentId(self.next_id);
         self.next_id += 1;
         let item = Item {
             info_hashes,
-            private: spec.private,
+            private: false,
             shard: torrent.0 as usize % shards,
             status: TorrentStatus::default(),
-            goal: spec.goal,
+            goal: SeedGoal::Forever,
             settled_at: None,
             lost: false,
             removal: None,
@@ -82,6 +82,21 @@ impl Catalogue {
         self.by_hash.extend(info_hashes.in_swarms().map(|name| (name, torrent)));
         self.on_changed(torrent);
         torrent
+    }
+
+    /// It is known what the torrent is. False if one of its names is that of another.
+    pub(crate) fn begin(&mut self, torrent: TorrentId, spec: &TorrentSpec) -> bool {
+        let names: Vec<InfoHash> = spec.info_hashes.in_swarms().collect();
+        let others = |name| self.by_hash.get(name).is_some_and(|&other| other != torrent);
+        if names.iter().any(others) {
+            return false;
+        }
+        let Some(item) = self.items.get_mut(&torrent) else { return false };
+        item.info_hashes = spec.info_hashes;
+        item.private = spec.private;
+        item.goal = spec.goal;
+        self.by_hash.extend(names.into_iter().map(|name| (name, torrent)));
+        true
     }
 
     pub(crate) fn get(&self, torrent: TorrentId) -> Option<&Item> {
@@ -130,33 +145,14 @@ impl Catalogue {
 mod tests {
     use super::*;
 
-    fn spec(n: u8) -> TorrentSpec {
-        TorrentSpec {
-            info_hashes: InfoHashes::v1(InfoHash([n; 20])),
-            name: "t".into(),
-            root: "/r".into(),
-            files: Vec::new(),
-            piece_bytes: 1,
-            total_bytes: 1,
-            digests: storage::digests::Digests::default(),
-            private: false,
-            trackers: Vec::new(),
-            peers: Vec::new(),
-            similar: Vec::new(),
-            collections: Vec::new(),
-            writable: true,
-            recheck: false,
-            reserve: false,
-            sequential: false,
-            super_seed: torrent::swarm::SuperSeed::Auto,
-            goal: SeedGoal::Forever,
-        }
+    fn names(n: u8) -> InfoHashes {
+        InfoHashes::v1(InfoHash([n; 20]))
     }
 
     #[test]
     fn the_journal_tells_each_changed_torrent_once() {
         let mut catalogue = Catalogue::default();
-        let ids: Vec<TorrentId> = (0..3).map(|n| catalogue.add(&spec(n), 2)).collect();
+        let ids: Vec<TorrentId> = (0..3).map(|n| catalogue.add(names(n), 2)).collect();
         let (seen, all) = catalogue.changes(0);
         assert_eq!(all.count(), 3);
         catalogue.on_changed(ids[1]);

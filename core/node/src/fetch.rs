@@ -46,6 +46,7 @@ impl Fetch {
             family: Family::Any,
             timeout: TIMEOUT,
             body_bytes_max: FILE_BYTES_MAX,
+            post: None,
         }
     }
 

@@ -6,15 +6,19 @@
 //!
 //! Drive it like a shard. Messages for shards are outputs; the driver delivers them.
 
+mod lan;
+mod magnets;
+
 use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use base::{
     ConnId, ExchangeId, HttpError, HttpReply, HttpRequest, Instant, PeerId, ResolveRequest,
     Resolved, Rng, SwarmId, TorrentId,
 };
+use discovery::port_mapping::{Mapped, PortMapper};
 use discovery::tracker_client::{
     self, AnnounceSpec, Families, Progress, TrackerClient, TrackerReport,
 };
@@ -28,11 +32,14 @@ use wire::peer::{HANDSHAKE_BYTES, Handshake};
 use crate::catalogue::{Catalogue, Removal};
 use crate::fetch::{Fetch, Step};
 use crate::limit::{Leases, Limits};
-use crate::message::{PeerNews, Phase, ToHub, ToShard, TorrentStatus, View};
+use crate::message::{Metadata, PeerNews, Phase, ToHub, ToShard, TorrentStatus, View};
 use crate::peer_source::may_name_peers;
 use crate::second_swarm::SecondSwarms;
 use crate::shard::BANNED_MAX;
 use crate::spec::{SeedGoal, TorrentSpec};
+
+use lan::Lan;
+pub use lan::Speaker;
 
 /// Incoming connections that have not shown a handshake yet; more are closed at once.
 const PENDING_MAX: usize = 128;
@@ -65,6 +72,10 @@ pub struct Config {
     pub families: Families,
     /// Whether trackers are told and asked at all.
     pub announce: bool,
+    /// Whether neighbours are told what we have (BEP 14).
+    pub lsd: bool,
+    /// For how long the router is asked to map our port; `None`: not at all.
+    pub port_mapping: Option<Duration>,
     /// What the keys of private torrents are made of (see `key_of`). The same in each run.
     pub key_secret: [u8; 16],
     /// Rate limits; the shards are given the same.
@@ -86,8 +97,30 @@ pub enum Output {
     Resolve(ResolveRequest),
     /// Send from the UDP port.
     Datagram(SocketAddr, Vec<u8>),
+    /// Send to the group of local discovery, of IPv6 or else of IPv4, and listen there from now on. What
+    /// comes is for [`Hub::on_lan_datagram`].
+    Announce {
+        /// Which group.
+        v6: bool,
+        /// The datagram.
+        bytes: Vec<u8>,
+    },
+    /// Look up the default router; answer by [`Hub::on_gateway`].
+    FindGateway,
+    /// Send from a UDP socket that is bound to our address on the way to the router. What comes is for
+    /// [`Hub::on_lan_datagram`].
+    ToRouter {
+        /// Our address.
+        ours: Ipv4Addr,
+        /// Where to.
+        to: SocketAddr,
+        /// The datagram.
+        bytes: Vec<u8>,
+    },
     /// News for the user.
     Event(Event),
+    /// The answer to [`Hub::stop`].
+    Stopped,
 }
 
 /// News for the user.
@@ -95,6 +128,8 @@ pub enum Output {
 pub enum Event {
     /// Complete, verified, durable; and how it does. It may be gone from the changes before they are read.
     Settled(TorrentId, Box<TorrentStatus>),
+    /// What a sought torrent is; see [`Hub::begin`].
+    Metadata(TorrentId, Box<Metadata>),
     /// It cannot go on.
     Failed(TorrentId, DiskError),
     /// The disk makes trouble, or no longer.
@@ -117,6 +152,10 @@ pub enum Event {
     Diary(TorrentId, Entry),
     /// A torrent file fetched by URL, or why not.
     Fetched(Result<Vec<u8>, String>),
+    /// The router maps our port as said here.
+    PortMapped(Mapped),
+    /// It does not, for this reason, which is printable.
+    PortMapFailed(String),
 }
 
 /// See the [module documentation](self).
@@ -141,6 +180,7 @@ pub struct Hub {
     banned: BTreeSet<IpAddr>,
     next_conn: u64,
     leases: Leases,
+    lan: Lan,
     fetch: Option<Fetch>,
     fetches: u64,
     /// When torrents that seed for a time have done so.
@@ -159,10 +199,12 @@ impl Hub {
         let key = u32::try_from(rng.next_u64() >> 32).expect("32 bits");
         let mut leases = Leases::default();
         leases.set(&config.limits, now);
+        let trackers = TrackerClient::new(trackers, rng.fork());
         Self {
             key,
+            lan: Lan::new(&config, &mut rng),
+            trackers,
             catalogue: Catalogue::default(),
-            trackers: TrackerClient::new(trackers, rng.fork()),
             announces_waiting: BTreeMap::new(),
             announced: BTreeSet::new(),
             completing: BTreeMap::new(),
@@ -185,26 +227,36 @@ impl Hub {
         if spec.info_hashes.in_swarms().any(|name| self.catalogue.by_hash(name).is_some()) {
             return None;
         }
-        let torrent = self.catalogue.add(&spec, self.config.shards);
+        let torrent = self.catalogue.add(spec.info_hashes, self.config.shards);
+        self.catalogue.begin(torrent, &spec);
         if !may_name_peers(Source::User, spec.private, self.config.announce) {
             spec.peers.clear();
         }
-        if self.config.announce && !spec.trackers.is_empty() {
-            let announce = AnnounceSpec {
-                info_hash: spec.info_hashes.first(),
-                peer_id: self.config.peer_id,
-                key: self.key_of(&spec),
-                tiers: spec.trackers.clone(),
-                private: spec.private,
-                progress: Progress { left_bytes: Some(spec.total_bytes), ..Progress::default() },
-                was_complete: false,
-            };
-            self.announces_waiting.insert(torrent, announce);
-        }
+        self.announce_later(torrent, &spec);
         let shard = self.catalogue.get(torrent).expect("just added").shard;
         self.outputs.push_back(Output::ToShard(shard, ToShard::Add(torrent, Box::new(spec))));
         self.forward(now);
         Some(torrent)
+    }
+
+    /// Announces it as soon as it is known what is missing of it.
+    fn announce_later(&mut self, torrent: TorrentId, spec: &TorrentSpec) {
+        if self.config.announce && !spec.trackers.is_empty() {
+            let announce = self.announce_of(spec);
+            self.announces_waiting.insert(torrent, announce);
+        }
+    }
+
+    fn announce_of(&self, spec: &TorrentSpec) -> AnnounceSpec {
+        AnnounceSpec {
+            info_hash: spec.info_hashes.first(),
+            peer_id: self.config.peer_id,
+            key: self.key_of(spec),
+            tiers: spec.trackers.clone(),
+            private: spec.private,
+            progress: Progress { left_bytes: Some(spec.total_bytes), ..Progress::default() },
+            was_complete: false,
+        }
     }
 
     /// The `key` of its announces. A private tracker knows its user in any case, and may take who
@@ -231,6 +283,7 @@ impl Hub {
         item.removal = Some(Removal { shard: true, swarms });
         self.outputs.push_back(Output::ToShard(item.shard, ToShard::Remove(torrent)));
         self.announces_waiting.remove(&torrent);
+        self.leave_neighbours(torrent);
         if announced && !self.is_completing(torrent) {
             self.leave_trackers(torrent, now);
         }
@@ -374,9 +427,12 @@ impl Hub {
                     }
                 }
             }
+            ToHub::Metadata(torrent, metadata) => self.event(Event::Metadata(torrent, metadata)),
+            ToHub::DhtNode(_addr) => {}
             ToHub::Settled(torrent) => self.on_settled(torrent, now),
             ToHub::Failed(torrent, why) => {
                 // Nobody is to be sent to what cannot be served.
+                self.leave_neighbours(torrent);
                 if self.announced.remove(&torrent) {
                     self.leave_trackers(torrent, now);
                 }
@@ -425,27 +481,27 @@ impl Hub {
 
     fn on_status(&mut self, torrent: TorrentId, status: TorrentStatus, now: Instant) {
         let Some(item) = self.catalogue.get_mut(torrent) else { return };
-        let (phase, left) = (status.phase, status.total_bytes - status.have_bytes);
+        let phase = status.phase;
+        let left = (phase != Phase::Seeking).then_some(status.total_bytes - status.have_bytes);
         let progress = Progress {
             uploaded_bytes: status.stats.uploaded_bytes,
             downloaded_bytes: status.stats.downloaded_bytes,
-            left_bytes: Some(left),
+            left_bytes: left,
         };
         let was_complete = status.was_complete;
         item.status = status;
-        let (swarms, names) = (item.swarms(torrent), item.info_hashes);
+        let swarms = item.swarms(torrent);
         let open = matches!(phase, Phase::Downloading | Phase::Seeding);
         if open && let Some(mut announce) = self.announces_waiting.remove(&torrent) {
             // Only now is it known what is left, and whether `completed` may ever be sent.
             announce.progress = progress;
             announce.was_complete = was_complete;
-            for (swarm, name) in swarms.into_iter().zip(names.in_swarms()) {
-                let announce = AnnounceSpec { info_hash: name, ..announce.clone() };
-                self.trackers.add(swarm, announce, now);
-            }
-            self.announced.insert(torrent);
+            self.announce_swarms(torrent, &[], &announce, now);
         } else if self.announced.contains(&torrent) {
             swarms.into_iter().for_each(|swarm| self.trackers.set_progress(swarm, progress));
+        }
+        if open {
+            self.tell_neighbours(torrent, now);
         }
         self.catalogue.on_changed(torrent);
         self.judge_goal(torrent, now);
@@ -518,6 +574,8 @@ impl Hub {
     pub fn on_http(&mut self, id: ExchangeId, result: Result<HttpReply, HttpError>, now: Instant) {
         if TrackerClient::owns(id) {
             self.trackers.on_http(id, result, now);
+        } else if PortMapper::owns(id) {
+            self.on_router_http(id, result, now);
         } else if let Some(fetch) = self.fetch.as_mut().filter(|fetch| fetch.awaits(id)) {
             let step = fetch.on_http(result);
             self.on_fetch_step(step);
@@ -544,7 +602,8 @@ impl Hub {
         // A handful at most: torrents that were completed within the last seconds.
         let completing = self.completing.values().min().copied();
         let lease = self.leases.deadline();
-        [pending, goal, completing, lease, self.trackers.deadline()].into_iter().flatten().min()
+        let (trackers, lan) = (self.trackers.deadline(), self.lan.deadline());
+        [pending, goal, completing, lease, trackers, lan].into_iter().flatten().min()
     }
 
     /// The deadline passed.
@@ -573,6 +632,7 @@ impl Hub {
         unheard.into_iter().for_each(|swarm| self.on_completed_heard(swarm, now));
         self.lease(now);
         self.trackers.on_deadline(now);
+        self.on_lan_deadline(now);
         self.forward(now);
     }
 
@@ -610,10 +670,7 @@ impl Hub {
                     Output::Event(Event::Tracker(swarm.torrent, tracker, report))
                 }
                 tracker_client::Output::ExternalAddr(addr) => {
-                    if self.external_addr.replace(addr) != Some(addr) {
-                        let tell = |shard| Output::ToShard(shard, ToShard::ExternalAddr(addr));
-                        self.outputs.extend((0..self.config.shards).map(tell));
-                    }
+                    self.on_external_addr(addr);
                     continue;
                 }
                 tracker_client::Output::StoppedAll { swarm } => {
@@ -629,7 +686,14 @@ impl Hub {
         }
     }
 
-    /// Our address as a tracker sees it (BEP 24).
+    fn on_external_addr(&mut self, addr: IpAddr) {
+        if self.external_addr.replace(addr) != Some(addr) {
+            let tell = |shard| Output::ToShard(shard, ToShard::ExternalAddr(addr));
+            self.outputs.extend((0..self.config.shards).map(tell));
+        }
+    }
+
+    /// Our address as a tracker sees it (BEP 24), or else as the router has it.
     pub fn external_addr(&self) -> Option<IpAddr> {
         self.external_addr
     }

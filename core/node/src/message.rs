@@ -12,17 +12,21 @@ use storage::watch::Doubt;
 pub use torrent::diary::Entry as DiaryEntry;
 use torrent::peers::Source;
 pub use torrent::swarm::view::{BUCKETS_MAX, Bucket, PeerView};
-pub use torrent::swarm::{CloseReason, Stats};
+pub use torrent::swarm::{CloseReason, Metadata, Stats};
 use wire::peer::Handshake;
 
 use crate::limit::{Class, Direction, Limits};
-use crate::spec::TorrentSpec;
+use crate::spec::{MagnetSpec, TorrentSpec};
 
 /// From the hub to a shard.
 #[derive(Debug)]
 pub enum ToShard {
     /// Take this torrent.
     Add(TorrentId, Box<TorrentSpec>),
+    /// Find out what this torrent is; answered by [`ToHub::Metadata`].
+    Seek(TorrentId, Box<MagnetSpec>),
+    /// This is what it is, and what is wanted of it.
+    Begin(TorrentId, Box<TorrentSpec>),
     /// Addresses to try, of one of its swarms.
     Peers(SwarmId, Vec<SocketAddr>, Source),
     /// A connection that was dialled to us; its socket goes with this message.
@@ -57,6 +61,10 @@ pub enum ToShard {
 pub enum ToHub {
     /// How a torrent does. At most four a second for each.
     Status(TorrentId, Box<TorrentStatus>),
+    /// What a torrent is that was known by name alone.
+    Metadata(TorrentId, Box<Metadata>),
+    /// A peer of a public torrent has a node of the DHT here (BEP 5).
+    DhtNode(SocketAddr),
     /// A swarm is short of addresses.
     WantPeers(TorrentId),
     /// Everything that the torrent has is durable and recorded, and it has all that is wanted.
@@ -109,6 +117,8 @@ pub struct View {
 /// Where a torrent stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Phase {
+    /// Only its name is known.
+    Seeking,
     /// Its files are being looked at.
     #[default]
     Opening,

@@ -20,6 +20,7 @@ pub fn may_name_peers(source: Source, private: bool, announced: bool) -> bool {
     match source {
         Source::Tracker => true,
         Source::User => !(private && announced),
+        Source::Link | Source::Dht | Source::Pex | Source::Lan => !private,
     }
 }
 
@@ -35,6 +36,14 @@ mod tests {
             (Source::User, false, true, true),
             (Source::User, true, true, false),
             (Source::User, true, false, true),
+            (Source::Link, false, true, true),
+            (Source::Link, true, false, false),
+            (Source::Dht, false, true, true),
+            (Source::Dht, true, false, false),
+            (Source::Pex, false, true, true),
+            (Source::Pex, true, false, false),
+            (Source::Lan, false, true, true),
+            (Source::Lan, true, false, false),
         ] {
             let got = may_name_peers(source, private, announced);
             assert_eq!(got, expected, "{source:?} private {private} announced {announced}");

@@ -16,25 +16,24 @@ use core::cmp::Reverse;
 use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
 
 use base::{Bitfield, BlockId, BufPool, ConnId, Instant, PeerId, Rng, SwarmId, TorrentId};
 use storage::job::{DiskDone, DiskError, DiskJob, DoneKind, HashPart, JobKind};
 use storage::store::{self, Store};
 use torrent::diary::Entry as DiaryEntry;
-use torrent::picker::Order;
 use torrent::receive::RecvPlan;
-use torrent::swarm::{self, CloseReason, Shape, Swarm};
+use torrent::swarm::{self, CloseReason, Swarm};
 use wire::peer::{PIECE_HEADER_BYTES, piece_header};
 
 use crate::limit::{Class, Limits};
-use crate::message::{PeerNews, Phase, ToHub, ToShard, TorrentStatus, View};
-use crate::spec::TorrentSpec;
+use crate::message::{PeerNews, Phase, ToHub, ToShard, View};
 
 use self::paced::{Go, Paced, Whose};
 
+mod beginning;
 mod fair;
 mod paced;
+mod status;
 
 /// A dial that takes longer is given up; the system's own patience is minutes.
 const DIAL_MAX: Duration = Duration::from_secs(10);
@@ -61,6 +60,10 @@ pub struct Config {
     pub limits: Limits,
     /// Settings of every store.
     pub store: store::Config,
+    /// Whether there is a node of the DHT at `listen_port` (BEP 5).
+    pub dht: bool,
+    /// Whether peers of public torrents tell each other of peers (BEP 11).
+    pub pex: bool,
 }
 
 /// What to do.
@@ -114,6 +117,22 @@ struct Entry {
 }
 
 impl Entry {
+    fn new(swarm: Swarm, store: Store, phase: Phase) -> Self {
+        Self {
+            swarm,
+            store,
+            total_bytes: 0,
+            writable: false,
+            phase,
+            removing: false,
+            armed: None,
+            changed: true,
+            status_at: None,
+            have_bytes: 0,
+            wanted_have_bytes: 0,
+        }
+    }
+
     /// Whether all that is wanted is there; of what is only served, whether everything is.
     fn is_complete(&self) -> bool {
         if self.writable { self.swarm.is_complete() } else { self.store.have().is_full() }
@@ -198,6 +217,8 @@ impl Shard {
         self.paced.on_time(now);
         match message {
             ToShard::Add(torrent, spec) => self.add(torrent, *spec, now),
+            ToShard::Seek(torrent, spec) => self.seek(torrent, &spec, now),
+            ToShard::Begin(torrent, spec) => self.begin(torrent, *spec, now),
             ToShard::Peers(SwarmId { torrent, v2 }, addrs, source) => {
                 if let Some(entry) = self.torrents.get_mut(&torrent) {
                     match v2 {
@@ -255,60 +276,12 @@ impl Shard {
         self.torrents.values_mut().for_each(|entry| entry.swarm.set_ahead(ahead));
     }
 
-    fn add(&mut self, torrent: TorrentId, spec: TorrentSpec, now: Instant) {
-        let layout = spec.layout();
-        let shape = Shape {
-            info_hashes: spec.info_hashes,
-            sizes: layout.sizes().clone(),
-            trees: spec.digests.trees().map(Arc::clone),
-        };
-        let nothing = Bitfield::empty(layout.piece_count());
-        let mut config = swarm::Config::new(self.config.peer_id, self.config.client.clone());
-        config.listen_port = self.config.listen_port;
-        config.diary = self.diary;
-        config.super_seed = spec.super_seed;
-        let port = self.config.listen_port.unwrap_or_default();
-        let mut swarm = Swarm::new(shape, config, self.rng.fork());
-        swarm.set_ahead(self.config.limits.up.ahead_bytes());
-        if let Some(ip) = self.external {
-            swarm.set_external(SocketAddr::new(ip, port));
-        }
-        let order = if spec.sequential { Order::Sequential } else { Order::Rarest };
-        swarm.choose(if spec.writable { layout.wanted_pieces() } else { nothing }, order);
-        swarm.add_peers(&spec.peers, torrent::peers::Source::User, now);
-        let files = store::Spec {
-            torrent,
-            info_hash: spec.info_hashes.first(),
-            root: spec.root,
-            layout,
-            digests: spec.digests,
-            writable: spec.writable,
-            recheck: spec.recheck,
-        };
-        let entry = Entry {
-            swarm,
-            store: Store::new(files, self.config.store),
-            total_bytes: spec.total_bytes,
-            writable: spec.writable,
-            phase: Phase::Opening,
-            removing: false,
-            armed: None,
-            changed: true,
-            status_at: None,
-            have_bytes: 0,
-            wanted_have_bytes: 0,
-        };
-        let before = self.torrents.insert(torrent, entry);
-        assert!(before.is_none(), "the hub gives every torrent a name of its own");
-        self.settle(torrent, now);
-    }
-
     fn remove(&mut self, torrent: TorrentId, now: Instant) {
         let Some(entry) = self.torrents.get_mut(&torrent) else { return };
         entry.removing = true;
         entry.swarm.stop(now, &mut self.pool);
         self.dials_waiting.retain(|&(other, _)| other != torrent);
-        if entry.phase == Phase::Failed {
+        if matches!(entry.phase, Phase::Failed | Phase::Seeking) {
             // Its files were never opened, or nothing about them can be believed.
             return self.forget(torrent, now);
         }
@@ -585,6 +558,12 @@ impl Shard {
                 self.assembling.insert(torrent);
             }
             swarm::Output::Diary(entry) => self.note(torrent, entry),
+            swarm::Output::Metadata(metadata) => {
+                self.outputs.push_back(Output::ToHub(ToHub::Metadata(torrent, metadata)));
+            }
+            swarm::Output::DhtNode(addr) => {
+                self.outputs.push_back(Output::ToHub(ToHub::DhtNode(addr)));
+            }
             swarm::Output::WantPeers => {
                 self.outputs.push_back(Output::ToHub(ToHub::WantPeers(torrent)));
             }
@@ -602,7 +581,7 @@ impl Shard {
             }
             store::Output::Failed(error) => self.on_failed(torrent, error, now),
             store::Output::Ready(have) => {
-                entry.have_bytes = bytes_of(&have, &entry.store);
+                entry.have_bytes = status::bytes_of(&have, &entry.store);
                 entry.wanted_have_bytes = entry.store.layout().wanted_bytes_in(&have);
                 entry.swarm.on_ready(have, now);
                 let complete = entry.is_complete();
@@ -664,7 +643,7 @@ impl Shard {
     fn on_failed(&mut self, torrent: TorrentId, error: DiskError, now: Instant) {
         let Some(entry) = self.torrents.get_mut(&torrent) else { return };
         entry.phase = Phase::Failed;
-        entry.have_bytes = bytes_of(entry.store.have(), &entry.store);
+        entry.have_bytes = status::bytes_of(entry.store.have(), &entry.store);
         entry.wanted_have_bytes = entry.store.layout().wanted_bytes_in(entry.store.have());
         entry.swarm.stop(now, &mut self.pool);
         self.outputs.push_back(Output::ToHub(ToHub::Failed(torrent, error)));
@@ -739,56 +718,6 @@ impl Shard {
             self.outputs.push_back(Output::Dial(conn, addr));
         }
     }
-
-    fn say_status_now(&mut self, torrent: TorrentId, now: Instant) {
-        if let Some(entry) = self.torrents.get_mut(&torrent) {
-            entry.changed = true;
-            entry.status_at = None;
-            self.tell_status(torrent, now);
-        }
-    }
-
-    fn tell_status(&mut self, torrent: TorrentId, now: Instant) {
-        let Some(entry) = self.torrents.get_mut(&torrent) else { return };
-        if !entry.changed || entry.status_at.is_some_and(|at| at > now) {
-            return;
-        }
-        entry.changed = false;
-        entry.status_at = Some(now.after(STATUS_EVERY));
-        let stats = entry.swarm.stats();
-        entry.store.set_totals(stats.downloaded_bytes, stats.uploaded_bytes);
-        entry.store.on_totals_told(now);
-        let (downloaded_ever_bytes, uploaded_ever_bytes) = entry.store.totals();
-        let small = |n: usize| u32::try_from(n).expect("bounded by the pieces");
-        let phase = match entry.store.check_progress() {
-            Some((done, total)) => Phase::Checking { done: small(done), total: small(total) },
-            None => entry.phase,
-        };
-        let (have, layout) = (entry.store.have(), entry.store.layout());
-        let checking = matches!(phase, Phase::Checking { .. });
-        let status = TorrentStatus {
-            phase,
-            pieces_have: have.count(),
-            pieces: have.len(),
-            have_bytes: if checking { bytes_of(have, &entry.store) } else { entry.have_bytes },
-            total_bytes: entry.total_bytes,
-            wanted_have_bytes: if checking {
-                layout.wanted_bytes_in(have)
-            } else {
-                entry.wanted_have_bytes
-            },
-            wanted_bytes: layout.wanted_bytes(),
-            stats,
-            downloaded_ever_bytes,
-            uploaded_ever_bytes,
-            was_complete: entry.store.was_complete(),
-        };
-        self.outputs.push_back(Output::ToHub(ToHub::Status(torrent, Box::new(status))));
-    }
-}
-
-fn bytes_of(have: &Bitfield, store: &Store) -> u64 {
-    store.layout().sizes().total_in(have)
 }
 
 mod bans;

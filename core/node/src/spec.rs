@@ -45,6 +45,8 @@ pub struct TorrentSpec {
     pub total_bytes: u64,
     /// What its pieces hash to.
     pub digests: Digests,
+    /// Its `info` dictionary, for peers that know its name alone (BEP 9).
+    pub info: Option<Arc<[u8]>>,
     /// Peers may come from its trackers only (BEP 27).
     pub private: bool,
     /// Tracker URLs by tier (BEP 12).
@@ -68,6 +70,19 @@ pub struct TorrentSpec {
     pub super_seed: SuperSeed,
     /// When to stop.
     pub goal: SeedGoal,
+}
+
+/// A torrent of which only this is known, by a magnet link (BEP 9).
+#[derive(Clone, Debug)]
+pub struct MagnetSpec {
+    /// Its names, as far as the link has them.
+    pub info_hashes: InfoHashes,
+    /// Tracker URLs by tier.
+    pub trackers: Vec<Vec<String>>,
+    /// Addresses that the link names.
+    pub linked_peers: Vec<SocketAddr>,
+    /// Addresses that the user named.
+    pub peers: Vec<SocketAddr>,
 }
 
 impl TorrentSpec {
@@ -95,6 +110,7 @@ impl TorrentSpec {
                 info.pieces.as_deref().map(Arc::from),
                 metainfo.trees.as_ref().map(Arc::clone),
             ),
+            info: Some(metainfo.info_bytes.as_slice().into()),
             private: info.private,
             trackers: metainfo.trackers.clone(),
             peers: Vec::new(),
@@ -192,6 +208,7 @@ mod tests {
             piece_bytes: 1,
             total_bytes: 0,
             digests: Digests::default(),
+            info: None,
             private: false,
             trackers: Vec::new(),
             peers: Vec::new(),

@@ -219,16 +219,24 @@ pub struct Store {
 impl Store {
     /// A store that has asked for its files to be opened.
     pub fn new(spec: Spec, config: Config) -> Self {
-        let piece_count = spec.layout.piece_count();
         let open = JobKind::Open {
             info_hash: spec.info_hash,
             root: spec.root.clone(),
             files: spec.layout.specs(),
             create: spec.writable,
         };
-        let mut store = Self {
+        let mut store = Self { state: State::Opening, ..Self::closed(spec, config) };
+        store.job(open, JobUse::Open);
+        store
+    }
+
+    /// A store that is over before it begins: it asks for nothing. In place of one while the torrent's files are
+    /// not known.
+    pub fn closed(spec: Spec, config: Config) -> Self {
+        let piece_count = spec.layout.piece_count();
+        Self {
             config,
-            state: State::Opening,
+            state: State::Closed,
             have: Bitfield::empty(piece_count),
             durability: Durability::new(config.sync, Bitfield::empty(piece_count)),
             stamps: Vec::new(),
@@ -256,9 +264,7 @@ impl Store {
             settled_said: false,
             outputs: VecDeque::new(),
             spec,
-        };
-        store.job(open, JobUse::Open);
-        store
+        }
     }
 
     /// The map from pieces to files.

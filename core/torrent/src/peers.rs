@@ -40,6 +40,14 @@ pub enum Source {
     User,
     /// A tracker.
     Tracker,
+    /// The magnet link (BEP 9, `x.pe`).
+    Link,
+    /// The distributed hash table (BEP 5).
+    Dht,
+    /// Another peer (BEP 11).
+    Pex,
+    /// The local network (BEP 14).
+    Lan,
 }
 
 /// Place in the order of dialling: first those of the user, then the highest priority.
@@ -277,7 +285,7 @@ impl Peers {
         }
         let first = match known.source {
             Source::User => RETRY_FIRST_USER,
-            Source::Tracker => RETRY_FIRST,
+            Source::Tracker | Source::Link | Source::Dht | Source::Pex | Source::Lan => RETRY_FIRST,
         };
         let pause = (first * (1 << (known.failures - 1).min(10))).min(RETRY_MAX);
         let jitter = Duration::from_millis(u64::from(rng.below(1000)));

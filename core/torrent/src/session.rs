@@ -3,7 +3,7 @@
 //! Source: BEP 3 (choke, interest, requests), BEP 6 (fast extension), BEP 10 (extensions),
 //! BEP 21 (upload only). The swarm decides; this only keeps the state and writes messages.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::net::SocketAddr;
 
 use base::{Bitfield, BlockId, Instant, PeerId, PieceIndex};
@@ -12,6 +12,7 @@ use wire::peer::{self, Message};
 use crate::manners::Budget;
 use crate::pipeline::Pipeline;
 use crate::receive::Receiver;
+use crate::swarm::Early;
 
 /// Requests that we queue for one peer, told as `reqq`: 32 MiB of blocks.
 pub const REQUESTS_QUEUED_MAX: usize = 2_000;
@@ -89,6 +90,24 @@ pub struct Session {
     pub client: Option<String>,
     /// Under which id it takes back a HAVE of ours, if it does (BEP 54).
     pub dont_have_id: Option<u8>,
+    /// Under which id it takes messages of BEP 9, if it does.
+    pub metadata_id: Option<u8>,
+    /// Under which id it takes messages of BEP 11, if it does.
+    pub pex_id: Option<u8>,
+    /// The port at which it says that it listens (BEP 10).
+    pub listen_port: Option<u16>,
+    /// The peers that it was told of and that are still here (BEP 11).
+    pub pex_told: BTreeSet<SocketAddr>,
+    /// The tick from which on it may be told of peers again.
+    pub pex_say_at: u64,
+    /// The tick at which it last told us of peers.
+    pub pex_heard_at: Option<u64>,
+    /// How many peers it told us of.
+    pub pex_named: u32,
+    /// It was greeted before the torrent was known, as somebody who has nothing.
+    pub introduced: bool,
+    /// What it said before the torrent was known.
+    pub early: Early,
     /// It wants to download nothing (BEP 21).
     pub upload_only: bool,
     /// We answer no requests of it.
@@ -194,6 +213,15 @@ impl Session {
             v2: false,
             client: None,
             dont_have_id: None,
+            metadata_id: None,
+            pex_id: None,
+            listen_port: None,
+            pex_told: BTreeSet::new(),
+            pex_say_at: 0,
+            pex_heard_at: None,
+            pex_named: 0,
+            introduced: false,
+            early: Early::default(),
             upload_only: false,
             am_choking: true,
             choked_at: 0,

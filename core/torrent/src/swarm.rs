@@ -8,12 +8,15 @@
 //! many sessions; `useful` of a session is the number of pieces it has and we want and lack.
 
 mod choking;
+mod close_reason;
+mod gossip;
 mod greeting;
 mod hashes;
 mod introduction;
 mod justice;
 mod losses;
 mod messages;
+mod seeking;
 mod spreading;
 mod turnover;
 mod upkeep;
@@ -28,6 +31,7 @@ use base::{
     Bitfield, BlockId, BufPool, BufRef, ConnId, InfoHashes, Instant, PeerId, PieceIndex,
     PieceSizes, Rng,
 };
+use keys::Digest32;
 use keys::merkle::Forest;
 use wire::peer::{Handshake, Message};
 
@@ -36,9 +40,13 @@ use crate::diary::Entry;
 use crate::manners::Shunned;
 use crate::peers::{Peers, Source};
 use crate::picker::{Order, Picker};
-use crate::receive::{Received, Receiver, RecvPlan, StreamError};
+use crate::receive::{Received, Receiver, RecvPlan};
 use crate::session::{Asked, Rate, Session};
 use crate::spread::Spread;
+
+pub use self::close_reason::CloseReason;
+pub use self::seeking::Early;
+use self::seeking::Seeking;
 
 /// Payload a peer may send unasked before it is closed: two full pipelines that crossed a choke.
 const UNASKED_BYTES_MAX: u64 = 64 << 20;
@@ -72,6 +80,10 @@ pub struct Config {
     pub unchoke_slots: Option<usize>,
     /// When to super seed.
     pub super_seed: SuperSeed,
+    /// Whether we have a node of the DHT, at the port where we listen (BEP 5).
+    pub dht: bool,
+    /// Whether peers tell each other of peers (BEP 11).
+    pub pex: bool,
     /// Whether what happens to peers is told by [`Output::Diary`].
     pub diary: bool,
 }
@@ -87,6 +99,8 @@ impl Config {
             dials_max: 16,
             unchoke_slots: None,
             super_seed: SuperSeed::Auto,
+            dht: false,
+            pex: false,
             diary: false,
         }
     }
@@ -101,92 +115,8 @@ pub struct Shape {
     pub sizes: PieceSizes,
     /// The hash trees of its files, if it has any (BEP 52).
     pub trees: Option<Arc<Forest>>,
-}
-
-/// Why we close a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum CloseReason {
-    /// It broke the protocol.
-    #[error("it broke the protocol: {0}")]
-    Stream(#[from] StreamError),
-    /// It speaks of a piece or range that does not exist.
-    #[error("it spoke of something that does not exist")]
-    OutOfRange,
-    /// Its handshake names another torrent.
-    #[error("it serves another torrent")]
-    WrongTorrent,
-    /// It is ourselves.
-    #[error("it is ourselves")]
-    Ourselves,
-    /// There is another connection to the same peer.
-    #[error("it is connected twice")]
-    Twice,
-    /// It sent bytes that do not match the torrent.
-    #[error("it sent corrupt data")]
-    Corrupt,
-    /// It sent hashes that do not match the torrent (BEP 52).
-    #[error("it sent wrong hashes")]
-    WrongHashes,
-    /// Its address is banned.
-    #[error("its address is banned")]
-    Banned,
-    /// Neither side can give the other anything.
-    #[error("both sides are complete")]
-    NothingToGive,
-    /// It said nothing for too long.
-    #[error("it said nothing for too long")]
-    Silent,
-    /// Another got its place.
-    #[error("it made room for another peer")]
-    Replaced,
-    /// We have connections enough.
-    #[error("too many connections")]
-    Full,
-    /// It sends half a message and no more.
-    #[error("it took too long over one message")]
-    Stuck,
-    /// It says too much.
-    #[error("it sent too many messages")]
-    Flood,
-    /// It misbehaved a short time ago.
-    #[error("it misbehaved a short time ago")]
-    Shunned,
-    /// It sends what nobody asked for.
-    #[error("it sent blocks that nobody asked for")]
-    Unasked,
-    /// What it asked for cannot be read, and it speaks neither BEP 6 nor BEP 54: another
-    /// connection tells it what we have.
-    #[error("our copy cannot be read")]
-    Unreadable,
-    /// The torrent is stopped.
-    #[error("the torrent is stopped")]
-    Stopped,
-}
-
-impl CloseReason {
-    /// Whether the peer did what no honest and working client does.
-    pub fn is_misbehaviour(self) -> bool {
-        match self {
-            Self::Stream(_)
-            | Self::OutOfRange
-            | Self::WrongTorrent
-            | Self::Corrupt
-            | Self::WrongHashes
-            | Self::Flood
-            | Self::Unasked => true,
-            Self::Banned
-            | Self::Stuck
-            | Self::Shunned
-            | Self::Replaced
-            | Self::Ourselves
-            | Self::Twice
-            | Self::NothingToGive
-            | Self::Silent
-            | Self::Full
-            | Self::Unreadable
-            | Self::Stopped => false,
-        }
-    }
+    /// Its `info` dictionary, which peers may ask for (BEP 9).
+    pub info: Option<Arc<[u8]>>,
 }
 
 /// What to do.
@@ -220,8 +150,22 @@ pub enum Output {
     Block(BlockId, BufRef),
     /// More addresses would help.
     WantPeers,
+    /// What a magnet link stands for is known; continue by [`Swarm::on_shape`].
+    Metadata(Box<Metadata>),
+    /// A peer has a node of the DHT at this port (BEP 5).
+    DhtNode(SocketAddr),
     /// For a log; only with [`Config::diary`].
     Diary(Entry),
+}
+
+/// What peers told of a torrent that was known by name alone, verified.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Metadata {
+    /// Its `info` dictionary.
+    pub info: Vec<u8>,
+    /// Piece layers by root (BEP 52), 32 bytes a piece: those of all files longer than a piece. None of a hybrid
+    /// whose peers don't give them.
+    pub layers: BTreeMap<Digest32, Vec<u8>>,
 }
 
 /// How a swarm does.
@@ -257,6 +201,8 @@ pub struct Swarm {
     /// False until storage said what is there: until then nothing is asked or given.
     ready: bool,
     stopped: bool,
+    /// While only the torrent's name is known.
+    seeking: Option<Box<Seeking>>,
     peers: Peers,
     dialing: BTreeSet<SocketAddr>,
     sessions: BTreeMap<ConnId, Session>,
@@ -302,6 +248,7 @@ impl Swarm {
             have,
             ready: false,
             stopped: false,
+            seeking: None,
             peers: Peers::new(rng.next_u64()),
             dialing: BTreeSet::new(),
             sessions: BTreeMap::new(),
@@ -355,8 +302,13 @@ impl Swarm {
                 self.picker.on_peer_has(piece);
                 session.useful += u32::from(self.picker.lacks(piece));
             }
-            if session.peer_id.is_some() {
-                self.introduce(conn);
+            match (session.peer_id.is_some(), session.introduced) {
+                (true, true) => self.introduce_late(conn),
+                (true, false) => self.introduce(conn),
+                (false, _) => {}
+            }
+            if !self.sessions.contains_key(&conn) {
+                continue;
             }
             self.update_interest(conn);
             self.on_interest_changed(conn);
@@ -723,6 +675,7 @@ impl Swarm {
             spread.remove(conn, &session.have, |piece| self.picker.availability(piece));
             self.show_more();
         }
+        self.forget_seeker(conn);
         self.residents.retain(|_, run| run.conn != conn);
         if session.outgoing && session.down.total() + session.up.total() > 0 {
             self.peers.on_useful(session.addr);

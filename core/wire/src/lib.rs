@@ -15,11 +15,21 @@
 
 pub mod bencode;
 pub mod extended;
+pub mod krpc;
+pub mod magnet;
+pub mod metadata;
+mod http_datagram;
+pub mod lsd;
 pub mod metainfo;
+pub mod nat_pmp;
+pub mod pcp;
 pub mod peer;
+pub mod pex;
+pub mod ssdp;
 mod text;
 pub mod tracker;
 pub mod tracker_http;
 pub mod tracker_udp;
+pub mod upnp;
 
 pub use text::{is_disruptive, printable, visible};

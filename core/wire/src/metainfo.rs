@@ -18,6 +18,7 @@ mod info;
 mod path;
 mod piece_layers;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -29,6 +30,7 @@ pub use self::create::{Content, NewFile, NewTorrent, padding};
 pub use self::halves::HalvesError;
 pub use self::path::PathError;
 use crate::bencode::{self, Dict, Limits, OwnedValue, Value};
+use crate::magnet::Magnet;
 use crate::printable;
 
 /// Longest torrent file in bytes: 64 MiB hold 2 Mi piece hashes and 20 MiB of paths.
@@ -447,6 +449,44 @@ impl Metainfo {
     ///
     /// [`DecodeError`] names what is wrong with the first thing found wrong.
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        Self::decode_as(bytes, false)
+    }
+
+    /// What a magnet link stands for, as a torrent file: `info` as peers gave it (BEP 9), the piece layers by root
+    /// (BEP 52), and what the link says. A hybrid without its layers is taken for its half of version 1.
+    ///
+    /// # Errors
+    ///
+    /// [`DecodeError`] as for [`Self::decode`].
+    pub fn of_magnet(
+        info: &[u8],
+        layers: &BTreeMap<Digest32, Vec<u8>>,
+        magnet: &Magnet,
+    ) -> Result<Self, DecodeError> {
+        // It is judged alone first: written into a dictionary it might be something else.
+        let version = Info::decode(info)?.version();
+        let text = |url: &String| OwnedValue::from(url.as_str());
+        let tiers = magnet.trackers.iter().map(|url| OwnedValue::List(vec![text(url)])).collect();
+        let seeds = magnet.web_seeds.iter().map(text).collect();
+        let mut dict = OwnedValue::dict().with("info", OwnedValue::Raw(info.to_vec()));
+        if !magnet.trackers.is_empty() {
+            dict.set("announce-list", OwnedValue::List(tiers));
+        }
+        if !magnet.web_seeds.is_empty() {
+            dict.set("url-list", OwnedValue::List(seeds));
+        }
+        if version.has_v2() {
+            let mut by_root = OwnedValue::dict();
+            for (root, layer) in layers {
+                by_root.set(root.as_slice(), layer.as_slice());
+            }
+            dict.set("piece layers", by_root);
+        }
+        Self::decode_as(&bencode::encode(&dict), layers.is_empty())
+    }
+
+    /// With `lenient`, a hybrid may lack its layers.
+    fn decode_as(bytes: &[u8], lenient: bool) -> Result<Self, DecodeError> {
         let value = bencode::decode(bytes, Limits::METAINFO)?;
         let Value::Dict(dict) = &value else {
             return Err(DecodeError::NotADictionary { found: value.kind() });
@@ -461,7 +501,10 @@ impl Metainfo {
         entries.sort();
         let info = info::decode(info_dict)?;
         let version = info.version();
-        let trees = version.has_v2().then(|| piece_layers::trees(dict, &info)).transpose()?;
+        let trees = match version.has_v2().then(|| piece_layers::trees(dict, &info)) {
+            Some(Err(DecodeError::LayerMissing { .. })) if lenient && version.has_v1() => None,
+            trees => trees.transpose()?,
+        };
         let v1 = || InfoHash(sha1(entry.raw));
         let v2 = || InfoHashV2(sha256(entry.raw));
         Ok(Self {

@@ -96,6 +96,25 @@ impl SocketFactory {
         Ok(socket.into())
     }
 
+    /// A UDP socket for what is sent to `group`, which other programs of this machine may read as well.
+    /// It is joined nowhere yet, and what it sends to a group stays on the network it is sent to.
+    ///
+    /// # Errors
+    /// What the system says: the port is somebody's alone, or there is no such family.
+    pub fn udp_group(&self, purpose: Purpose, group: SocketAddr) -> io::Result<UdpSocket> {
+        let socket = self.open(purpose, group, Type::DGRAM, Protocol::UDP)?;
+        socket.set_reuse_address(true)?;
+        // Bound to the group, it gets nothing that is sent to the machine alone, from wherever. Only Unix
+        // can do that.
+        let any: std::net::IpAddr = match group {
+            SocketAddr::V4(_) => std::net::Ipv4Addr::UNSPECIFIED.into(),
+            SocketAddr::V6(_) => std::net::Ipv6Addr::UNSPECIFIED.into(),
+        };
+        let at = if cfg!(unix) { group } else { SocketAddr::new(any, group.port()) };
+        socket.bind(&at.into())?;
+        Ok(socket.into())
+    }
+
     /// `Socket::new` sets close-on-exec, in the same system call where there is one.
     fn open(
         &self,

@@ -7,35 +7,37 @@ use std::time::Duration;
 
 use base::{ConnId, Instant, Purpose, TorrentId};
 use crossbeam_channel::Sender;
-use mio::net::{TcpListener, TcpStream, UdpSocket};
+use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token};
 use node::hub::{Event, Hub, Output};
 use node::limit::Limits;
 use node::message::{ToHub, ToShard, TorrentStatus};
-use node::spec::TorrentSpec;
+use node::spec::{MagnetSpec, TorrentSpec};
 use wire::peer::{HANDSHAKE_BYTES, may_be_handshake};
 
 use crate::budget::{Slot, SocketBudget};
 use crate::clock::Clock;
 use crate::factory::SocketFactory;
+use crate::lan::Lan;
 use crate::mail::{Inbox, Post};
 use crate::news::News;
 use crate::services::{ServiceDone, Services};
 use crate::shard_loop::{ShardMail, WAKER};
+use crate::udp::UdpPort;
 
 /// Events taken from the system at once.
 const EVENTS: usize = 128;
 /// Connections accepted in one turn; more wait in the kernel's backlog.
 const ACCEPTS_MAX: usize = 64;
-/// Longest datagram of a tracker that we take: 2,000 peers.
-const DATAGRAM_BYTES_MAX: usize = 64 * 1024;
 /// Letters that wait for a shard whose queue is full, beyond which none are taken that might make
 /// more: as many as the queue takes. What one letter or one deadline makes comes on top.
 const LETTERS_WAITING_MAX: usize = 4096;
 /// How long accepting pauses when there are no descriptors left.
 const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
 /// Tokens from here on are UDP sockets, below are listeners; connections have the top bit set.
-const UDP_TOKENS: usize = 1 << 16;
+pub(crate) const UDP_TOKENS: usize = 1 << 16;
+/// The same of the sockets for the local network.
+pub(crate) const LAN_TOKENS: usize = 1 << 17;
 const CONN_TOKENS: usize = 1 << 62;
 
 /// A letter to the hub.
@@ -51,6 +53,8 @@ pub(crate) type Changes = (u64, Vec<(TorrentId, TorrentStatus)>);
 /// What the program asks of the hub.
 pub(crate) enum Command {
     Add(Box<TorrentSpec>, Sender<Option<TorrentId>>),
+    Seek(Box<MagnetSpec>, Sender<Option<TorrentId>>),
+    Begin(TorrentId, Box<TorrentSpec>, Sender<bool>),
     Remove(TorrentId),
     Changes(u64, Sender<Changes>),
     Look(TorrentId, usize),
@@ -92,7 +96,8 @@ pub(crate) struct HubLoop {
     pub(crate) services: Services,
     pub(crate) events: Sender<NodeEvent>,
     pub(crate) listeners: Vec<TcpListener>,
-    pub(crate) udp: Vec<(SocketAddr, Option<UdpSocket>)>,
+    pub(crate) udp: UdpPort,
+    pub(crate) lan: Lan,
     pub(crate) state: State,
 }
 
@@ -125,6 +130,7 @@ impl HubLoop {
             for event in &events {
                 self.on_event(event.token());
             }
+            self.receive();
             let now = self.clock.now();
             if self.state.accept_again_at.is_some_and(|at| at <= now) {
                 self.state.accept_again_at = None;
@@ -144,11 +150,12 @@ impl HubLoop {
         let deadlines = [self.hub.deadline(), self.state.accept_again_at];
         let mut timeout = self.clock.sleep(deadlines.into_iter().flatten().min());
         let letters = self.state.letters_waiting.iter().any(|letters| !letters.is_empty());
-        if letters || !self.state.events_waiting.is_empty() {
+        if letters || !self.state.events_waiting.is_empty() || self.udp.has_waiting() {
             timeout =
                 Some(timeout.map_or(Duration::from_millis(5), |t| t.min(Duration::from_millis(5))));
         }
-        if !self.mail.may_sleep() && self.may_take() {
+        let mail = !self.mail.may_sleep() && self.may_take();
+        if mail || self.udp.is_readable() || self.lan.is_readable() {
             timeout = Some(Duration::ZERO);
         }
         if let Err(error) = self.poll.poll(events, timeout)
@@ -177,6 +184,12 @@ impl HubLoop {
                 // Who asked and went away does not need the answer.
                 reply.send(self.hub.add(*spec, now)).ok();
             }
+            HubMail::Command(Command::Seek(magnet, reply)) => {
+                reply.send(self.hub.seek(*magnet, now)).ok();
+            }
+            HubMail::Command(Command::Begin(torrent, spec, reply)) => {
+                reply.send(self.hub.begin(torrent, *spec, now)).ok();
+            }
             HubMail::Command(Command::Remove(torrent)) => self.hub.remove(torrent, now),
             HubMail::Command(Command::Changes(since, reply)) => {
                 reply.send(self.hub.changes(since)).ok();
@@ -185,7 +198,7 @@ impl HubLoop {
             HubMail::Command(Command::KeepDiary) => self.hub.keep_diary(),
             HubMail::Command(Command::Fetch(url)) => self.hub.fetch(url),
             HubMail::Command(Command::Limits(limits)) => self.hub.set_limits(limits, now),
-            HubMail::Command(Command::Stop) => self.state.stopping = true,
+            HubMail::Command(Command::Stop) => self.hub.stop(now),
         }
     }
 
@@ -195,8 +208,10 @@ impl HubLoop {
         }
         if token.0 >= CONN_TOKENS {
             self.read_handshake(ConnId((token.0 - CONN_TOKENS) as u64));
+        } else if token.0 >= LAN_TOKENS {
+            self.lan.on_readable(token.0 - LAN_TOKENS);
         } else if token.0 >= UDP_TOKENS {
-            self.receive(token.0 - UDP_TOKENS);
+            self.udp.on_readable(token.0 - UDP_TOKENS);
         } else {
             self.accept(token.0);
         }
@@ -281,19 +296,16 @@ impl HubLoop {
         Some((pending.stream, pending.slot))
     }
 
-    fn receive(&mut self, index: usize) {
-        let mut bytes = vec![0; DATAGRAM_BYTES_MAX];
-        while let Some(socket) = &self.udp[index].1 {
-            match socket.recv_from(&mut bytes) {
-                Ok((length, from)) => {
-                    self.hub.on_datagram(from, &bytes[..length], self.clock.now());
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
-                // A refused datagram is reported on the next call (ICMP); the tracker's
-                // time-out takes care.
-                Err(_) => {}
-            }
-        }
+    /// Takes this turn's share of what came to the UDP port.
+    fn receive(&mut self) {
+        let (hub, clock) = (&mut self.hub, self.clock);
+        self.udp.receive(|batch| {
+            let now = clock.now();
+            batch.iter().for_each(|(from, bytes)| hub.on_datagram(from, bytes, now));
+        });
+        self.lan.receive(|speaker, from, bytes| {
+            hub.on_lan_datagram(speaker, from, bytes, clock.now());
+        });
     }
 
     fn take_outputs(&mut self) {
@@ -304,6 +316,7 @@ impl HubLoop {
 
     fn carry_out(&mut self) {
         self.take_outputs();
+        self.udp.flush();
         for (shard, letters) in self.shards.iter().zip(&mut self.state.letters_waiting) {
             while let Some(letter) = letters.pop_front() {
                 if let Err(letter) = shard.try_post(letter) {
@@ -349,27 +362,15 @@ impl HubLoop {
                     self.hub.on_resolved(nothing, self.clock.now());
                 }
             }
-            Output::Datagram(to, bytes) => self.send_datagram(to, &bytes),
+            Output::Datagram(to, bytes) => self.udp.send(to, bytes),
+            Output::Announce { v6, bytes } => self.lan.announce(v6, &bytes),
+            Output::FindGateway => {
+                let gateway = self.lan.gateway();
+                self.hub.on_gateway(gateway, self.clock.now());
+            }
+            Output::ToRouter { ours, to, bytes } => self.lan.send_to_router(ours, to, &bytes),
+            Output::Stopped => self.state.stopping = true,
             Output::Event(event) => self.state.events_waiting.push(NodeEvent::Torrent(event)),
-        }
-    }
-
-    /// Sends from the socket of the right family, opening it when it is first needed.
-    fn send_datagram(&mut self, to: SocketAddr, bytes: &[u8]) {
-        let found =
-            self.udp.iter_mut().enumerate().find(|(_, (at, _))| at.is_ipv4() == to.is_ipv4());
-        let Some((index, (at, socket))) = found else { return };
-        if socket.is_none() {
-            *socket = self.factory.udp_bind(Purpose::Tracker, *at).ok().and_then(|socket| {
-                let mut socket = UdpSocket::from_std(socket);
-                let token = Token(UDP_TOKENS + index);
-                self.poll.registry().register(&mut socket, token, Interest::READABLE).ok()?;
-                Some(socket)
-            });
-        }
-        if let Some(socket) = socket {
-            // Datagrams may be lost anywhere; the tracker client asks again.
-            socket.send_to(bytes, to).ok();
         }
     }
 }

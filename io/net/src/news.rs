@@ -33,8 +33,11 @@ fn is_report(event: &NodeEvent) -> bool {
             | Event::Tracker(..)
             | Event::Peer(..)
             | Event::Doubted(..)
-            | Event::Diary(..) => true,
+            | Event::Diary(..)
+            | Event::PortMapped(_)
+            | Event::PortMapFailed(_) => true,
             Event::Settled(..)
+            | Event::Metadata(..)
             | Event::Failed(..)
             | Event::GoalReached(_)
             | Event::Removed(..)

@@ -4,6 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use base::{PeerId, Purpose, Rng, TorrentId};
 use crossbeam_channel::{Receiver, bounded};
@@ -14,7 +15,7 @@ use node::hub::{self, Hub};
 use node::limit::Limits;
 use node::message::TorrentStatus;
 use node::shard::{self, Shard};
-use node::spec::TorrentSpec;
+use node::spec::{MagnetSpec, TorrentSpec};
 use storage::job::DiskDone;
 
 use crate::budget::SocketBudget;
@@ -22,11 +23,13 @@ use crate::clock::Clock;
 pub use crate::connection::FileForSend;
 use crate::factory::SocketFactory;
 pub use crate::hub_loop::NodeEvent;
-use crate::hub_loop::{Command, HubLoop, HubMail};
+use crate::hub_loop::{Command, HubLoop, HubMail, LAN_TOKENS, UDP_TOKENS};
+use crate::lan::Lan;
 use crate::mail::{self, Post};
 use crate::services::Services;
 pub use crate::shard_loop::DiskPort;
 use crate::shard_loop::{ShardLoop, ShardMail, WAKER};
+use crate::udp::UdpPort;
 
 /// Letters that may wait for a loop.
 const LETTERS_MAX: usize = 4096;
@@ -51,8 +54,18 @@ pub struct Config {
     pub client: String,
     /// Whether trackers are told and asked.
     pub announce: bool,
+    /// Whether we have a node of the DHT (BEP 5).
+    pub dht: bool,
+    /// Whether peers tell us of peers, and we them (BEP 11).
+    pub pex: bool,
     /// Names us to private trackers; see `node::hub::Config`. A secret.
     pub key_secret: [u8; 16],
+    /// Whether neighbours are told what we have (BEP 14). Without effect where all of `listen` is
+    /// loopback.
+    pub lsd: bool,
+    /// For how long the router is asked to map our port; `None`: not at all. Without effect where all of
+    /// `listen` is loopback.
+    pub port_mapping: Option<Duration>,
     /// Rate limits.
     pub limits: Limits,
     /// Payload buffers of 16 KiB per shard.
@@ -149,15 +162,22 @@ impl Node {
             factory.clone(),
             Box::new(move |done| service_post.post(HubMail::Service(done))),
         );
+        let outward = listening.iter().any(|addr| !addr.ip().is_loopback());
         let hub_config = hub::Config {
             shards: usize::from(config.shards),
             peer_id: config.peer_id,
             listen_port,
             families: families(&listening),
             announce: config.announce,
+            lsd: config.lsd && outward,
+            port_mapping: config.port_mapping.filter(|_| outward),
             key_secret: config.key_secret,
             limits: config.limits,
         };
+        let udp =
+            UdpPort::new(&listening, factory.clone(), poll.registry().try_clone()?, UDP_TOKENS);
+        let lan =
+            Lan::new(listening.clone(), factory.clone(), poll.registry().try_clone()?, LAN_TOKENS);
         let hub = HubLoop {
             hub: Hub::new(hub_config, rng.fork(), clock.now()),
             poll,
@@ -169,7 +189,8 @@ impl Node {
             services,
             events: event_sender,
             listeners,
-            udp: listening.iter().map(|&addr| (addr, None)).collect(),
+            udp,
+            lan,
             state: crate::hub_loop::State::default(),
         };
         threads.push(std::thread::Builder::new().name("hub".into()).spawn(move || hub.run())?);
@@ -197,6 +218,8 @@ impl Node {
             connections_max: (config.connections_max / usize::from(config.shards)).max(1),
             limits: config.limits,
             store: config.store,
+            dht: config.dht,
+            pex: config.pex,
         };
         let shard = ShardLoop {
             index: usize::from(index),
@@ -229,6 +252,23 @@ impl Node {
         let (sender, receiver) = bounded(1);
         self.command(Command::Add(Box::new(spec), sender));
         receiver.recv().ok().flatten()
+    }
+
+    /// Looks for a torrent of which only the name is known; what it is comes as [`Event::Metadata`]. `None`: it
+    /// is there already, or the node is stopping.
+    ///
+    /// [`Event::Metadata`]: hub::Event::Metadata
+    pub fn seek(&self, magnet: MagnetSpec) -> Option<TorrentId> {
+        let (sender, receiver) = bounded(1);
+        self.command(Command::Seek(Box::new(magnet), sender));
+        receiver.recv().ok().flatten()
+    }
+
+    /// Goes on with a torrent that was sought. False if it is gone, or is there already by another name.
+    pub fn begin(&self, torrent: TorrentId, spec: TorrentSpec) -> bool {
+        let (sender, receiver) = bounded(1);
+        self.command(Command::Begin(torrent, Box::new(spec), sender));
+        receiver.recv().unwrap_or(false)
     }
 
     /// Stops a torrent; its end is an event.
@@ -267,7 +307,7 @@ impl Node {
         self.hub.post(HubMail::Command(command));
     }
 
-    /// Ends all threads and waits for them.
+    /// Ends all threads and waits for them, and up to two seconds for the router to forget us.
     pub fn stop(mut self) {
         self.command(Command::Stop);
         for thread in self.threads.drain(..) {

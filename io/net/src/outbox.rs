@@ -4,11 +4,11 @@
 //! takes the place of an older one that still waits: news are told early rather than late, and a
 //! hub that is behind is not told what is no longer true.
 //!
-//! So the bound is ten letters for each torrent of the shard, one for each address that it
-//! banned, and four. Entries of a diary are all different: [`DIARY_MAX`] wait, more are lost.
+//! So the bound is eleven letters for each torrent of the shard, one for each address that it
+//! banned and for each connection that has a node of the DHT, and four. Entries of a diary are all different: [`DIARY_MAX`] wait, more are lost.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use base::TorrentId;
 use node::limit::{Class, Direction};
@@ -35,12 +35,14 @@ enum Key {
     Torrent(TorrentId, Kind),
     Lease(Direction, Class),
     Banned(TorrentId, IpAddr),
+    DhtNode(SocketAddr),
 }
 
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Kind {
     Status,
     WantPeers,
+    Metadata,
     Settled,
     Failed,
     Trouble,
@@ -56,6 +58,8 @@ fn key(letter: &ToHub) -> Option<Key> {
     Some(match *letter {
         ToHub::Status(torrent, _) => Key::Torrent(torrent, Kind::Status),
         ToHub::WantPeers(torrent) => Key::Torrent(torrent, Kind::WantPeers),
+        ToHub::Metadata(torrent, _) => Key::Torrent(torrent, Kind::Metadata),
+        ToHub::DhtNode(addr) => Key::DhtNode(addr),
         ToHub::Settled(torrent) => Key::Torrent(torrent, Kind::Settled),
         ToHub::Failed(torrent, _) => Key::Torrent(torrent, Kind::Failed),
         ToHub::Trouble(torrent, _) => Key::Torrent(torrent, Kind::Trouble),
@@ -149,6 +153,8 @@ mod tests {
     fn word(letter: &ToHub) -> String {
         match letter {
             ToHub::Status(torrent, status) => format!("s{}#{}", torrent.0, status.pieces_have),
+            ToHub::Metadata(torrent, _) => format!("m{}", torrent.0),
+            ToHub::DhtNode(addr) => format!("n{addr}"),
             ToHub::Settled(torrent) => format!("S{}", torrent.0),
             ToHub::Removed(torrent) => format!("R{}", torrent.0),
             ToHub::LeaseWanted { torrents, .. } => format!("l#{torrents}"),

@@ -69,6 +69,7 @@ impl Real {
             family: Family::Any,
             timeout: PATIENCE / 2,
             body_bytes_max: 1000,
+            post: None,
         }
     }
 

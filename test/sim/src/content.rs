@@ -87,6 +87,7 @@ impl Content {
                 piece_bytes,
                 total_bytes: layout.total_bytes(),
                 digests: Digests::default(),
+                info: None,
                 private: false,
                 trackers: vec![vec!["http://tracker.example/announce".into()]],
                 peers: Vec::new(),

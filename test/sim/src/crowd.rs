@@ -125,6 +125,7 @@ impl World {
                 u64::from(crowd.pieces) * u64::from(crowd.piece_bytes),
             ),
             trees: None,
+            info: None,
         };
         let node = |member: &Member| {
             let mut name = [0; 20];
@@ -318,7 +319,7 @@ impl World {
             }
             Output::Banned(addr) => panic!("{addr} was banned, and nobody lies here"),
             Output::HashLeaves { .. } => unreachable!("it has no trees"),
-            Output::WantPeers | Output::Diary(_) => {}
+            Output::WantPeers | Output::Diary(_) | Output::Metadata(_) | Output::DhtNode(_) => {}
         }
     }
 

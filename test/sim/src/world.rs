@@ -421,6 +421,8 @@ impl World {
             listen_port: 6881,
             families: Families { v4: true, v6: false },
             announce: true,
+            lsd: false,
+            port_mapping: None,
             key_secret: [0; 16],
             limits: self.limits(),
         };
@@ -432,6 +434,8 @@ impl World {
                     peer_id,
                     client: "sim".into(),
                     listen_port: Some(6881),
+                    dht: false,
+                    pex: true,
                     buffers: self.scenario.buffers,
                     connections_max: 50,
                     limits: self.limits(),
@@ -764,8 +768,13 @@ impl World {
                 self.on_banned(node, addr);
             }
             hub::Output::Event(_) | hub::Output::CancelHttp(_) => {}
-            hub::Output::Resolve(_) | hub::Output::Datagram(..) => {
-                panic!("seed {}: no names and no datagrams in this world", self.seed)
+            hub::Output::Resolve(_)
+            | hub::Output::Datagram(..)
+            | hub::Output::Announce { .. }
+            | hub::Output::FindGateway
+            | hub::Output::ToRouter { .. }
+            | hub::Output::Stopped => {
+                panic!("seed {}: no names, datagrams and routers in this world", self.seed)
             }
         }
     }

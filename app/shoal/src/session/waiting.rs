@@ -4,7 +4,6 @@ use std::time::{Duration, Instant};
 
 use base::InfoHash;
 use node::spec::TorrentSpec;
-use serde_json::json;
 use wire::printable;
 
 use super::Session;
@@ -66,25 +65,7 @@ impl Session<'_> {
     }
 
     fn add_with_finds(&mut self, mut spec: TorrentSpec) -> Result<(), Failure> {
-        if spec.writable {
-            let name = printable(spec.name.as_bytes(), 200);
-            match alike::find(&mut spec, self.running.disk()) {
-                Ok((0, _)) => {}
-                Ok((files, bytes)) => {
-                    let (count, size) = (units::count(files, "file"), units::size(bytes));
-                    self.out.note(&format!(
-                        "{name}: {count} of it, {size}, found in other downloads; it is copied from there and compared"
-                    ));
-                    let info_hash = spec.info_hashes.first().to_string();
-                    self.out.event(&json!({
-                        "event": "found", "info_hash": info_hash, "name": name, "files": files,
-                        "bytes": bytes,
-                    }))?;
-                }
-                // They are fetched, then.
-                Err(error) => self.out.log(Level::Warn, &error.to_string()),
-            }
-        }
+        self.find_alike(&mut spec)?;
         self.add(spec)
     }
 

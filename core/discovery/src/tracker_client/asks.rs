@@ -175,7 +175,7 @@ impl TrackerClient {
         let target = &known.walk.trackers[ask.tracker.0].target;
         let query = match ask.what {
             What::Announce { event, .. } => UdpQuery::Announce {
-                request: self.request(known, ask.tracker, event),
+                request: self.request(known, ask, event),
                 url_data: url_data(&target.url).to_owned(),
             },
             What::Scrape => UdpQuery::Scrape(known.info_hash),
@@ -189,9 +189,7 @@ impl TrackerClient {
         let known = &self.torrents[&ask.torrent];
         let base = &known.walk.trackers[ask.tracker.0].target.url;
         match ask.what {
-            What::Announce { event, .. } => {
-                announce_url(base, &self.request(known, ask.tracker, event))
-            }
+            What::Announce { event, .. } => announce_url(base, &self.request(known, ask, event)),
             What::Scrape => {
                 let scrape = scrape_url(base).expect("checked before the scrape began");
                 scrape_request_url(&scrape, &[known.info_hash])
@@ -199,7 +197,10 @@ impl TrackerClient {
         }
     }
 
-    fn request(&self, known: &Torrent, tracker: TrackerIndex, event: Event) -> AnnounceRequest {
+    fn request(&self, known: &Torrent, ask: Ask, event: Event) -> AnnounceRequest {
+        let tracker = &known.walk.trackers[ask.tracker.0];
+        let mapped =
+            self.mapped_port.filter(|_| tracker.channels[ask.channel.0].family != Family::V6);
         let left = if known.walk.finished { Some(0) } else { known.progress.left_bytes };
         let numwant = if known.wants_peers && event != Event::Stopped {
             self.config.numwant.clamp(*NUMWANT_RANGE.start(), *NUMWANT_RANGE.end())
@@ -209,14 +210,14 @@ impl TrackerClient {
         AnnounceRequest {
             info_hash: known.info_hash,
             peer_id: known.peer_id,
-            port: self.config.listen_port,
+            port: mapped.unwrap_or(self.config.listen_port),
             uploaded_bytes: known.progress.uploaded_bytes,
             downloaded_bytes: known.progress.downloaded_bytes,
             left_bytes: left.unwrap_or(LEFT_UNKNOWN_BYTES),
             event,
             key: known.key,
             numwant: Some(numwant),
-            tracker_id: known.walk.trackers[tracker.0].tracker_id.clone(),
+            tracker_id: tracker.tracker_id.clone(),
         }
     }
 
@@ -522,7 +523,8 @@ impl TrackerClient {
         let mut seen = BTreeSet::new();
         let own = [self.external_v4, self.external_v6];
         let is_own = |addr: &SocketAddr| {
-            addr.port() == self.config.listen_port && own.contains(&Some(addr.ip()))
+            let ours = [Some(self.config.listen_port), self.mapped_port];
+            ours.contains(&Some(addr.port())) && own.contains(&Some(addr.ip()))
         };
         let usable = peers.into_iter().filter(|addr| {
             addr.port() != 0 && is_reachable(addr.ip()) && !is_own(addr) && seen.insert(*addr)

@@ -15,8 +15,8 @@ use std::collections::{BTreeMap, VecDeque};
 use base::{ExchangeId, Family, HttpError, HttpReply, HttpRequest, Instant, Purpose};
 
 use super::ids::{AskId, Ids};
-use super::timers::Timers;
 use crate::redirect::{RedirectError, next_hop};
+use crate::timers::Timers;
 
 /// Longest body of a tracker's reply, in bytes. 200 peers take 1.2 KiB compact and 20 KiB as
 /// dictionaries; full scrapes, which we never ask for, are larger.
@@ -269,6 +269,7 @@ impl Http {
             family: flight.lane.1,
             timeout,
             body_bytes_max: BODY_BYTES_MAX,
+            post: None,
         };
         self.exchanges.insert(exchange, ask);
         self.timers.set(ask, Some(give_up_at.after(GRACE)));

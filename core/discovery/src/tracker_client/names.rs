@@ -10,7 +10,7 @@ use base::{ExchangeId, Instant, Purpose, ResolveRequest, Resolved};
 
 use super::ids::{AskId, Ids};
 use super::target::is_reachable;
-use super::timers::Timers;
+use crate::timers::Timers;
 
 /// How long an answer with addresses is used. The effect carries no TTL; five minutes is what
 /// most trackers' zones say.

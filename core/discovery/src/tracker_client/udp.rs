@@ -25,7 +25,7 @@ use wire::tracker_udp::{
 };
 
 use super::ids::AskId;
-use super::timers::Timers;
+use crate::timers::Timers;
 
 /// How long a connection id may be used after it arrived (BEP 15).
 const CONNECTION_KEPT: Duration = Duration::from_secs(60);

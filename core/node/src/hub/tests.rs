@@ -26,6 +26,7 @@ fn spec(n: u8, goal: SeedGoal) -> TorrentSpec {
         piece_bytes: 1,
         total_bytes: TOTAL,
         digests: Digests::default(),
+        info: None,
         private: false,
         trackers: vec![vec!["http://tracker.example/announce".into()]],
         peers: Vec::new(),
@@ -64,6 +65,8 @@ fn rig(limit: Option<u64>) -> Rig {
         listen_port: 6881,
         families: Families { v4: true, v6: false },
         announce: true,
+        lsd: false,
+        port_mapping: None,
         key_secret: [7; 16],
         limits: Limits { down: rates, up: rates },
     };
@@ -94,6 +97,10 @@ impl Rig {
                     format!("{}!", event.split('&').next().unwrap())
                 }
                 Output::Event(event) => news(&event),
+                Output::Announce { v6, .. } => format!("announce{}", if v6 { 6 } else { 4 }),
+                Output::FindGateway => "gateway?".into(),
+                Output::ToRouter { to, .. } => format!(">{}", to.port()),
+                Output::Stopped => "stopped".into(),
                 other @ (Output::CancelHttp(_) | Output::Resolve(_) | Output::Datagram(..)) => {
                     format!("{other:?}")
                 }
@@ -140,6 +147,8 @@ impl Rig {
 fn letter(message: &ToShard) -> String {
     match message {
         ToShard::Add(torrent, _) => format!("add{}", torrent.0),
+        ToShard::Seek(torrent, _) => format!("seek{}", torrent.0),
+        ToShard::Begin(torrent, _) => format!("begin{}", torrent.0),
         ToShard::Peers(swarm, ..) => format!("peers{}", swarm.torrent.0),
         ToShard::Incoming { torrent, .. } => format!("incoming{}", torrent.0),
         ToShard::Remove(torrent) => format!("remove{}", torrent.0),
@@ -155,6 +164,7 @@ fn letter(message: &ToShard) -> String {
 fn news(event: &Event) -> String {
     match event {
         Event::Settled(torrent, _) => format!("settled{}", torrent.0),
+        Event::Metadata(torrent, _) => format!("metadata{}", torrent.0),
         Event::Failed(torrent, _) => format!("failed{}", torrent.0),
         Event::Trouble(torrent, _) => format!("trouble{}", torrent.0),
         Event::Doubted(torrent, ..) => format!("doubted{}", torrent.0),
@@ -166,6 +176,8 @@ fn news(event: &Event) -> String {
         Event::View(torrent, _) => format!("view{}", torrent.0),
         Event::Diary(torrent, _) => format!("diary{}", torrent.0),
         Event::Fetched(_) => "fetched".into(),
+        Event::PortMapped(mapped) => format!("mapped{}", mapped.tcp),
+        Event::PortMapFailed(_) => "unmapped".into(),
     }
 }
 
@@ -416,6 +428,10 @@ fn first_steps(seed: u64, private: bool, announce: bool) -> (usize, Option<(Stri
             | Output::CancelHttp(_)
             | Output::Resolve(_)
             | Output::Datagram(..)
+            | Output::Announce { .. }
+            | Output::FindGateway
+            | Output::ToRouter { .. }
+            | Output::Stopped
             | Output::Event(_)) => panic!("{other:?}"),
         }
     }
@@ -544,5 +560,83 @@ fn a_hybrid_is_announced_in_both_its_swarms_and_a_private_one_in_the_first() {
         let last = announces.split(' ').map(|_| rig.tracker_answers()).last().unwrap();
         assert_eq!(last, "removed0");
         assert_eq!(rig.handshake(2), "close");
+    }
+}
+
+fn near(lsd: bool, port_mapping: bool) -> Rig {
+    let mut rig = rig(None);
+    let config = Config {
+        lsd,
+        port_mapping: port_mapping.then_some(Duration::from_secs(1800)),
+        announce: false,
+        ..rig.hub.config.clone()
+    };
+    rig.hub = Hub::new(config, Rng::from_seed(0), rig.now);
+    rig
+}
+
+fn neighbour_says(rig: &mut Rig, info_hash: u8) -> String {
+    let info_hashes = vec![InfoHash([info_hash; 20])];
+    let announce = wire::lsd::Announce { port: 51413, info_hashes, cookie: None };
+    let from = SocketAddr::from(([192, 168, 1, 9], 6771));
+    rig.hub.on_lan_datagram(Speaker::Neighbour, from, &announce.encode(false), rig.now);
+    rig.hear()
+}
+
+#[test]
+fn neighbours_hear_of_public_torrents_as_long_as_we_have_them() {
+    for (private, lsd, expected) in
+        [(false, true, "announce4"), (true, true, ""), (false, false, "")]
+    {
+        let mut rig = near(lsd, false);
+        rig.hub.add(TorrentSpec { private, ..spec(1, SeedGoal::Forever) }, rig.now).unwrap();
+        rig.hear();
+        assert_eq!(neighbour_says(&mut rig, 1), "", "it is not open yet");
+        rig.says(ToHub::Status(TorrentId(0), status(Phase::Downloading, 0, 0)));
+        if expected.is_empty() {
+            assert_eq!(rig.hub.deadline(), None);
+        } else {
+            assert_eq!(rig.wait(Duration::from_secs(1)), expected);
+        }
+        let peers = if expected.is_empty() { "" } else { "0<peers0" };
+        assert_eq!(neighbour_says(&mut rig, 1), peers);
+        assert_eq!(neighbour_says(&mut rig, 2), "");
+        rig.hub.remove(TorrentId(0), rig.now);
+        rig.hear();
+        rig.says(ToHub::Status(TorrentId(0), status(Phase::Downloading, 0, 0)));
+        assert_eq!(neighbour_says(&mut rig, 1), "");
+        assert_eq!(rig.hub.deadline(), None);
+    }
+}
+
+#[test]
+fn a_hub_stops_at_once_unless_the_router_has_to_forget_something() {
+    let mut rig = near(true, false);
+    rig.hub.stop(rig.now);
+    assert_eq!(rig.hear(), "stopped");
+
+    let mut rig = near(false, true);
+    assert_eq!(rig.wait(Duration::ZERO), "gateway?");
+    let [router, ours] = [1, 9].map(|n| Ipv4Addr::new(192, 168, 1, n));
+    let gateway = discovery::port_mapping::Gateway { router, ours };
+    rig.hub.on_gateway(Some(gateway), rig.now);
+    assert_eq!(rig.hear(), ">5351 >1900 >1900");
+    // It speaks NAT-PMP.
+    let mut say = |bytes: &[u8]| {
+        let from = SocketAddr::from((router, 5351));
+        rig.hub.on_lan_datagram(Speaker::Router, from, bytes, rig.now);
+        rig.hear()
+    };
+    assert_eq!(say(&[0, 129, 0, 1, 0, 0, 0, 0]), ">5351");
+    assert_eq!(say(&[0, 128, 0, 0, 0, 0, 0, 0, 203, 0, 113, 5]), ">5351");
+    assert_eq!(say(&[0, 130, 0, 0, 0, 0, 0, 0, 0x1a, 0xe1, 0x1a, 0xe2, 0, 0, 7, 8]), ">5351");
+    let mapped = [0, 129, 0, 0, 0, 0, 0, 0, 0x1a, 0xe1, 0x1a, 0xe1, 0, 0, 7, 8];
+    assert_eq!(say(&mapped), "0<we203.0.113.5 1<we203.0.113.5 mapped6882");
+
+    rig.hub.stop(rig.now);
+    assert_eq!(rig.hear(), ">5351");
+    let mut said = String::new();
+    while !said.contains("stopped") {
+        said = rig.wait(Duration::from_secs(2));
     }
 }

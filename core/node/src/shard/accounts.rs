@@ -7,7 +7,7 @@ use storage::layout::FileEntry;
 
 use super::*;
 use crate::limit::{Direction, Rates};
-use crate::spec::SeedGoal;
+use crate::spec::{SeedGoal, TorrentSpec};
 
 const TORRENT: TorrentId = TorrentId(0);
 const BLOCK: BlockId = BlockId { piece: PieceIndex(0), offset_bytes: 0, length_bytes: BLOCK_BYTES };
@@ -23,6 +23,8 @@ fn shard(down: Option<u64>) -> Shard {
         connections_max: 4,
         limits: Limits { down, ..Limits::default() },
         store: store::Config::default(),
+        dht: false,
+        pex: false,
     };
     Shard::new(config, Rng::from_seed(1))
 }
@@ -40,6 +42,7 @@ fn spec() -> TorrentSpec {
         piece_bytes: BLOCK_BYTES,
         total_bytes: u64::from(BLOCK_BYTES),
         digests: Digests::v1([[0; 20]]),
+        info: None,
         private: false,
         trackers: Vec::new(),
         peers: Vec::new(),

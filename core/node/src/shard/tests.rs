@@ -11,7 +11,7 @@ use wire::peer::{self, Extensions, Handshake, Message};
 
 use super::*;
 use crate::limit::{Direction, Rates};
-use crate::spec::SeedGoal;
+use crate::spec::{SeedGoal, TorrentSpec};
 
 mod limits;
 
@@ -46,6 +46,8 @@ fn limited_rig(buffers: usize, connections_max: usize, limits: Limits) -> Rig {
         connections_max,
         limits,
         store: store::Config::default(),
+        dht: false,
+        pex: false,
     };
     let shard = Shard::new(config, Rng::from_seed(0));
     let now = Instant::START;
@@ -69,6 +71,7 @@ fn spec(n: u32) -> TorrentSpec {
         piece_bytes: BLOCK_BYTES,
         total_bytes,
         digests: Digests::v1(vec![sha1(&[0; BLOCK_BYTES as usize]); PIECES as usize]),
+        info: None,
         private: false,
         trackers: Vec::new(),
         peers: Vec::new(),
@@ -252,6 +255,8 @@ fn letter(message: &ToHub) -> String {
         ToHub::View(torrent, view) => {
             format!("view{}:{}/{}", torrent.0, view.pieces.len(), view.peers.len())
         }
+        ToHub::Metadata(torrent, _) => format!("metadata{}", torrent.0),
+        ToHub::DhtNode(addr) => format!("node{addr}"),
         ToHub::Diary(torrent, entry) => format!("diary{}:{entry:?}", torrent.0),
     }
 }

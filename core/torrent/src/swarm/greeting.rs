@@ -6,7 +6,7 @@
 use std::net::SocketAddr;
 
 use base::{ConnId, PeerId};
-use wire::peer::{Extensions, Handshake};
+use wire::peer::{Extensions, Handshake, Message};
 
 use super::{CloseReason, Swarm};
 use crate::diary::Entry;
@@ -18,7 +18,8 @@ impl Swarm {
         let names = &self.shape.info_hashes;
         let in_v2 = names.in_v2_swarm().filter(|_| v2);
         let upgrade = names.is_hybrid() && in_v2.is_none();
-        let extensions = Extensions { fast: true, extended: true, dht: false, v2: upgrade };
+        let extensions =
+            Extensions { fast: true, extended: true, dht: self.config.dht, v2: upgrade };
         Handshake::new(extensions, in_v2.unwrap_or(names.first()), self.config.peer_id)
     }
 
@@ -63,10 +64,14 @@ impl Swarm {
             }
         }
         let theirs = handshake.extensions();
+        let dht_port = self.config.listen_port.filter(|_| self.config.dht);
         let Some(session) = self.sessions.get_mut(&conn) else { return };
         session.peer_id = Some(handshake.peer_id);
         session.fast = theirs.fast;
         session.extended = theirs.extended;
+        if let Some(port) = dht_port.filter(|_| theirs.dht) {
+            session.say(Message::Port(port));
+        }
         let (addr, outgoing) = (session.addr, session.outgoing);
         self.note(|_| Some(Entry::Joined { addr, outgoing }));
         // A bitfield must come first (BEP 3), and until storage has looked there is none: who
@@ -74,6 +79,8 @@ impl Swarm {
         self.touch(conn);
         if self.ready {
             self.introduce(conn);
+        } else if self.is_seeking() {
+            self.introduce_early(conn);
         }
     }
 

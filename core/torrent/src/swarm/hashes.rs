@@ -172,6 +172,9 @@ impl Swarm {
         hashes: &[Digest32],
         now: Instant,
     ) {
+        if self.is_seeking() {
+            return self.on_layer(conn, request, hashes, now);
+        }
         // What was asked for too long ago is of no more use, and nothing else is asked for.
         let Some(piece) = self.asked_for(conn, request) else { return };
         let right = hashes.len() == request.length as usize
@@ -189,6 +192,9 @@ impl Swarm {
 
     /// A peer will not give hashes.
     pub(super) fn on_hash_reject(&mut self, conn: ConnId, request: &HashRequest, now: Instant) {
+        if self.is_seeking() {
+            return self.on_layer_reject(conn, request, now);
+        }
         if let Some(piece) = self.asked_for(conn, request) {
             self.ask_for_leaves(piece, now);
         }

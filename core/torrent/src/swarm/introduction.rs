@@ -34,23 +34,39 @@ impl Swarm {
         self.touch(conn);
     }
 
+    /// Tells a newcomer who we are while nobody knows what we have.
+    pub(super) fn introduce_early(&mut self, conn: ConnId) {
+        let session = self.session(conn);
+        session.introduced = true;
+        if session.fast {
+            session.say(Message::HaveNone);
+        }
+        self.say_hello(conn);
+        self.touch(conn);
+    }
+
     /// Says what BEP 10 has to say. Again when we begin to want nothing more without having
     /// everything (BEP 21; of the complete that is known), and when we want something again.
     pub(super) fn say_hello(&mut self, conn: ConnId) {
         let complete = self.is_complete();
+        let dont_have = (wire::extended::DONT_HAVE.to_vec(), wire::extended::DONT_HAVE_ID);
+        let extensions = [Some(dont_have), Some(self.metadata_extension()), self.pex_extension()];
+        let extensions = extensions.into_iter().flatten().collect();
+        let metadata_size =
+            self.shape.info.as_ref().and_then(|info| u32::try_from(info.len()).ok());
         let Some(session) = self.sessions.get_mut(&conn).filter(|session| session.extended) else {
             return;
         };
         // Of who is shown piece after piece, nobody is to guess that there are more.
         let upload_only = complete && session.shown.is_none();
         let hello = ExtendedHandshake {
-            m: vec![(wire::extended::DONT_HAVE.to_vec(), wire::extended::DONT_HAVE_ID)],
+            m: extensions,
+            metadata_size,
             version: Some(self.config.client.clone()),
             port: self.config.listen_port,
             reqq: Some(u32::try_from(REQUESTS_QUEUED_MAX).expect("a small constant")),
             upload_only,
             your_ip: Some(session.addr.ip()),
-            ..ExtendedHandshake::default()
         };
         session
             .say(Message::Extended { id: wire::extended::HANDSHAKE_ID, payload: &hello.encode() });

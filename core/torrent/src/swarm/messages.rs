@@ -4,7 +4,9 @@
 
 use base::{BLOCK_BYTES, Bitfield, BlockId, ConnId, Instant, PieceIndex};
 use wire::extended::{self, ExtendedHandshake};
+use wire::metadata::{METADATA, METADATA_ID};
 use wire::peer::Message;
+use wire::pex::{PEX, PEX_ID};
 
 use super::{CloseReason, Swarm};
 use crate::diary::Entry;
@@ -15,6 +17,9 @@ impl Swarm {
     pub(super) fn on_message(&mut self, conn: ConnId, message: Message<'_>, now: Instant) {
         if !self.session(conn).budget.spend(manners::cost(&message)) {
             return self.shun(conn, CloseReason::Flood, now);
+        }
+        if self.is_for_later(conn, &message) {
+            return;
         }
         match message {
             Message::Choke => self.on_choke(conn),
@@ -43,16 +48,18 @@ impl Swarm {
                 }
             }
             Message::Extended { id: extended::HANDSHAKE_ID, payload } => {
-                self.on_hello(conn, payload);
+                self.on_hello(conn, payload, now);
             }
+            Message::Extended { id: METADATA_ID, payload } => self.on_metadata(conn, payload, now),
+            Message::Extended { id: PEX_ID, payload } => self.on_pex(conn, payload, now),
             Message::Extended { id: extended::DONT_HAVE_ID, payload } => {
                 self.on_dont_have(conn, payload);
             }
             Message::HashRequest(request) => self.on_hash_request(conn, request, now),
             Message::Hashes { request, hashes } => self.on_hashes(conn, &request, hashes, now),
             Message::HashReject(request) => self.on_hash_reject(conn, &request, now),
+            Message::Port(port) => self.on_port(conn, port),
             Message::KeepAlive
-            | Message::Port(_)
             | Message::Suggest(_)
             | Message::Unknown(_)
             | Message::Extended { .. } => {}
@@ -235,7 +242,7 @@ impl Swarm {
         }
     }
 
-    fn on_hello(&mut self, conn: ConnId, payload: &[u8]) {
+    fn on_hello(&mut self, conn: ConnId, payload: &[u8], now: Instant) {
         // A hello we can't read is no reason to hang up: the peer still speaks BEP 3.
         let Ok(hello) = ExtendedHandshake::decode(payload) else { return };
         let session = self.session(conn);
@@ -246,6 +253,13 @@ impl Swarm {
         if hello.m.iter().any(|(name, _)| name == extended::DONT_HAVE) {
             session.dont_have_id = hello.id_of(extended::DONT_HAVE);
         }
+        if hello.m.iter().any(|(name, _)| name == METADATA) {
+            session.metadata_id = hello.id_of(METADATA);
+        }
+        if hello.m.iter().any(|(name, _)| name == PEX) {
+            session.pex_id = hello.id_of(PEX);
+        }
+        session.listen_port = hello.port.or(session.listen_port);
         session.client = hello.version.or(session.client.take());
         session.upload_only = hello.upload_only;
         if let (Some(ip), Some(port)) = (hello.your_ip, self.config.listen_port) {
@@ -257,6 +271,7 @@ impl Swarm {
             let client = session.client.clone()?;
             Some(Entry::Named { addr: session.addr, client })
         });
+        self.on_metadata_size(conn, hello.metadata_size, now);
         self.close_if_useless(conn);
     }
 }

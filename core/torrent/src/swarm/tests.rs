@@ -6,9 +6,11 @@
 //! goes to storage. Block `0.1` is the second of piece 0; a piece has four. `"*."` is what
 //! somebody has. Every test ends with a stop that must give every buffer back.
 
+mod gossip;
 mod justice;
 mod losses;
 mod manners;
+mod seeking;
 mod turnover;
 mod v2;
 mod view;

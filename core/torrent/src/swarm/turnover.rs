@@ -73,7 +73,8 @@ impl Swarm {
     /// Once in [`TURNOVER_TICKS`]: one connection goes if others wait to be dialled.
     pub(super) fn turn_over(&mut self, now: Instant) {
         let full = self.sessions.len() + self.dialing.len() >= self.config.connections_max;
-        if full && self.ready && !self.stopped && self.peers.is_anybody_due(now) {
+        let open = self.ready || self.is_seeking();
+        if full && open && !self.stopped && self.peers.is_anybody_due(now) {
             self.make_room(now);
         }
     }

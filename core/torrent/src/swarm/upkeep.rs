@@ -56,6 +56,8 @@ impl Swarm {
         }
         self.relieve_slow_owners(now);
         self.ask_others_for_leaves(now);
+        self.tick_seeking(now);
+        self.gossip();
         if self.ticks.is_multiple_of(TURNOVER_TICKS) {
             self.turn_over(now);
             self.dial_more(now);
@@ -69,7 +71,8 @@ impl Swarm {
         self.show_rest();
         self.bury(now, pool);
         self.tick_at = None;
-        if !self.sessions.is_empty() || self.down.per_second() + self.up.per_second() > 0 {
+        let busy = !self.sessions.is_empty() || self.is_seeking();
+        if busy || self.down.per_second() + self.up.per_second() > 0 {
             self.start_ticking(now);
         }
         if self.is_short_of_peers() {
@@ -82,13 +85,14 @@ impl Swarm {
     }
 
     fn is_short_of_peers(&self) -> bool {
-        !self.stopped && self.ready && !self.picker.is_complete() && self.sessions.len() < 4
+        let lacking = self.is_seeking() || (self.ready && !self.picker.is_complete());
+        !self.stopped && lacking && self.sessions.len() < 4
     }
 
     fn may_dial(&self) -> bool {
         // A complete torrent dials too: leechers that cannot be reached from outside wait for it.
         !self.stopped
-            && self.ready
+            && (self.ready || self.is_seeking())
             && self.dialing.len() < self.config.dials_max
             && self.sessions.len() + self.dialing.len() < self.config.connections_max
     }

@@ -1,4 +1,4 @@
-//! One HTTP GET: resolve, connect, perhaps TLS, ask, read, close.
+//! One HTTP GET or POST: resolve, connect, perhaps TLS, ask, read, close.
 //!
 //! Source: RFC 9110 and RFC 9112 by `hyper`. No redirect is followed, nothing is retried, kept
 //! alive or remembered: that is policy, and core has it. Replies in HTTP/1.0, chunked, or ended
@@ -6,15 +6,15 @@
 //! What we do differently: we ask for no content coding and refuse one that comes unasked, since
 //! a bound on the body must count the bytes that core gets.
 
-use base::{HttpError, HttpReply, HttpRequest};
-use http_body_util::{BodyExt as _, Empty};
+use base::{HttpError, HttpPost, HttpReply, HttpRequest};
+use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Body as _, Bytes, Incoming};
 use hyper::client::conn::http1;
 use hyper::header::{
     ACCEPT_ENCODING, CONNECTION, CONTENT_ENCODING, CONTENT_TYPE, HOST, HeaderName, LOCATION,
     USER_AGENT,
 };
-use hyper::{Request, Response, Uri};
+use hyper::{Method, Request, Response, Uri};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use url::Url;
@@ -46,9 +46,9 @@ async fn exchange_untimed(worker: &Worker, request: &HttpRequest) -> Result<Http
     let stream = connect::connect_any(&worker.factory, request.purpose, addrs, target.port).await?;
     if target.is_https {
         let stream = worker.tls.wrap(&target.host, stream).await?;
-        talk(stream, target, request.body_bytes_max).await
+        talk(stream, target, request.post.as_ref(), request.body_bytes_max).await
     } else {
-        talk(stream, target, request.body_bytes_max).await
+        talk(stream, target, request.post.as_ref(), request.body_bytes_max).await
     }
 }
 
@@ -94,17 +94,30 @@ impl Target {
     }
 }
 
-async fn talk<S>(stream: S, target: Target, body_bytes_max: u32) -> Result<HttpReply, HttpError>
+async fn talk<S>(
+    stream: S,
+    target: Target,
+    post: Option<&HttpPost>,
+    body_bytes_max: u32,
+) -> Result<HttpReply, HttpError>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let request = Request::get(target.path)
+    let method = if post.is_some() { Method::POST } else { Method::GET };
+    let mut request = Request::builder()
+        .method(method)
+        .uri(target.path)
         .header(HOST, target.authority)
         .header(USER_AGENT, base::client::AGENT)
         .header(ACCEPT_ENCODING, "identity")
-        .header(CONNECTION, "close")
-        .body(Empty::<Bytes>::new())
-        .map_err(|error| HttpError::Protocol(with_causes(&error)))?;
+        .header(CONNECTION, "close");
+    for (name, value) in post.iter().flat_map(|post| &post.headers) {
+        request = request.header(*name, value);
+    }
+    // The length of an empty body is not told with a GET.
+    let body = post.map(|post| Bytes::from(post.body.clone())).unwrap_or_default();
+    let request =
+        request.body(Full::new(body)).map_err(|error| HttpError::Protocol(with_causes(&error)))?;
     // Names of headers in capitals: case is free by RFC 9110, but not to every old tracker.
     let (mut sender, connection) = http1::Builder::new()
         .title_case_headers(true)

@@ -91,6 +91,7 @@ pub(crate) fn run(world: &World<'_>) {
             family: case.family,
             timeout: case.timeout,
             body_bytes_max: case.body_bytes_max,
+            post: None,
         });
         if !(case.expect)(&got) {
             failures.push(format!("{}: got {got:?}", case.name));

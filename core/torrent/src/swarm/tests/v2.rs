@@ -28,6 +28,7 @@ fn hybrid(have: &str) -> World {
         info_hashes: InfoHashes::hybrid(INFO_HASH, InfoHashV2([2; 32])),
         sizes: PieceSizes::new(PIECE_BYTES, u64::from(pieces * PIECE_BYTES)),
         trees: Some(Arc::new(Forest::new([tree(pieces)]))),
+        info: None,
     });
     assert_eq!(world.ready(have), "");
     world
@@ -97,6 +98,7 @@ fn a_torrent_of_version_2_alone_has_one_name() {
             info_hashes: InfoHashes::v2(InfoHashV2([2; 32])),
             sizes: PieceSizes::new(PIECE_BYTES, u64::from(4 * PIECE_BYTES)),
             trees: Some(Arc::new(Forest::new([tree(4)]))),
+            info: None,
         });
         assert_eq!(w.ready("...."), "");
         assert!(w.meet('a', kind).ends_with(heard), "{kind}");
@@ -208,6 +210,7 @@ fn of_two_files_with_one_content_the_one_that_is_there_tells_its_leaves() {
         info_hashes: InfoHashes::hybrid(INFO_HASH, InfoHashV2([2; 32])),
         sizes: PieceSizes::new(PIECE_BYTES, u64::from(2 * PIECE_BYTES)),
         trees: Some(Arc::new(Forest::new([tree(1), tree(1)]))),
+        info: None,
     });
     assert_eq!(w.ready(".*"), "");
     w.with('a', "2", "");

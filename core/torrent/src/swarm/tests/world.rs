@@ -5,7 +5,9 @@ use std::net::Ipv6Addr;
 
 use base::{BLOCK_BYTES, InfoHash};
 use wire::extended::ExtendedHandshake;
+use wire::metadata;
 use wire::peer::{self, Extensions, HANDSHAKE_BYTES, HashRequest, PREFIX_BYTES};
+use wire::pex;
 
 use super::super::*;
 
@@ -13,6 +15,9 @@ pub(super) const PIECE_BLOCKS: u32 = 4;
 const OURS: char = 'M';
 /// Under which peers want to hear what we lost.
 const THEIR_DONT_HAVE_ID: u8 = 9;
+/// Under which they want messages of BEP 9, and of BEP 11.
+const THEIR_METADATA_ID: u8 = 12;
+const THEIR_PEX_ID: u8 = 13;
 pub(super) const INFO_HASH: InfoHash = InfoHash([7; 20]);
 
 pub(super) struct World {
@@ -24,6 +29,8 @@ pub(super) struct World {
     greeted: BTreeSet<ConnId>,
     /// What the disk was asked for.
     pub(super) reads: VecDeque<u64>,
+    /// What the torrent is that was sought.
+    pub(super) metadata: Option<Box<Metadata>>,
 }
 
 pub(super) fn conn(name: char) -> ConnId {
@@ -87,6 +94,9 @@ pub(super) fn encode(word: &str, out: &mut Vec<u8>) {
             let data = &[0; BLOCK_BYTES as usize];
             return peer::encode(Message::Piece { block: block(rest), data }, out);
         }
+        "hears_info" | "hears_pex" | "info?" | "noinfo" | "pex" => {
+            return extended(verb, rest, out);
+        }
         "donthave" => {
             let (id, payload) = (wire::extended::DONT_HAVE_ID, &piece().0.to_be_bytes());
             return peer::encode(Message::Extended { id, payload }, out);
@@ -108,6 +118,27 @@ pub(super) fn encode(word: &str, out: &mut Vec<u8>) {
     peer::encode(message, out);
 }
 
+/// Words of BEP 9 and BEP 11.
+fn extended(verb: &str, rest: &str, out: &mut Vec<u8>) {
+    let piece = || rest.parse().unwrap();
+    let size = (verb == "hears_info").then(|| rest.parse().unwrap());
+    let hello = |name: &[u8], id| ExtendedHandshake {
+        m: vec![(name.to_vec(), id)],
+        metadata_size: size,
+        port: Some(6881),
+        ..ExtendedHandshake::default()
+    };
+    let peers = || rest.chars().map(|name| (addr(name), 0)).collect();
+    let (id, payload) = match verb {
+        "hears_info" => (0, hello(metadata::METADATA, THEIR_METADATA_ID).encode()),
+        "hears_pex" => (0, hello(pex::PEX, THEIR_PEX_ID).encode()),
+        "info?" => (metadata::METADATA_ID, metadata::Message::Request(piece()).encode()),
+        "noinfo" => (metadata::METADATA_ID, metadata::Message::Reject(piece()).encode()),
+        _ => (pex::PEX_ID, pex::Pex { added: peers(), dropped: Vec::new() }.encode()),
+    };
+    peer::encode(Message::Extended { id, payload: &payload }, out);
+}
+
 fn word(message: Message<'_>, pieces: u32) -> String {
     match message {
         Message::Bitfield(bytes) => {
@@ -127,6 +158,21 @@ fn word(message: Message<'_>, pieces: u32) -> String {
         Message::HashReject(r) => format!("nohash{}", hash_range(&r)),
         Message::Extended { id: THEIR_DONT_HAVE_ID, payload } => {
             format!("donthave{}", wire::extended::decode_dont_have(payload).unwrap().0)
+        }
+        Message::Extended { id: THEIR_METADATA_ID, payload } => {
+            match metadata::Message::decode(payload).unwrap() {
+                metadata::Message::Request(piece) => format!("info?{piece}"),
+                metadata::Message::Data { piece, bytes, .. } => {
+                    format!("info{piece}={}", bytes.len())
+                }
+                metadata::Message::Reject(piece) => format!("noinfo{piece}"),
+            }
+        }
+        Message::Extended { id: THEIR_PEX_ID, payload } => {
+            let pex = pex::Pex::decode(payload).unwrap();
+            let added = pex.added.iter().map(|(addr, flags)| format!("+{}!{flags:x}", who(*addr)));
+            let dropped = pex.dropped.iter().map(|addr| format!("-{}", who(*addr)));
+            format!("pex{}", added.chain(dropped).collect::<String>())
         }
         Message::Extended { payload, .. } => {
             let hello = ExtendedHandshake::decode(payload).unwrap();
@@ -151,7 +197,7 @@ fn hash_range(request: &HashRequest) -> String {
     format!("{}.{}+{}", request.base_layer, request.index, request.length)
 }
 
-fn digests(blocks: &str) -> Vec<Option<keys::Digest32>> {
+fn digests(blocks: &str) -> Vec<Option<Digest32>> {
     blocks.bytes().map(|symbol| Some([symbol; 32])).collect()
 }
 
@@ -164,21 +210,37 @@ impl World {
             info_hashes: InfoHashes::v1(INFO_HASH),
             sizes: PieceSizes::new(piece_bytes, total_bytes),
             trees: None,
+            info: None,
         })
     }
 
     pub(super) fn of(shape: Shape) -> Self {
+        Self::around(Swarm::new(shape, Self::config(), Rng::from_seed(5)))
+    }
+
+    /// Only the name is known.
+    pub(super) fn seeking(names: InfoHashes) -> Self {
+        let config = Config { pex: true, ..Self::config() };
+        Self::around(Swarm::seeking(names, config, Rng::from_seed(5), Instant::START))
+    }
+
+    fn config() -> Config {
         let mut config = Config::new(PeerId([u8::try_from(OURS).unwrap(); 20]), "test".into());
         config.unchoke_slots = Some(3);
         config.dials_max = 2;
         config.connections_max = 8;
+        config
+    }
+
+    fn around(swarm: Swarm) -> Self {
         Self {
-            swarm: Swarm::new(shape, config, Rng::from_seed(5)),
+            swarm,
             pool: BufPool::new(16),
             now: Instant::START,
             wires: BTreeMap::new(),
             greeted: BTreeSet::new(),
             reads: VecDeque::new(),
+            metadata: None,
         }
     }
 
@@ -221,6 +283,11 @@ impl World {
                     let blocks = range.length_bytes / BLOCK_BYTES;
                     words.push(format!("read{}+{blocks}", show(range)));
                 }
+                Output::Metadata(metadata) => {
+                    words.push(format!("metadata{}", metadata.info.len()));
+                    self.metadata = Some(metadata);
+                }
+                Output::DhtNode(addr) => words.push(format!("node:{}", addr.port())),
                 Output::HashLeaves { key, piece } => {
                     self.reads.push_back(key);
                     words.push(format!("leaves{}", piece.0));

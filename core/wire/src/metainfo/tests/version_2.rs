@@ -1,5 +1,7 @@
 //! Torrents of version 2 and hybrids: what is read, and what is refused.
 
+use std::collections::BTreeMap;
+
 use keys::merkle::{FileTree, LEAF_BYTES};
 
 use super::super::*;
@@ -38,7 +40,7 @@ impl Sample {
     }
 }
 
-fn dict(value: OwnedValue) -> std::collections::BTreeMap<Vec<u8>, OwnedValue> {
+fn dict(value: OwnedValue) -> BTreeMap<Vec<u8>, OwnedValue> {
     let OwnedValue::Dict(map) = value else { panic!("no dictionary: {value:?}") };
     map
 }
@@ -184,6 +186,35 @@ fn hybrid_has_both_names_and_the_files_of_version_1() {
     files.pop();
     let metainfo = decode(hybrid_info(files)).unwrap();
     assert_eq!(metainfo.info.files, v2.info.files);
+}
+
+#[test]
+fn what_peers_tell_of_a_magnet_link_is_the_same_torrent() {
+    let layers: BTreeMap<Digest32, Vec<u8>> = SAMPLES
+        .iter()
+        .filter(|sample| sample.length_bytes > PIECE_BYTES)
+        .map(|sample| (sample.tree().unwrap().root(), sample.layer().as_flattened().to_vec()))
+        .collect();
+    let link = "magnet:?xt=urn:btih:c12fe1c06bba254a9dc9f519b335aa7c1367a88a&tr=udp://t&tr=udp://u&ws=http://w/";
+    let magnet = Magnet::decode(link).unwrap();
+    for (info, whole) in
+        [(v2_info(), true), (hybrid_info(listed()), true), (hybrid_info(listed()), false)]
+    {
+        let file = decode(info.clone()).unwrap();
+        let layers = if whole { layers.clone() } else { BTreeMap::new() };
+        let told = Metainfo::of_magnet(&bencode::encode(&info), &layers, &magnet).unwrap();
+        assert_eq!(told.info_hashes, file.info_hashes);
+        assert_eq!(told.trees, file.trees.filter(|_| whole), "a hybrid does without layers");
+        assert_eq!(told.trackers, [["udp://t"], ["udp://u"]]);
+        assert_eq!(told.url_list, ["http://w/"]);
+        assert_eq!(Metainfo::decode(&told.encode()).is_ok(), whole);
+    }
+    let info = bencode::encode(&v2_info());
+    let lacking = Metainfo::of_magnet(&info, &BTreeMap::new(), &magnet);
+    assert!(matches!(lacking, Err(DecodeError::LayerMissing { .. })), "{lacking:?}");
+    for bad in [&b"d1:ai1e"[..], b"dee3:foo1:x", b"de4:infode", b""] {
+        assert!(Metainfo::of_magnet(bad, &BTreeMap::new(), &magnet).is_err(), "{bad:?}");
+    }
 }
 
 #[test]

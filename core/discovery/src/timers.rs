@@ -36,6 +36,11 @@ impl<K: Copy + Ord> Timers<K> {
         debug_assert_eq!(self.at.len(), self.queue.len());
     }
 
+    /// The deadline of `key`.
+    pub(crate) fn get(&self, key: K) -> Option<Instant> {
+        self.at.get(&key).copied()
+    }
+
     /// The earliest deadline.
     pub(crate) fn first(&self) -> Option<Instant> {
         self.queue.first().map(|&(at, _)| at)

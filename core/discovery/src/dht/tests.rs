@@ -1,0 +1,221 @@
+//! A small network in memory: every datagram takes 20 to 120 ms.
+
+use super::*;
+
+/// From, to and content of a datagram.
+type Flight = (SocketAddr, SocketAddr, Vec<u8>);
+
+struct World {
+    now: Instant,
+    rng: Rng,
+    nodes: BTreeMap<SocketAddr, Dht>,
+    dead: BTreeSet<SocketAddr>,
+    flying: BTreeMap<(Instant, u64), Flight>,
+    count: u64,
+    datagrams: u64,
+    heard: Vec<(SocketAddr, Output)>,
+}
+
+fn ms(ms: u64) -> Duration {
+    Duration::from_millis(ms)
+}
+
+fn addr(number: u32) -> SocketAddr {
+    // One neighbourhood each.
+    SocketAddr::from(((0x0b00_0001 + (number << 8)).to_be_bytes(), 6881))
+}
+
+impl World {
+    fn new(seed: u64) -> Self {
+        Self {
+            now: Instant::START,
+            rng: Rng::from_seed(seed),
+            nodes: BTreeMap::new(),
+            dead: BTreeSet::new(),
+            flying: BTreeMap::new(),
+            count: 0,
+            datagrams: 0,
+            heard: Vec::new(),
+        }
+    }
+
+    fn join(&mut self, at: SocketAddr, router: SocketAddr) {
+        let routers = vec![(router.ip().to_string(), router.port())];
+        let config = Config { routers, ..Config::default() };
+        let dht = Dht::new(config, self.rng.fork(), self.now);
+        self.nodes.insert(at, dht);
+    }
+
+    /// `count` nodes that joined one after the other by way of the first.
+    fn of(seed: u64, count: u32) -> Self {
+        let mut world = Self::new(seed);
+        for number in 0..count {
+            world.join(addr(number), addr(0));
+            world.run(ms(50));
+        }
+        world.run(ms(60_000));
+        world
+    }
+
+    fn drain(&mut self) {
+        for (from, dht) in &mut self.nodes {
+            while let Some(output) = dht.poll_output() {
+                let Output::Datagram(to, bytes) = output else {
+                    self.heard.push((*from, output));
+                    continue;
+                };
+                self.datagrams += 1;
+                self.count += 1;
+                let delay = ms(20 + u64::from(self.rng.below(100)));
+                self.flying.insert((self.now.after(delay), self.count), (*from, to, bytes));
+            }
+        }
+    }
+
+    fn run(&mut self, duration: Duration) {
+        let end = self.now.after(duration);
+        loop {
+            self.drain();
+            let due = self.nodes.values().filter_map(Dht::deadline).min();
+            let lands = self.flying.first_key_value().map(|((at, _), _)| *at);
+            let next = due.into_iter().chain(lands).min().unwrap_or(end).max(self.now);
+            if next > end {
+                break;
+            }
+            self.now = next;
+            while let Some(entry) = self.flying.first_entry()
+                && entry.key().0 <= next
+            {
+                let (from, to, bytes) = entry.remove();
+                if let Some(dht) = self.nodes.get_mut(&to)
+                    && !self.dead.contains(&to)
+                {
+                    dht.on_datagram(from, &bytes, next);
+                }
+            }
+            for dht in self.nodes.values_mut() {
+                if dht.deadline().is_some_and(|at| at <= next) {
+                    dht.on_deadline(next);
+                }
+            }
+        }
+        self.now = end;
+    }
+
+    fn at(&mut self, number: u32) -> &mut Dht {
+        self.nodes.get_mut(&addr(number)).unwrap()
+    }
+
+    fn peers(&self, number: u32) -> BTreeSet<SocketAddr> {
+        let mut all = BTreeSet::new();
+        for (_, output) in self.heard.iter().filter(|(at, _)| *at == addr(number)) {
+            if let Output::Peers(_, peers) | Output::Answer(_, Answer::Peers(peers)) = output {
+                all.extend(peers);
+            }
+        }
+        all
+    }
+}
+
+const HASH: InfoHash = InfoHash([0x5a; 20]);
+const ANNOUNCE: Announce = Announce { port: 7000, implied_port: false, seed: false };
+
+#[test]
+fn what_one_announces_another_finds() {
+    for count in [2, 3, 10, 100] {
+        let mut world = World::of(1, count);
+        let now = world.now;
+        world.at(1).announce(HASH, ANNOUNCE, now);
+        world.run(ms(5000));
+        let last = count - 1;
+        let asker = if last == 1 { 0 } else { last };
+        let now = world.now;
+        world.at(asker).want_peers(HASH, now);
+        world.run(ms(5000));
+        let expected = BTreeSet::from([SocketAddr::new(addr(1).ip(), 7000)]);
+        assert_eq!(world.peers(asker), expected, "{count} nodes");
+    }
+}
+
+#[test]
+fn a_third_of_dead_nodes_costs_time_and_no_success() {
+    let mut world = World::of(2, 300);
+    world.dead = (0..300).filter(|number| number % 3 == 0).map(addr).collect();
+    let now = world.now;
+    world.at(1).announce(HASH, ANNOUNCE, now);
+    world.run(ms(10_000));
+    let now = world.now;
+    for number in (2..300).step_by(3) {
+        world.at(number).want_peers(HASH, now);
+    }
+    world.run(ms(3000));
+    for number in (2..300).step_by(3) {
+        assert_eq!(world.peers(number).len(), 1, "node {number}");
+    }
+}
+
+#[test]
+fn a_torrent_wanted_before_anybody_is_known_is_found_at_once() {
+    let mut world = World::of(3, 50);
+    let now = world.now;
+    world.at(1).announce(HASH, ANNOUNCE, now);
+    world.run(ms(5000));
+    world.join(addr(1000), addr(0));
+    let now = world.now;
+    world.at(1000).want_peers(HASH, now);
+    world.run(ms(1000));
+    assert_eq!(world.peers(1000).len(), 1);
+}
+
+#[test]
+fn an_ask_says_how_it_went() {
+    let mut world = World::of(4, 60);
+    let now = world.now;
+    let id = world.at(5).ask(Query::Announce { info_hash: HASH, announce: ANNOUNCE }, now);
+    world.run(ms(5000));
+    let Some((_, Output::Answer(ask, Answer::Done(done)))) = world.heard.last() else {
+        panic!("it is over");
+    };
+    assert_eq!(*ask, id);
+    assert_eq!((done.stored, done.refused), (8, 0), "{done:?}");
+    assert!(done.asked >= 8 && done.answered >= 8, "{done:?}");
+}
+
+#[test]
+fn a_restart_goes_on_where_it_was() {
+    let mut world = World::of(5, 60);
+    let now = world.now;
+    world.at(7).announce(HASH, ANNOUNCE, now);
+    world.run(ms(5000));
+    let now = world.now;
+    let saved = world.at(7).save(now);
+    let id = world.at(7).stats(now).v4.unwrap().id;
+
+    let mut again = Dht::new(Config::default(), Rng::from_seed(99), now);
+    again.restore(&saved, Duration::from_secs(60), now);
+    again.announce(HASH, ANNOUNCE, now);
+    assert_eq!(again.stats(now).v4.unwrap().id, id);
+    world.nodes.insert(addr(7), again);
+    world.run(ms(10_000));
+    let now = world.now;
+    assert!(world.at(7).stats(now).v4.unwrap().good >= 12);
+    assert_eq!(world.at(7).stats(now).walks, 2, "to itself and a bucket, not to its torrent");
+}
+
+#[test]
+fn garbage_restores_nothing() {
+    let dht = || Dht::new(Config::default(), Rng::from_seed(1), Instant::START);
+    let saved: &[&[u8]] = &[
+        b"",
+        b"x",
+        b"de",
+        b"d1:4i1e1:6lee",
+        b"d1:4d2:id3:abc5:nodes5:abcdee",
+        b"d9:announces3:abce",
+    ];
+    for saved in saved {
+        let mut dht = dht();
+        dht.restore(saved, Duration::ZERO, Instant::START);
+        assert!(dht.networks.iter().flatten().all(|network| network.hints.is_empty()));
+    }
+}
