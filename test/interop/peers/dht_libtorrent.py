@@ -35,6 +35,21 @@ def emit(event, **fields):
     sys.stdout.flush()
 
 
+# A laboratory is one network with private addresses, all of whose nodes are near.
+LABORATORY = {
+    "dht_bootstrap_nodes": "",
+    "dht_restrict_routing_ips": False,
+    "dht_restrict_search_ips": False,
+    "dht_prefer_verified_node_ids": False,
+    "dht_enforce_node_id": False,
+    "dht_ignore_dark_internet": False,
+    # No limits that a comparison would measure instead of the program.
+    "dht_upload_rate_limit": 500_000_000,
+    "dht_block_ratelimit": 100_000_000,
+    "dht_block_timeout": 1,
+}
+
+
 def settings(listen):
     category = lt.alert.category_t
     return {
@@ -46,17 +61,7 @@ def settings(listen):
         "enable_lsd": False,
         "enable_upnp": False,
         "enable_natpmp": False,
-        "dht_bootstrap_nodes": "",
-        # A laboratory is one network with private addresses: without these, tables stay empty.
-        "dht_restrict_routing_ips": False,
-        "dht_restrict_search_ips": False,
-        "dht_prefer_verified_node_ids": False,
-        "dht_enforce_node_id": False,
-        "dht_ignore_dark_internet": False,
-        # No limits that a comparison would measure instead of the program.
-        "dht_upload_rate_limit": 500_000_000,
-        "dht_block_ratelimit": 100_000_000,
-        "dht_block_timeout": 1,
+        **LABORATORY,
     }
 
 
@@ -207,4 +212,5 @@ def main():
         nodes.answer(lines.get())
 
 
-main()
+if __name__ == "__main__":
+    main()

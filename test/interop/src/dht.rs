@@ -137,6 +137,16 @@ impl DhtClient {
     }
 }
 
+/// `count` nodes of libtorrent's that know each other, at `first` and the addresses after it.
+/// Transmission does nothing before it knows nine.
+pub fn dht_network(scene: &Scene, first: SocketAddr, count: u8) -> anyhow::Result<DhtNode> {
+    let mut command = script("dht_libtorrent.py");
+    command.arg(first.to_string()).args(["--nodes", &count.to_string()]);
+    let mut process = scene.spawn(&format!("{count} nodes at {first}"), &mut command)?;
+    process.wait_line("ready", |line| event(line, "ready"))?;
+    Ok(DhtNode { address: first, works: Works::Process(process) })
+}
+
 impl DhtNode {
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {

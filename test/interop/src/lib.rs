@@ -24,10 +24,10 @@ mod transmission;
 mod wire_peek;
 
 pub use aria2::Aria2;
-pub use client::{Client, Completion, Job, Running};
+pub use client::{ByDht, Client, Completion, Job, Running, Task};
 pub use content::{Content, Shape, assert_identical};
 pub use corrupter::corrupter;
-pub use dht::{DhtClient, DhtNode, KeyPair};
+pub use dht::{DhtClient, DhtNode, KeyPair, dht_network};
 pub use libtorrent::{Inspected, Libtorrent, Torrent, create_torrent, inspect_torrent, makers};
 pub use network::in_own_network;
 pub use opentracker::{Counts, Opentracker, Scheme};
