@@ -219,3 +219,95 @@ fn garbage_restores_nothing() {
         assert!(dht.networks.iter().flatten().all(|network| network.hints.is_empty()));
     }
 }
+
+/// The answers to an ask of node 5, when it is over.
+fn answers(world: &mut World, query: Query) -> Vec<Answer> {
+    let now = world.now;
+    let id = world.at(5).ask(query, now);
+    world.heard.clear();
+    world.run(ms(10_000));
+    let heard = world.heard.iter().filter_map(|(at, output)| match output {
+        Output::Answer(ask, answer) if (*ask, *at) == (id, addr(5)) => Some(answer.clone()),
+        Output::Answer(..)
+        | Output::Datagram(..)
+        | Output::Resolve(_)
+        | Output::Peers(..)
+        | Output::ExternalAddr(_) => None,
+    });
+    let mut answers: Vec<Answer> = heard.collect();
+    assert!(matches!(answers.last(), Some(Answer::Done(_))), "{answers:?}");
+    if !matches!(answers[..], [Answer::Done(_)]) {
+        answers.pop();
+    }
+    answers
+}
+
+fn done(answers: &[Answer]) -> Done {
+    let Some(Answer::Done(done)) = answers.last() else { panic!("{answers:?}") };
+    *done
+}
+
+fn signed(seq: i64, value: &[u8]) -> MutableItem {
+    let key = keys::ed25519::SigningKey::from_seed(&[1; 32]);
+    let signature = key.sign(&signed_bytes(b"blog", seq, value));
+    let (salt, value) = (b"blog".to_vec(), value.to_vec());
+    MutableItem { key: key.public(), salt, seq, value, signature }
+}
+
+#[test]
+fn an_immutable_item_is_stored_and_found() {
+    let mut world = World::of(6, 60);
+    let item = Item::Immutable { value: b"5:hello".to_vec() };
+    let target = item_target(&item);
+    assert_eq!(done(&answers(&mut world, Query::Put(item))).stored, 8);
+    let get = Query::Get { target, salt: Vec::new(), newer_than: None };
+    assert_eq!(answers(&mut world, get), [Answer::Immutable(b"5:hello".to_vec())]);
+    let other = Query::Get { target: NodeId([3; 20]), salt: Vec::new(), newer_than: None };
+    assert!(done(&answers(&mut world, other)).answered >= 8);
+}
+
+#[test]
+fn a_mutable_item_goes_from_version_to_version() {
+    let mut world = World::of(7, 60);
+    let put = |seq, value: &[u8], cas| Query::Put(Item::Mutable { item: signed(seq, value), cas });
+    let target = mutable_target(&signed(1, b"le").key, b"blog");
+    let get = |newer_than| Query::Get { target, salt: b"blog".to_vec(), newer_than };
+    assert_eq!(done(&answers(&mut world, put(1, b"1:a", None))).stored, 8);
+    assert_eq!(answers(&mut world, get(None)), [Answer::Mutable(signed(1, b"1:a"))]);
+    assert_eq!(done(&answers(&mut world, put(2, b"1:b", Some(1)))).stored, 8);
+    assert_eq!(answers(&mut world, get(Some(1))), [Answer::Mutable(signed(2, b"1:b"))]);
+    assert!(done(&answers(&mut world, get(Some(2)))).answered >= 8, "nothing newer");
+
+    let late = done(&answers(&mut world, put(3, b"1:c", Some(1))));
+    assert_eq!((late.stored, late.refused, late.refusal), (0, 8, Some(301)));
+    let old = done(&answers(&mut world, put(1, b"1:c", None)));
+    assert_eq!((old.stored, old.refused, old.refusal), (0, 8, Some(302)));
+}
+
+#[test]
+fn a_scrape_counts_seeds_and_peers() {
+    let mut world = World::of(8, 60);
+    let now = world.now;
+    for number in 10..40 {
+        let seed = number % 3 == 0;
+        world.at(number).announce(HASH, Announce { seed, ..ANNOUNCE }, now);
+    }
+    world.run(ms(10_000));
+    let found = answers(&mut world, Query::Peers { info_hash: HASH, scrape: true });
+    // Of the forty bits of those twenty peers four meet others: an estimate is one.
+    assert_eq!(found.last(), Some(&Answer::Scrape { seeds: 10, peers: 18 }));
+}
+
+#[test]
+fn samples_name_what_was_announced() {
+    let mut world = World::of(9, 60);
+    let now = world.now;
+    world.at(1).announce(HASH, ANNOUNCE, now);
+    world.run(ms(10_000));
+    let found = answers(&mut world, Query::Sample { target: HASH.into() });
+    let named = found.iter().filter(|answer| {
+        matches!(answer, Answer::Samples { info_hashes, all: Some(1), .. } if *info_hashes == [HASH])
+    });
+    // The one who announced and the one who asks may be among the nearest themselves.
+    assert!((6..=8).contains(&named.count()), "{found:?}");
+}
