@@ -240,7 +240,7 @@ mod tests {
         let liar = |n: u8| {
             let mut id = target;
             id.0[19] ^= n;
-            Found { id, addr: SocketAddr::from(([11, 0, n, 1], 1)), token: None }
+            Found { id, addr: SocketAddr::from(([11, 0, n, 1], 1)), token: None, seq: None }
         };
         network.measure(target, &(0..8).map(liar).collect::<Vec<_>>());
         assert_eq!(network.size(), u64::MAX);
