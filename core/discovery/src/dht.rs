@@ -175,6 +175,8 @@ pub struct Dht {
     stats: Stats,
     /// Pings to those who asked us something, in flight.
     checks: usize,
+    /// Nodes for an answer, of each family: buffers that are used again.
+    scratch: [Vec<u8>; 2],
 }
 
 impl Dht {
@@ -217,6 +219,7 @@ impl Dht {
             outputs: VecDeque::new(),
             stats: Stats::default(),
             checks: 0,
+            scratch: [Vec::new(), Vec::new()],
             rng,
             config,
         };

@@ -260,17 +260,18 @@ impl Dht {
         reply: Reply<'_>,
     ) {
         let want = resolve_want(want, from);
-        let (mut v4, mut v6) = (Vec::new(), Vec::new());
+        let [mut v4, mut v6] = core::mem::take(&mut self.scratch);
         for (wanted, side, out) in [(want.v4, Side::V4, &mut v4), (want.v6, Side::V6, &mut v6)] {
+            out.clear();
             let Some(network) = self.networks[side as usize].as_ref().filter(|_| wanted) else {
                 continue;
             };
-            out.reserve_exact(38 * K);
             for node in network.table.closest::<K>(target).iter() {
                 krpc::push_node(out, node.id, node.addr);
             }
         }
         self.reply(from, transaction, &Reply { nodes_v4: &v4, nodes_v6: &v6, ..reply });
+        self.scratch = [v4, v6];
     }
 
     fn reply(&mut self, to: SocketAddr, transaction: &[u8], reply: &Reply<'_>) {

@@ -252,16 +252,14 @@ impl Table {
     /// Buckets are visited in the order of their distance from the target, so that few nodes are
     /// looked at: its own, then all deeper ones together, then the others outwards.
     pub(crate) fn closest<const N: usize>(&self, target: NodeId) -> Closest<'_, N> {
-        let mut found = Closest { nodes: [None; N], len: 0 };
+        let mut found = Closest { target, near: high_bits(target), nodes: [None; N], len: 0 };
         let home = self.index(target);
         let groups = core::iter::once(home..home + 1)
             .chain(core::iter::once(home + 1..self.buckets.len()))
             .chain((0..home).rev().map(|index| index..index + 1));
         for group in groups {
             for bucket in &self.buckets[group] {
-                for node in bucket.nodes.iter().filter(|node| node.fails == 0) {
-                    found.offer(Distance::between(target, node.id), node);
-                }
+                bucket.nodes.iter().filter(|node| node.fails == 0).for_each(|n| found.offer(n));
             }
             if found.len == N {
                 break;
@@ -305,6 +303,10 @@ fn capacity(index: usize) -> usize {
     CAPACITIES.get(index).copied().unwrap_or(K)
 }
 
+fn high_bits(id: NodeId) -> u64 {
+    u64::from_be_bytes(*id.0.first_chunk().expect("20 bytes"))
+}
+
 fn is_near(ip: IpAddr, near: u64) -> bool {
     neighbourhood(ip) == near
 }
@@ -312,23 +314,43 @@ fn is_near(ip: IpAddr, near: u64) -> bool {
 /// Nodes sorted by their distance from a target.
 #[derive(Debug)]
 pub(crate) struct Closest<'a, const N: usize> {
-    nodes: [Option<(Distance, &'a Node)>; N],
+    target: NodeId,
+    near: u64,
+    /// With the upper bits of their distance, which decide nearly always.
+    nodes: [Option<(u64, &'a Node)>; N],
     len: usize,
 }
 
 impl<'a, const N: usize> Closest<'a, N> {
-    fn offer(&mut self, distance: Distance, node: &'a Node) {
+    #[inline]
+    fn offer(&mut self, node: &'a Node) {
+        let high = high_bits(node.id) ^ self.near;
+        if let Some((farthest, _)) = self.nodes[N - 1]
+            && high > farthest
+        {
+            return;
+        }
+        self.insert(high, node);
+    }
+
+    fn insert(&mut self, high: u64, node: &'a Node) {
         let mut at = self.len;
-        while at > 0 && self.nodes[at - 1].is_some_and(|(other, _)| distance < other) {
+        while at > 0 && self.nodes[at - 1].is_some_and(|other| self.is_nearer((high, node), other))
+        {
             if at < N {
                 self.nodes[at] = self.nodes[at - 1];
             }
             at -= 1;
         }
         if at < N {
-            self.nodes[at] = Some((distance, node));
+            self.nodes[at] = Some((high, node));
             self.len = (self.len + 1).min(N);
         }
+    }
+
+    fn is_nearer(&self, (high, node): (u64, &Node), (other_high, other): (u64, &Node)) -> bool {
+        let distance = |node: &Node| Distance::between(self.target, node.id);
+        high < other_high || high == other_high && distance(node) < distance(other)
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &'a Node> {
