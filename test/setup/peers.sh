@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Installs, once, what the tests need beside a Rust toolchain: other people's BitTorrent clients, and
-# the tools that check the repository. Everything but the Debian packages lands in .local/, which git
-# ignores. Quick when all is there: a stamp file holds this script's digest.
+# Installs, once, what the tests need beside a Rust toolchain: other people's BitTorrent clients and
+# nodes of the DHT, and the tools that check the repository. Everything but the Debian packages lands
+# in .local/, which git ignores. Quick when all is there: a stamp file holds a digest of this script
+# and of what it builds.
 #
 #   test/setup/peers.sh            install what is missing
 #   test/setup/peers.sh --check    only say what is missing; exit 1 if anything is
@@ -28,7 +29,12 @@ readonly DEBIAN=(
   strace:strace
   miniupnpd:miniupnpd-nftables
   nft:nftables
+  node:nodejs
+  npm:npm
 )
+# Nodes of the DHT. Their lock files pin them and all they depend on.
+readonly NPM=test/interop/peers/npm
+readonly MAINLINE=test/interop/peers/mainline
 
 local_dir=$PWD/.local
 stamp=$local_dir/peers.stamp
@@ -58,6 +64,32 @@ has_tool() { # name version
   [ -x "$tools/bin/$1" ] && grep -q "\"$1 $2 " "$tools/.crates2.json" 2>/dev/null
 }
 
+npm_digest() { sha256sum "$NPM/package-lock.json" | cut -c1-64; }
+
+has_npm() { [ "$(cat "$local_dir/npm/digest" 2>/dev/null)" = "$(npm_digest)" ]; }
+
+mainline_digest() { sha256sum "$MAINLINE"/Cargo.* "$MAINLINE"/src/* | sha256sum | cut -c1-64; }
+
+has_mainline() {
+  [ -x "$tools/bin/dht-mainline" ] \
+    && [ "$(cat "$local_dir/dht-mainline.digest" 2>/dev/null)" = "$(mainline_digest)" ]
+}
+
+install_npm() {
+  rm -rf "$local_dir/npm"
+  mkdir -p "$local_dir/npm"
+  cp "$NPM"/package*.json "$local_dir/npm/"
+  (cd "$local_dir/npm" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null)
+  npm_digest >"$local_dir/npm/digest"
+}
+
+install_mainline() {
+  cargo build --quiet --locked --manifest-path "$MAINLINE/Cargo.toml" --target-dir "$1"
+  mkdir -p "$tools/bin"
+  cp -f "$1/debug/dht-mainline" "$tools/bin/"
+  mainline_digest >"$local_dir/dht-mainline.digest"
+}
+
 install_packages() {
   local policy=/usr/sbin/policy-rc.d ours=no failed=0
   say "apt packages: $*"
@@ -82,7 +114,7 @@ install_packages() {
 main() {
   mkdir -p "$local_dir"
   local digest packages
-  digest=$(sha256sum test/setup/peers.sh | cut -c1-64)
+  digest=$({ sha256sum test/setup/peers.sh; npm_digest; mainline_digest; } | sha256sum | cut -c1-64)
   mapfile -t packages < <(missing_packages)
 
   if [ "${1:-}" = --check ]; then
@@ -92,6 +124,8 @@ main() {
     has_torf || { say "missing: torf $TORF in .local/venv"; complete=1; }
     has_tool cargo-deny "$CARGO_DENY" || { say "missing: cargo-deny $CARGO_DENY in .local/bin"; complete=1; }
     has_tool cargo-fuzz "$CARGO_FUZZ" || { say "missing: cargo-fuzz $CARGO_FUZZ in .local/bin"; complete=1; }
+    has_npm || { say "missing: npm packages in .local/npm"; complete=1; }
+    has_mainline || { say "missing: the node of crate mainline in .local/bin"; complete=1; }
     return "$complete"
   fi
 
@@ -125,7 +159,10 @@ main() {
     has_torf || { say "torf does not load from .local/venv" >&2; exit 1; }
   fi
 
+  has_npm || { say 'npm packages in .local/npm'; install_npm; }
+
   local target=$local_dir/tool-target tool version entry
+  has_mainline || { say 'a node of crate mainline in .local/bin'; install_mainline "$target"; }
   for entry in "cargo-fuzz $CARGO_FUZZ" "cargo-deny $CARGO_DENY"; do
     read -r tool version <<<"$entry"
     has_tool "$tool" "$version" && continue

@@ -11,6 +11,7 @@ import sys
 import threading
 
 import libtorrent as lt
+from dht_libtorrent import LABORATORY
 
 
 def emit(event, **fields):
@@ -70,7 +71,8 @@ def settings(args):
             | (category.peer_log_notification if args.peer_log else 0)
         ),
         "alert_queue_size": 100000,
-        "enable_dht": False,
+        "enable_dht": bool(args.dht_node),
+        **LABORATORY,
         "enable_lsd": False,
         "enable_upnp": False,
         "enable_natpmp": False,
@@ -100,11 +102,19 @@ def load(args):
 
 def run(args):
     session = lt.session(settings(args))
-    params = lt.add_torrent_params()
-    params.ti = load(args)
+    if args.torrent.startswith("magnet:"):
+        params = lt.parse_magnet_uri(args.torrent)
+    else:
+        params = lt.add_torrent_params()
+        params.ti = load(args)
     params.save_path = args.data
     flags = lt.torrent_flags
-    params.flags |= flags.disable_dht | flags.disable_lsd | flags.disable_pex
+    params.flags |= flags.disable_lsd | flags.disable_pex
+    if not args.dht_node:
+        params.flags |= flags.disable_dht
+    for node in args.dht_node:
+        host, port = node.rsplit(":", 1)
+        session.add_dht_node((host, int(port)))
     params.flags &= ~flags.auto_managed & ~flags.paused
     if args.no_discovery:
         params.trackers = []
@@ -141,10 +151,11 @@ def run(args):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("mode", choices=["create", "inspect", "run"])
-    parser.add_argument("torrent")
+    parser.add_argument("torrent", help="a file, or for `run` a magnet link")
     parser.add_argument("--data")
     parser.add_argument("--listen", default="127.0.0.1:0")
     parser.add_argument("--peer", action="append", default=[])
+    parser.add_argument("--dht-node", action="append", default=[], help="a node of the DHT, which is off without")
     parser.add_argument("--tracker", action="append", default=[])
     parser.add_argument("--piece-size", type=int, default=0)
     parser.add_argument("--down", type=int, default=0, help="bytes per second")

@@ -1,9 +1,9 @@
 //! What every client can do for a test.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
-use anyhow::ensure;
+use anyhow::{bail, ensure};
 
 use crate::process::Proc;
 use crate::scene::Scene;
@@ -29,7 +29,47 @@ pub trait Client {
 
     /// Starts a download; returns once it listens.
     fn leech(&self, scene: &Scene, job: &Job<'_>) -> anyhow::Result<Running>;
+
+    /// Starts to do `job` with peers that the DHT finds, and no others.
+    fn by_dht(&self, _scene: &Scene, _job: &ByDht<'_>) -> anyhow::Result<Running> {
+        bail!("{} is not tried with the DHT", self.name())
+    }
 }
+
+/// One torrent for one client that finds peers by the DHT alone.
+#[derive(Clone, Copy, Debug)]
+pub struct ByDht<'a> {
+    /// What to do with it.
+    pub task: Task<'a>,
+    /// The folder that holds, or will hold, the file or folder that the torrent names.
+    pub folder: &'a Path,
+    /// Its address, all of whose ports are free.
+    pub host: IpAddr,
+    /// Nodes of the DHT.
+    pub nodes: &'a [SocketAddr],
+}
+
+/// What to do with a torrent.
+#[derive(Clone, Copy, Debug)]
+pub enum Task<'a> {
+    /// Serve complete data of this torrent file.
+    Seed(&'a Path),
+    /// Download what this magnet link names.
+    Fetch(&'a str),
+}
+
+impl Task<'_> {
+    /// As it stands in reports.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Seed(_) => "seed",
+            Self::Fetch(_) => "leech",
+        }
+    }
+}
+
+/// The port of whoever has an address of its own.
+pub(crate) const PORT: u16 = 6881;
 
 /// One torrent for one client.
 #[derive(Debug)]

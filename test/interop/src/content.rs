@@ -18,7 +18,9 @@ pub enum Shape {
     SingleFile,
     /// Odd sizes, an empty file, names beyond ASCII, nested folders, pieces across many files.
     ManyFiles,
-    /// The same with padding files between (BEP 47).
+    /// Fifty files of odd sizes in one folder.
+    FiftyFiles,
+    /// The many files with padding files between (BEP 47).
     Padded,
     /// One file that ends inside a block, in a torrent of version 2 (BEP 52).
     SingleV2,
@@ -43,6 +45,9 @@ impl Shape {
         match self {
             Self::SingleFile | Self::SingleV2 => {
                 vec![("fílm 01.bin".to_owned(), 6_291_456 + 12_345)]
+            }
+            Self::FiftyFiles => {
+                (0..50).map(|n| (format!("fifty/{n:02}.bin"), 1 + n * 4_001)).collect()
             }
             Self::ManyFiles | Self::Padded | Self::V2 | Self::Hybrid => [
                 ("a", 1),

@@ -7,7 +7,7 @@ use std::process::Command;
 use anyhow::{Context as _, ensure};
 use serde_json::Value;
 
-use crate::client::{Client, Completion, Job, Running};
+use crate::client::{ByDht, Client, Completion, Job, PORT, Running, Task};
 use crate::content::{Content, Shape};
 use crate::scene::Scene;
 
@@ -57,7 +57,7 @@ pub fn create_torrent(
         command.args(["--tracker", tracker]);
     }
     match content.shape {
-        Shape::SingleFile | Shape::ManyFiles => {}
+        Shape::SingleFile | Shape::ManyFiles | Shape::FiftyFiles => {}
         Shape::Padded => drop(command.arg("--padded")),
         Shape::SingleV2 | Shape::V2 => drop(command.args(["--version", "v2"])),
         Shape::Hybrid => drop(command.args(["--version", "hybrid"])),
@@ -112,7 +112,11 @@ impl Libtorrent {
         if self.without_layers {
             command.arg("--without-layers");
         }
-        let mut process = scene.spawn(&format!("libtorrent {role}"), &mut command)?;
+        Self::start(scene, &mut command, role)
+    }
+
+    fn start(scene: &Scene, command: &mut Command, role: &str) -> anyhow::Result<Running> {
+        let mut process = scene.spawn(&format!("libtorrent {role}"), command)?;
         let listening = process.wait_line("listening", |line| event(line, "listening"))?;
         let port = listening["port"].as_u64().context("a port")?;
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, u16::try_from(port)?));
@@ -144,6 +148,19 @@ impl Client for Libtorrent {
     fn leech(&self, scene: &Scene, job: &Job<'_>) -> anyhow::Result<Running> {
         self.run(scene, job, "leech")
     }
+
+    fn by_dht(&self, scene: &Scene, job: &ByDht<'_>) -> anyhow::Result<Running> {
+        let mut command = match job.task {
+            Task::Seed(torrent) => driver("run", torrent),
+            Task::Fetch(link) => driver("run", Path::new(link)),
+        };
+        command.arg("--data").arg(job.folder).arg("--no-discovery");
+        command.args(["--listen", &SocketAddr::new(job.host, PORT).to_string()]);
+        for node in job.nodes {
+            command.args(["--dht-node", &node.to_string()]);
+        }
+        Self::start(scene, &mut command, job.task.name())
+    }
 }
 
 /// The interpreter that has libtorrent.
@@ -157,14 +174,14 @@ fn driver(mode: &str, torrent: &Path) -> Command {
     command
 }
 
-fn script(name: &str) -> Command {
+pub(crate) fn script(name: &str) -> Command {
     let mut command = Command::new(python());
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers").join(name);
     command.args(["-W", "ignore"]).arg(path);
     command
 }
 
-fn event(line: &str, name: &str) -> Option<Value> {
+pub(crate) fn event(line: &str, name: &str) -> Option<Value> {
     let value: Value = serde_json::from_str(line).ok()?;
     (value["event"] == name).then_some(value)
 }

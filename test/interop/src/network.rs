@@ -12,8 +12,11 @@ use crate::scene::{Outcome, Scene, scene};
 /// Set in the process that has its own network.
 const INSIDE: &str = "SHOAL_TEST_OWN_NETWORK";
 
+/// Every address of it can be used at once, and none is in 127.0.0.0/8, which Transmission refuses.
+const ADDRESSES: &str = "10.60.0.1/24";
+
 /// Runs the test called `name` in network and mount namespaces of its own, in which namespaces can be named
-/// as one likes.
+/// as one likes. It has the addresses 10.60.0.1 to 10.60.0.254 and loopback, and nothing else.
 pub fn in_own_network(
     name: &str,
     limit: Duration,
@@ -25,6 +28,7 @@ pub fn in_own_network(
             run("mkdir -p /run/netns")?;
             run("mount -t tmpfs shoal-test /run/netns")?;
             run("ip link set lo up")?;
+            run(&format!("ip address add {ADDRESSES} dev lo"))?;
             test(scene)
         });
     }

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::fmt::Write as _;
-use std::io::{BufRead as _, BufReader, Read};
+use std::io::{BufRead as _, BufReader, Read, Write as _};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -14,6 +14,9 @@ use rustix::process::{Pid, Signal, WaitId, WaitIdOptions};
 
 /// Lines kept for the report of a failure.
 const LINES_MAX: usize = 2_000;
+
+/// Stands before lines of the standard error stream.
+const ERROR_MARK: &str = "! ";
 
 /// How often a condition that no event announces is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
@@ -28,7 +31,7 @@ pub struct Proc {
     /// Line number up to which [`Proc::wait_line`] has looked.
     seen: usize,
     /// Kept open: some peers stop when it closes.
-    _stdin: Option<std::process::ChildStdin>,
+    stdin: Option<std::process::ChildStdin>,
 }
 
 #[derive(Debug, Default)]
@@ -73,16 +76,22 @@ impl Proc {
             read_lines(stdout, "", Arc::clone(&shared));
         }
         if let Some(stderr) = child.stderr.take() {
-            read_lines(stderr, "! ", Arc::clone(&shared));
+            read_lines(stderr, ERROR_MARK, Arc::clone(&shared));
         }
         let stdin = child.stdin.take();
         reap(child, pid, Arc::clone(&shared));
-        Ok(Self { name: name.to_owned(), pid, deadline, shared, seen: 0, _stdin: stdin })
+        Ok(Self { name: name.to_owned(), pid, deadline, shared, seen: 0, stdin })
     }
 
     /// The name given at the start, as it stands in reports.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Writes a line to its standard input.
+    pub fn send_line(&mut self, line: &str) -> anyhow::Result<()> {
+        let stdin = self.stdin.as_mut().context("standard input is a pipe")?;
+        writeln!(stdin, "{line}").with_context(|| format!("{}: cannot tell it {line}", self.name))
     }
 
     /// The next line (of either stream) for which `pick` gives a value.
@@ -163,6 +172,13 @@ impl Proc {
         let part = part.to_lowercase();
         let state = self.shared.lock();
         state.lines.iter().filter(|line| line.text.to_lowercase().contains(&part)).count()
+    }
+
+    /// The newest lines of its standard output.
+    pub fn said(&self) -> Vec<String> {
+        let state = self.shared.lock();
+        let lines = state.lines.iter().map(|line| line.text.clone());
+        lines.filter(|line| !line.starts_with(ERROR_MARK)).collect()
     }
 
     /// A printer of the newest lines that outlives the process.

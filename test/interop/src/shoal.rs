@@ -6,7 +6,7 @@ use std::process::Command;
 
 use anyhow::Context as _;
 
-use crate::client::{Client, Completion, Job, Running};
+use crate::client::{ByDht, Client, Completion, Job, PORT, Running, Task};
 use crate::libtorrent::Libtorrent;
 use crate::process::Proc;
 use crate::scene::Scene;
@@ -39,10 +39,11 @@ pub fn shoal_command() -> anyhow::Result<Command> {
 /// The client that every other is tried with: `shoal`, unless `SHOAL_INTEROP_SUBJECT=libtorrent`
 /// proves the harness itself.
 pub fn subject() -> Box<dyn Client> {
-    match std::env::var("SHOAL_INTEROP_SUBJECT").as_deref() {
-        Ok("libtorrent") => Box::new(Libtorrent::default()),
-        _ => Box::new(Shoal::default()),
-    }
+    if subject_is_shoal() { Box::new(Shoal::default()) } else { Box::new(Libtorrent::default()) }
+}
+
+pub(crate) fn subject_is_shoal() -> bool {
+    std::env::var("SHOAL_INTEROP_SUBJECT").as_deref() != Ok("libtorrent")
 }
 
 impl Shoal {
@@ -98,5 +99,21 @@ impl Client for Shoal {
         command.arg("get").arg(job.torrent).arg("-o").arg(job.folder).arg("--exit");
         command.args(&self.get_arguments);
         Self::run(scene, "shoal get", command, job)
+    }
+
+    fn by_dht(&self, scene: &Scene, job: &ByDht<'_>) -> anyhow::Result<Running> {
+        let mut command = shoal_command()?;
+        match job.task {
+            Task::Seed(torrent) => command.arg("seed").arg(torrent).arg("--data").arg(job.folder),
+            Task::Fetch(link) => command.args(["get", link, "--exit", "-o"]).arg(job.folder),
+        };
+        command.args(["--no-pex", "--no-lsd", "--no-port-mapping"]);
+        command.args(["--listen", &SocketAddr::new(job.host, PORT).to_string()]);
+        for node in job.nodes {
+            command.args(["--bootstrap", &node.to_string()]);
+        }
+        let mut process = scene.spawn(&format!("shoal {}", job.task.name()), &mut command)?;
+        let address = Self::listens(&mut process)?;
+        Ok(Running { process, address, completion: Completion::Exit })
     }
 }

@@ -5,13 +5,14 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use serde_json::{Value, json};
 
-use crate::client::{Client, Completion, Job, Running};
+use crate::client::{ByDht, Client, Completion, Job, PORT, Running, Task};
 use crate::process::installed;
 use crate::scene::{Scene, free_port, listening};
 
@@ -23,46 +24,64 @@ const SEEDING: u64 = 6;
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Transmission;
 
+/// What one daemon is told.
+struct Orders<'a> {
+    /// A torrent file or a magnet link.
+    torrent: &'a Path,
+    folder: &'a Path,
+    role: &'a str,
+    address: SocketAddr,
+    /// Nodes of the DHT, which is off without.
+    nodes: &'a [SocketAddr],
+}
+
 impl Transmission {
     fn run(scene: &Scene, job: &Job<'_>, role: &str) -> anyhow::Result<Running> {
-        let (port, rpc_port) = (free_port()?, free_port()?);
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()?));
+        let Job { torrent, folder, .. } = *job;
+        Self::start(scene, &Orders { torrent, folder, role, address, nodes: &[] })
+    }
+
+    fn start(scene: &Scene, orders: &Orders<'_>) -> anyhow::Result<Running> {
+        let (port, rpc_port) = (orders.address.port(), free_port()?);
         let settings = scene.folder(&format!("transmission-{port}"))?;
+        let nodes = orders.nodes.iter().map(|node| format!("{} {}\n", node.ip(), node.port()));
+        std::fs::write(settings.join("dht.bootstrap"), nodes.collect::<String>())?;
         std::fs::write(
             settings.join("settings.json"),
-            settings_json(job, port, rpc_port).to_string(),
+            settings_json(orders, rpc_port).to_string(),
         )?;
         let mut command = Command::new("transmission-daemon");
         command.arg("-f").arg("-g").arg(&settings);
-        let process = scene.spawn(&format!("transmission {role}"), &mut command)?;
+        let process = scene.spawn(&format!("transmission {}", orders.role), &mut command)?;
         process.wait_until("its ports", || listening(rpc_port) && listening(port))?;
         let added = call(
             rpc_port,
             "torrent-add",
-            &json!({ "filename": job.torrent, "download-dir": job.folder, "paused": false }),
+            &json!({ "filename": orders.torrent, "download-dir": orders.folder, "paused": false }),
         )?;
         ensure!(added["torrent-added"].is_object(), "torrent-add: {added}");
-        if role == "seed" {
+        if orders.role == "seed" {
             process.wait_until("checked data", || {
                 status(rpc_port).is_ok_and(|torrent| torrent["status"] == SEEDING)
             })?;
         }
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-        Ok(Running { process, address, completion: Completion::Rpc(rpc_port) })
+        Ok(Running { process, address: orders.address, completion: Completion::Rpc(rpc_port) })
     }
 }
 
-fn settings_json(job: &Job<'_>, port: u16, rpc_port: u16) -> Value {
+fn settings_json(orders: &Orders<'_>, rpc_port: u16) -> Value {
     json!({
-        "bind-address-ipv4": "127.0.0.1",
+        "bind-address-ipv4": orders.address.ip(),
         "bind-address-ipv6": "::1",
-        "dht-enabled": false,
-        "download-dir": job.folder,
+        "dht-enabled": !orders.nodes.is_empty(),
+        "download-dir": orders.folder,
         "download-queue-enabled": false,
         "encryption": 0,
         "incomplete-dir-enabled": false,
         "lpd-enabled": false,
         "message-level": 2,
-        "peer-port": port,
+        "peer-port": orders.address.port(),
         "pex-enabled": false,
         "port-forwarding-enabled": false,
         "ratio-limit-enabled": false,
@@ -99,6 +118,20 @@ impl Client for Transmission {
 
     fn leech(&self, scene: &Scene, job: &Job<'_>) -> anyhow::Result<Running> {
         Self::run(scene, job, "leech")
+    }
+
+    fn by_dht(&self, scene: &Scene, job: &ByDht<'_>) -> anyhow::Result<Running> {
+        let orders = Orders {
+            torrent: match job.task {
+                Task::Seed(torrent) => torrent,
+                Task::Fetch(link) => Path::new(link),
+            },
+            folder: job.folder,
+            role: job.task.name(),
+            address: SocketAddr::new(job.host, PORT),
+            nodes: job.nodes,
+        };
+        Self::start(scene, &orders)
     }
 }
 
