@@ -27,6 +27,8 @@ readonly DEBIAN=(
   setpriv:util-linux
   unshare:util-linux
   strace:strace
+  miniupnpd:miniupnpd-nftables
+  nft:nftables
   node:nodejs
   npm:npm
 )

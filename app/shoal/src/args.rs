@@ -1,5 +1,7 @@
 //! The command line.
 
+pub(crate) mod dht;
+
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -8,6 +10,7 @@ use std::time::Duration;
 use clap::{Args, ColorChoice, Parser, Subcommand, ValueHint};
 use clap_complete::Shell;
 
+use crate::args::dht::DhtArgs;
 use crate::limits::{DownArgs, UpArgs};
 use crate::log::Level;
 use crate::place::OnCollision;
@@ -84,6 +87,18 @@ Examples:
 
 Exit codes: 0 printed; 1 not a torrent file, or not to be had; 2 wrong command line";
 
+const DHT_EXAMPLES: &str = "\
+Examples:
+  shoal dht stat
+  shoal dht peers c12fe1c06bba254a9dc9f519b335aa7c1367a88a
+  shoal dht put 'hello' --key my.key
+  shoal dht get --key 77ff84905a91…
+  shoal dht put --torrent c12fe1c0… --key my.key
+
+Everybody can read what is stored, and see the address of who stores or asks.
+
+Exit codes: 0 found or stored; 1 not; 2 wrong command line; 130 stopped";
+
 const COMPLETIONS_EXAMPLES: &str = "\
 Examples, each to be done once:
   shoal completions bash >\\
@@ -133,6 +148,9 @@ pub(crate) enum Command {
     /// Print the magnet link of a torrent
     #[command(after_help = MAGNET_EXAMPLES)]
     Magnet(MagnetArgs),
+    /// Use the DHT, the directory of BitTorrent that needs no server, as a tool
+    #[command(after_help = DHT_EXAMPLES)]
+    Dht(DhtArgs),
     /// Print completions for a shell
     #[command(after_help = COMPLETIONS_EXAMPLES)]
     Completions(CompletionsArgs),

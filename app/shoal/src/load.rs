@@ -85,12 +85,11 @@ fn is_scheme(text: &str) -> bool {
 /// A link that begins with `magnet:`.
 fn magnet(text: &str) -> Result<Source, Failure> {
     let magnet = Magnet::decode(text).map_err(|error| {
-        let hint = match error {
-            // A shell cuts a link at `&`.
-            MagnetError::NoTopic | MagnetError::NotMagnet => {
-                "copy the whole link, and put it in single quotes: its & and ? mean something to a shell"
-            }
-            _ => "copy the link again; it may have been cut",
+        // A shell cuts a link at `&`.
+        let hint = if matches!(error, MagnetError::NoTopic | MagnetError::NotMagnet) {
+            "copy the whole link, and put it in single quotes: its & and ? mean something to a shell"
+        } else {
+            "copy the link again; it may have been cut"
         };
         Failure::with_hint(format!("the magnet link {error}"), hint)
     })?;

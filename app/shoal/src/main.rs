@@ -9,6 +9,7 @@ mod command_line;
 mod completions;
 mod create;
 mod date;
+mod dht;
 mod disk_news;
 mod display;
 mod ending;
@@ -60,6 +61,7 @@ fn main() -> ExitCode {
         Command::Verify(args) => verify::verify(&args, &out),
         Command::Show(args) => show::show(&args, &out),
         Command::Magnet(args) => magnet::magnet(&args, &out),
+        Command::Dht(args) => dht::dht(&args, &out),
         Command::Completions(args) => completions::completions(args.shell, &out),
         Command::Man(args) => man::man(&args, &out),
     });

@@ -58,7 +58,7 @@ const JOBS_MAX: usize = 1024;
 const WORKERS_MAX: usize = 8;
 
 /// What a command wants of its node.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Setup {
     /// Where to accept peers; empty: the usual ports.
     pub(crate) listen: Vec<SocketAddr>,

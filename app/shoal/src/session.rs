@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 use ::disk::KnownFile;
 use base::{InfoHash, TorrentId};
 use crossbeam_channel::select;
+use discovery::dht::{MutableItem, QueryId};
 use discovery::tracker_client::TrackerReport;
 use net::node::NodeEvent;
 use node::hub::Event;
@@ -46,6 +47,9 @@ use crate::units;
 /// How often we look how the torrents do: on a terminal, and elsewhere.
 const LOOK_LIVE: Duration = Duration::from_millis(250);
 const LOOK_PLAIN: Duration = Duration::from_secs(1);
+
+/// How often what the DHT knows is saved, beside at the end.
+const SAVE_EVERY: Duration = Duration::from_secs(5 * 60);
 
 /// How long an orderly stop may take: syncing the last pieces and telling the trackers.
 const STOP_MAX: Duration = Duration::from_secs(15);
@@ -107,6 +111,12 @@ pub(crate) struct Session<'a> {
     orders: &'a Orders<'a>,
     /// What peers are asked about.
     magnets: BTreeMap<TorrentId, Magnet>,
+    /// Keys that the DHT is asked about, and the newest that it said (BEP 46).
+    lookups: BTreeMap<QueryId, (Magnet, Option<MutableItem>)>,
+    /// Of them, those that it knew nothing of.
+    lost_lookups: usize,
+    /// When the state of the DHT was saved last.
+    saved: Instant,
     /// Torrents that are not added yet.
     waiting: Vec<Waiting>,
     /// How many items the node still has.
@@ -137,6 +147,9 @@ impl<'a> Session<'a> {
             peers: orders.network.peers,
             orders,
             magnets: BTreeMap::new(),
+            lookups: BTreeMap::new(),
+            lost_lookups: 0,
+            saved: Instant::now(),
             items: BTreeMap::new(),
             waiting: Vec::new(),
             open: 0,
@@ -189,7 +202,7 @@ impl<'a> Session<'a> {
         self.say_end();
         self.running.stop();
         result?;
-        let failed = self.items.values().any(|item| item.failed);
+        let failed = self.lost_lookups > 0 || self.items.values().any(|item| item.failed);
         let complete = self.waiting.is_empty() && self.items.values().all(|item| item.settled);
         Ok(match (failed, complete) {
             (true, _) => Exit::Failed,
@@ -270,6 +283,8 @@ impl<'a> Session<'a> {
             !item.settled && matches!(phase, Phase::Opening | Phase::Checking { .. })
         };
         self.stopped_early = self.items.values().any(early);
+        // Their answers are of no more interest.
+        self.open -= core::mem::take(&mut self.lookups).len();
         for &torrent in self.items.keys() {
             self.running.node.remove(torrent);
         }
@@ -302,6 +317,10 @@ impl<'a> Session<'a> {
             return Ok(());
         }
         self.judge_waiting(now)?;
+        if now.saturating_duration_since(self.saved) >= SAVE_EVERY {
+            self.saved = now;
+            self.running.save();
+        }
         if self.out.json() {
             return self.report(&changed, now);
         }
@@ -483,13 +502,14 @@ impl<'a> Session<'a> {
                 }
                 Ok(())
             }
+            NodeEvent::Torrent(Event::Dht(id, answer)) => self.on_dht(id, answer),
             NodeEvent::Torrent(Event::Metadata(torrent, metadata)) => {
                 self.on_metadata(torrent, &metadata)
             }
             NodeEvent::Torrent(Event::PortMapped(mapped)) => self.on_port_mapped(mapped),
             NodeEvent::Torrent(Event::PortMapFailed(why)) => self.on_port_map_failed(&why),
             // Only asked for before the session runs.
-            NodeEvent::Torrent(Event::Fetched(_) | Event::Dht(..)) => Ok(()),
+            NodeEvent::Torrent(Event::Fetched(_)) => Ok(()),
         }
     }
 

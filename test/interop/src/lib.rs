@@ -29,7 +29,7 @@ pub use content::{Content, Shape, assert_identical};
 pub use corrupter::corrupter;
 pub use dht::{DhtClient, DhtNode, KeyPair, dht_network};
 pub use libtorrent::{Inspected, Libtorrent, Torrent, create_torrent, inspect_torrent, makers};
-pub use network::in_own_network;
+pub use network::{in_own_network, inside, run};
 pub use opentracker::{Counts, Opentracker, Scheme};
 pub use process::{Proc, installed};
 pub use rtorrent::Rtorrent;

@@ -2,10 +2,11 @@
 
 use std::time::Instant;
 
-use base::TorrentId;
+use base::{InfoHashes, TorrentId};
+use discovery::dht::{Answer, Query, QueryId, decode_torrent_value, mutable_target};
 use node::message::Metadata;
 use serde_json::json;
-use wire::magnet::Magnet;
+use wire::magnet::{Magnet, Topic};
 use wire::metainfo::Metainfo;
 use wire::printable;
 
@@ -20,6 +21,20 @@ impl Session<'_> {
     /// # Errors
     /// Nobody reads what we say any more, or the link names a key that tells of no torrent.
     pub(crate) fn seek(&mut self, magnet: Magnet) -> Result<(), Failure> {
+        if let Topic::Mutable { public_key, salt } = &magnet.topic {
+            let (target, salt) = (mutable_target(public_key, salt), salt.clone());
+            let query = Query::Get { target, salt, newer_than: None };
+            let Some(id) = self.running.node.ask_dht(query) else {
+                return Err(Failure::with_hint(
+                    "a link by public key is looked up in the DHT, which is switched off",
+                    "leave out --no-dht and --no-discovery",
+                ));
+            };
+            self.out.note("asking the DHT which torrent the key stands for");
+            self.lookups.insert(id, (magnet, None));
+            self.open += 1;
+            return Ok(());
+        }
         let discovery = &self.orders.network.discovery;
         let spec = seek::spec(&magnet, discovery)?;
         let info_hashes = spec.info_hashes;
@@ -45,7 +60,38 @@ impl Session<'_> {
 
     /// Whether it is still unknown what some torrents are.
     pub(crate) fn is_seeking(&self) -> bool {
-        !self.magnets.is_empty()
+        !self.magnets.is_empty() || !self.lookups.is_empty()
+    }
+
+    /// The DHT tells which torrent a key stands for (BEP 46).
+    pub(super) fn on_dht(&mut self, id: QueryId, answer: Answer) -> Result<(), Failure> {
+        let Some((_, newest)) = self.lookups.get_mut(&id) else { return Ok(()) };
+        match answer {
+            Answer::Mutable(item) => *newest = Some(item),
+            Answer::Done(_) => {
+                let (magnet, newest) = self.lookups.remove(&id).expect("just seen");
+                self.open -= 1;
+                let name = newest.as_ref().and_then(|item| decode_torrent_value(&item.value));
+                let Some(name) = name else {
+                    self.lost_lookups += 1;
+                    self.out.error(&Failure::with_hint(
+                        "the DHT knows of no torrent by that key",
+                        "what is stored there is forgotten after two hours; its owner has to put it again",
+                    ));
+                    return Ok(());
+                };
+                if self.stop_until.is_none() {
+                    let topic = Topic::Torrent(InfoHashes::v1(name));
+                    self.seek(Magnet { topic, ..magnet })?;
+                }
+            }
+            Answer::Peers(_)
+            | Answer::Immutable(_)
+            | Answer::Nodes(_)
+            | Answer::Samples { .. }
+            | Answer::Scrape { .. } => {}
+        }
+        Ok(())
     }
 
     /// Peers told what a torrent is.

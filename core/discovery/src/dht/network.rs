@@ -82,7 +82,7 @@ impl Network {
             table: Table::new(own),
             peers: PeerStore::new(own, config.stored_torrents_max, config.stored_peers_max),
             items: ItemStore::new(own, config.stored_items_max),
-            sweep: Sweep::new(rng.fork()),
+            sweep: Sweep::new(config.announces_per_second, rng.fork()),
             hints: Vec::new(),
             trail: Vec::new(),
             external: None,
@@ -169,7 +169,8 @@ impl Network {
         let farthest = found.iter().take(K).map(|found| Distance::between(found.id, target)).max();
         let high = farthest.map_or(u64::MAX, Distance::high).max(1);
         let k = u64::try_from(K).expect("a small number");
-        self.sizes.push_back(u64::MAX / high * k);
+        // Liars may call themselves the very target.
+        self.sizes.push_back((u64::MAX / high).saturating_mul(k));
         if self.sizes.len() > SIZES {
             self.sizes.pop_front();
         }
@@ -224,5 +225,24 @@ impl Rtt {
     pub(crate) fn slow_after(&self) -> Duration {
         let (mean, spread) = self.smooth.unwrap_or((Self::FIRST, Duration::ZERO));
         (mean + 3 * spread).clamp(Self::MIN, Self::MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Found by `test/sim`, seed 0 of `dht`: eight liars next to a target ended the process.
+    #[test]
+    fn nodes_that_call_themselves_the_target_measure_a_network_without_end() {
+        let mut network = Network::new(&Config::default(), &mut Rng::from_seed(1));
+        let target = NodeId([7; 20]);
+        let liar = |n: u8| {
+            let mut id = target;
+            id.0[19] ^= n;
+            Found { id, addr: SocketAddr::from(([11, 0, n, 1], 1)), token: None, seq: None }
+        };
+        network.measure(target, &(0..8).map(liar).collect::<Vec<_>>());
+        assert_eq!(network.size(), u64::MAX);
     }
 }
