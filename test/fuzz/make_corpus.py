@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Makes the seeds of the fuzz targets anew: torrent files of other people's programs, and what
-their peers and trackers really send. Needs libtorrent (PyPI), mktorrent, transmission-create and
+their peers, trackers and DHT nodes really send. Needs libtorrent (PyPI), mktorrent, transmission-create and
 opentracker (apt). Run by hand; the seeds are committed.
 
     make_corpus.py [FOLDER]     default: corpus/ beside this file
@@ -23,6 +23,8 @@ import libtorrent as lt
 CORPUS = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else pathlib.Path(__file__).parent / "corpus")
 TRACKER_PORT = 17969
 SEED_PORT = 17970
+DHT_PORT = 17971
+METHODS = [b"ping", b"find_node", b"get_peers", b"announce_peer", b"get", b"put", b"sample_infohashes"]
 PROTOCOL = b"\x13BitTorrent protocol"
 
 
@@ -245,6 +247,83 @@ def tracker_udp():
     put("tracker_udp", "url", b"udp://tracker.test:80/announce?k=v#f")
 
 
+def bencode_bytes(value):
+    if isinstance(value, int):
+        return b"i%de" % value
+    if isinstance(value, bytes):
+        return b"%d:%s" % (len(value), value)
+    if isinstance(value, list):
+        return b"l%se" % b"".join(map(bencode_bytes, value))
+    pairs = sorted(value.items())
+    return b"d%se" % b"".join(bencode_bytes(k) + bencode_bytes(v) for k, v in pairs)
+
+
+def krpc():
+    """A socket that plays a node: what libtorrent asks it, and what it answers."""
+    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    sock.bind(("127.0.0.1", 0))
+    session = lt.session({
+        "listen_interfaces": f"127.0.0.1:{DHT_PORT}", "enable_dht": True, "enable_lsd": False,
+        "enable_upnp": False, "enable_natpmp": False, "dht_bootstrap_nodes": "",
+        "dht_restrict_routing_ips": False, "dht_ignore_dark_internet": False,
+        "dht_prefer_verified_node_ids": False, "dht_block_ratelimit": 1000,
+    })
+    time.sleep(1)
+    session.add_dht_node(("127.0.0.1", sock.getsockname()[1]))
+    own, target = b"\x55" * 20, b"\x54" * 20
+    sock.settimeout(0.2)
+
+    def serve(seconds):
+        """Answers its queries, and keeps one of each kind."""
+        end = time.time() + seconds
+        while time.time() < end:
+            try:
+                query, peer = sock.recvfrom(4096)
+            except TimeoutError:
+                continue
+            if b"1:y1:q" not in query:
+                continue
+            method = query.split(b"1:q", 1)[1].split(b":", 1)[1]
+            method = next(m for m in METHODS if method.startswith(m))
+            put("krpc", "libtorrent_" + method.decode(), query)
+            transaction = lt.bdecode(query)[b"t"]
+            reply = {b"id": own, b"nodes": b"", b"token": b"tokn"}
+            if method == b"get_peers":
+                reply[b"values"] = [b"\x7f\0\0\1\x1a\xe1"]
+            sock.sendto(bencode_bytes({b"t": transaction, b"y": b"r", b"r": reply}), peer)
+
+    def ask(method, arguments):
+        query = {b"t": b"aa", b"y": b"q", b"q": method, b"a": {b"id": own, **arguments}}
+        sock.sendto(bencode_bytes(query), ("127.0.0.1", DHT_PORT))
+        end = time.time() + 3
+        while time.time() < end:
+            try:
+                answer, _ = sock.recvfrom(4096)
+            except TimeoutError:
+                continue
+            if b"1:y1:r" in answer or b"1:y1:e" in answer:
+                put("krpc", "libtorrent_answer_" + method.decode(), answer)
+                return lt.bdecode(answer).get(b"r", {})
+        return {}
+
+    serve(3)
+    session.dht_get_peers(lt.sha1_hash(target))
+    session.dht_announce(lt.sha1_hash(target), 7001, 0)
+    session.dht_put_immutable_item("hello")
+    session.dht_get_immutable_item(lt.sha1_hash(target))
+    serve(5)
+    ask(b"ping", {})
+    ask(b"find_node", {b"target": target, b"want": [b"n4", b"n6"]})
+    token = ask(b"get_peers", {b"info_hash": target}).get(b"token", b"")
+    ask(b"announce_peer", {b"info_hash": target, b"port": 7001, b"token": token, b"seed": 1})
+    ask(b"get_peers", {b"info_hash": target, b"scrape": 1})
+    token = ask(b"get", {b"target": target}).get(b"token", b"")
+    ask(b"put", {b"v": b"hello", b"token": token})
+    ask(b"get", {b"target": bytes.fromhex("aaf4c61ddcc5e8a2dabede0f3b482cd9aea9434d"), b"seq": 1})
+    ask(b"sample_infohashes", {b"target": target})
+    ask(b"announce_peer", {b"info_hash": target, b"port": 7001, b"token": b"wrong"})
+
+
 def main():
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
@@ -254,6 +333,7 @@ def main():
         peer_v2(folder, root)
         piece_layers()
         tracker(folder)
+        krpc()
     for path in sorted(CORPUS.glob("*/*")):
         print(path.relative_to(CORPUS), path.stat().st_size)
 

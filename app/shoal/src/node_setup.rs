@@ -12,7 +12,7 @@ use crossbeam_channel::select;
 use discovery::port_mapping;
 use disk::{DiskConfig, DiskPool};
 use net::node::{Config, DiskPort, Node, NodeEvent, StartError};
-use node::hub::Event;
+use node::hub::{DhtSettings, Event};
 use node::limit::Limits;
 use rustix::process::{Resource, getrlimit, setrlimit};
 use wire::metainfo::Metainfo;
@@ -26,6 +26,17 @@ use crate::state_dir;
 
 /// Ports tried when the user named none: the range that BEP 3 names.
 const PORTS: std::ops::RangeInclusive<u16> = 6881..=6889;
+
+/// Nodes of the DHT that everybody begins with.
+const ROUTERS: [(&str, u16); 4] = [
+    ("router.bittorrent.com", 6881),
+    ("dht.transmissionbt.com", 6881),
+    ("dht.libtorrent.org", 25401),
+    ("router.utorrent.com", 6881),
+];
+
+/// Under which name the state database has what the DHT knows.
+const DHT_STATE: &str = "dht";
 
 /// Payload buffers of 16 KiB per shard: 16 MiB hold the bandwidth-delay product of 1 Gbit/s over
 /// 100 ms, and what waits for the disk.
@@ -55,6 +66,8 @@ pub(crate) struct Setup {
     pub(crate) announce: bool,
     /// Whether there is a node of the DHT.
     pub(crate) dht: bool,
+    /// It asks and answers nobody: for who is gone in a minute.
+    pub(crate) read_only: bool,
     /// Nodes of the DHT to begin with; empty: well-known ones.
     pub(crate) bootstrap: Vec<(String, u16)>,
     /// Whether peers tell each other of peers.
@@ -77,6 +90,7 @@ impl Setup {
             listen: args.listen.clone(),
             announce: any,
             dht: any && !args.no_dht,
+            read_only: false,
             bootstrap: args.bootstrap.clone(),
             pex: any && !args.no_pex,
             lsd: any && !args.no_lsd,
@@ -113,7 +127,7 @@ impl Running {
         .map_err(|error| state_dir::start_failure(&error))?;
         let mut config = config(u8::try_from(cores().clamp(1, 4)).unwrap_or(1), BUFFERS)?;
         config.announce = setup.announce;
-        config.dht = setup.dht;
+        config.dht = setup.dht.then(|| dht_settings(setup, &disk));
         config.pex = setup.pex;
         config.lsd = setup.lsd;
         config.port_mapping = setup.port_mapping;
@@ -135,11 +149,33 @@ impl Running {
         &self.disk
     }
 
+    /// Remembers what the DHT knows, for the next run.
+    pub(crate) fn save(&self) {
+        if let Some(saved) = self.node.save_dht() {
+            // Without it the next run begins with well-known nodes.
+            self.disk.remember(DHT_STATE, &saved).ok();
+        }
+    }
+
     /// Ends all threads; jobs on their way to the disk are finished.
     pub(crate) fn stop(self) {
+        self.save();
         self.node.stop();
         self.disk.shutdown();
     }
+}
+
+/// Where the DHT begins: nodes that the user names, or else those that were there in the last run, and well-known
+/// ones. Who listens on loopback alone lives in a laboratory, and asks nobody outside of it.
+fn dht_settings(setup: &Setup, disk: &DiskPool) -> DhtSettings {
+    let inside =
+        !setup.listen.is_empty() && setup.listen.iter().all(|addr| addr.ip().is_loopback());
+    let routers = match setup.bootstrap.is_empty() {
+        false => setup.bootstrap.clone(),
+        true if inside => Vec::new(),
+        true => ROUTERS.iter().map(|&(host, port)| (host.to_owned(), port)).collect(),
+    };
+    DhtSettings { routers, read_only: setup.read_only, saved: disk.recall(DHT_STATE) }
 }
 
 /// Threads that can run at once.
@@ -158,7 +194,7 @@ fn config(shards: u8, buffers: usize) -> Result<Config, Failure> {
         peer_id: peer_id(rest),
         client: AGENT.into(),
         announce: false,
-        dht: false,
+        dht: None,
         pex: false,
         lsd: false,
         port_mapping: None,

@@ -119,7 +119,9 @@ fn show(
 ) {
     let (revision, changes) = running.node.changes(*since);
     *since = revision;
-    let Some((_, status)) = changes.into_iter().find(|(other, _)| *other == torrent) else { return };
+    let Some((_, status)) = changes.into_iter().find(|(other, _)| *other == torrent) else {
+        return;
+    };
     if out.live() {
         let row = Row {
             name,

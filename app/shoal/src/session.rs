@@ -489,7 +489,7 @@ impl<'a> Session<'a> {
             NodeEvent::Torrent(Event::PortMapped(mapped)) => self.on_port_mapped(mapped),
             NodeEvent::Torrent(Event::PortMapFailed(why)) => self.on_port_map_failed(&why),
             // Only asked for before the session runs.
-            NodeEvent::Torrent(Event::Fetched(_)) => Ok(()),
+            NodeEvent::Torrent(Event::Fetched(_) | Event::Dht(..)) => Ok(()),
         }
     }
 

@@ -8,8 +8,8 @@ use crate::args::ShowArgs;
 use crate::date::date;
 use crate::failure::{Exit, Failure, shown};
 use crate::interrupt::Interrupt;
-use crate::out::Out;
 use crate::load::Source;
+use crate::out::Out;
 use crate::{create, load, node_setup, redact, seek, units};
 
 /// Runs `shoal show`.

@@ -148,7 +148,8 @@ fn say_what(specs: &[TorrentSpec], root: &Path, args: &NetworkArgs, out: &Out) {
     out.note(&format!("{what}, {}, in {}", units::size(total), shown(root)));
     let (silent, dht) = (args.discovery.no_discovery, !args.discovery.no_dht);
     let alone = specs.iter().all(|spec| spec.trackers.is_empty() && (spec.private || !dht));
-    if (silent || alone) && args.discovery.peer.is_empty() && specs.iter().any(|spec| spec.writable) {
+    if (silent || alone) && args.discovery.peer.is_empty() && specs.iter().any(|spec| spec.writable)
+    {
         out.warn("no tracker and no --peer: waiting for peers that connect to us");
     }
 }

@@ -15,12 +15,15 @@
 //! has a query in flight, or a timer, or waits in `blocked`.
 
 mod asks;
+mod bloom;
 mod contacts;
 mod id;
+mod items;
 mod network;
 mod peers;
 mod saved;
 mod serve;
+mod sources;
 mod spec;
 mod sweep;
 mod table;
@@ -42,10 +45,14 @@ use asks::Ask;
 use contacts::Contacts;
 use id::{is_local, is_unicast};
 use network::{Hint, Network, Side};
+use sources::Sources;
 use tokens::Tokens;
 use torrents::Torrents;
 use walk::Walk;
 
+pub use items::{
+    decode_torrent_value, encode_torrent_value, item_target, mutable_target, signed_bytes,
+};
 pub use spec::{
     Announce, Answer, Config, Done, Item, MutableItem, NetworkStats, Output, Query, QueryId, Stats,
 };
@@ -149,6 +156,7 @@ pub struct Dht {
     /// Makes transaction ids that who has seen some can't guess.
     key: SipKey,
     tokens: Tokens,
+    sources: Sources,
     networks: [Option<Network>; 2],
     sent: BTreeMap<u32, Sent>,
     sent_count: u64,
@@ -192,6 +200,7 @@ impl Dht {
         let mut dht = Self {
             key: key(low),
             tokens: Tokens::new(key(high)),
+            sources: Sources::new(key(low), config.source_bytes_per_second),
             networks,
             sent: BTreeMap::new(),
             sent_count: 0,
@@ -254,7 +263,7 @@ impl Dht {
         };
         match body {
             Body::Query { .. } | Body::BadQuery { .. } => {
-                self.on_query(from, (transaction, bytes.len()), body, read_only, now);
+                self.on_query(from, transaction, body, read_only, now);
             }
             Body::Reply(reply) => {
                 if let Some(sent) = self.take_sent(transaction, from) {
@@ -426,7 +435,7 @@ impl Dht {
             Purpose::Token(info_hash) => {
                 self.on_token(info_hash, (from, reply.sender), reply.token, now);
             }
-            Purpose::Store(ask) => self.on_stored(ask, Ok(()), now),
+            Purpose::Store(ask) => self.on_stored(ask, Ok(())),
             Purpose::Ping | Purpose::Announce { .. } => {}
         }
         self.welcome(side, reply.sender, from, now);
@@ -439,7 +448,7 @@ impl Dht {
             Purpose::Announce { info_hash, borrowed: true } if code.is_some() => {
                 self.ask_token(info_hash, (sent.to, sent.id), now);
             }
-            Purpose::Store(ask) => self.on_stored(ask, Err(code), now),
+            Purpose::Store(ask) => self.on_stored(ask, Err(code)),
             Purpose::Ping | Purpose::Announce { .. } | Purpose::Token(_) => {}
         }
     }
@@ -541,7 +550,7 @@ impl Dht {
             let (here, other): (Vec<_>, Vec<_>) =
                 usable.partition(|(_, addr)| Side::of(*addr) == side);
             job.walk.on_nodes(here.into_iter());
-            job.walk.note(from, reply.token);
+            job.walk.note(from, reply.token, reply.seq);
             elsewhere = other;
             dht.on_found(job, from, reply);
         });
@@ -613,7 +622,7 @@ impl Dht {
             Owner::Neighbours => self.on_settled(job.side, !found.is_empty(), now),
             Owner::Refresh => {}
             Owner::Torrent(info_hash) => self.on_torrent_walked(job.side, info_hash, found, now),
-            Owner::Ask(ask) => self.on_ask_walked(ask, job, found, now),
+            Owner::Ask(ask) => self.on_ask_walked(ask, job, &found, now),
         }
     }
 

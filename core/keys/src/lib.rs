@@ -4,6 +4,7 @@
 //! (BEP 52), and both of a piece at once. [`feed`] hashes several pieces at once in the lanes of the CPU's
 //! vectors; [`choose`] says in which.
 
+pub mod ed25519;
 mod engine;
 mod lanes;
 pub mod merkle;

@@ -6,6 +6,7 @@
 //!
 //! Drive it like a shard. Messages for shards are outputs; the driver delivers them.
 
+mod dht;
 mod lan;
 mod magnets;
 
@@ -18,6 +19,7 @@ use base::{
     ConnId, ExchangeId, HttpError, HttpReply, HttpRequest, Instant, PeerId, ResolveRequest,
     Resolved, Rng, SwarmId, TorrentId,
 };
+use discovery::dht::{Answer, Dht, QueryId};
 use discovery::port_mapping::{Mapped, PortMapper};
 use discovery::tracker_client::{
     self, AnnounceSpec, Families, Progress, TrackerClient, TrackerReport,
@@ -38,6 +40,7 @@ use crate::second_swarm::SecondSwarms;
 use crate::shard::BANNED_MAX;
 use crate::spec::{SeedGoal, TorrentSpec};
 
+pub use dht::Settings as DhtSettings;
 use lan::Lan;
 pub use lan::Speaker;
 
@@ -78,6 +81,8 @@ pub struct Config {
     pub port_mapping: Option<Duration>,
     /// What the keys of private torrents are made of (see `key_of`). The same in each run.
     pub key_secret: [u8; 16],
+    /// The node of the DHT, if there is to be one.
+    pub dht: Option<DhtSettings>,
     /// Rate limits; the shards are given the same.
     pub limits: Limits,
 }
@@ -150,6 +155,8 @@ pub enum Event {
     View(TorrentId, Box<View>),
     /// For a log, after [`Hub::keep_diary`].
     Diary(TorrentId, Entry),
+    /// News of a question to the DHT.
+    Dht(QueryId, Answer),
     /// A torrent file fetched by URL, or why not.
     Fetched(Result<Vec<u8>, String>),
     /// The router maps our port as said here.
@@ -181,6 +188,7 @@ pub struct Hub {
     next_conn: u64,
     leases: Leases,
     lan: Lan,
+    dht: Option<Dht>,
     fetch: Option<Fetch>,
     fetches: u64,
     /// When torrents that seed for a time have done so.
@@ -196,6 +204,7 @@ impl Hub {
             families: config.families,
             ..tracker_client::Config::default()
         };
+        let dht = Self::new_dht(&config, &mut rng, now);
         let key = u32::try_from(rng.next_u64() >> 32).expect("32 bits");
         let mut leases = Leases::default();
         leases.set(&config.limits, now);
@@ -203,6 +212,7 @@ impl Hub {
         Self {
             key,
             lan: Lan::new(&config, &mut rng),
+            dht,
             trackers,
             catalogue: Catalogue::default(),
             announces_waiting: BTreeMap::new(),
@@ -284,6 +294,7 @@ impl Hub {
         self.outputs.push_back(Output::ToShard(item.shard, ToShard::Remove(torrent)));
         self.announces_waiting.remove(&torrent);
         self.leave_neighbours(torrent);
+        self.withdraw_from_dht(torrent);
         if announced && !self.is_completing(torrent) {
             self.leave_trackers(torrent, now);
         }
@@ -421,6 +432,7 @@ impl Hub {
         match message {
             ToHub::Status(torrent, status) => self.on_status(torrent, *status, now),
             ToHub::WantPeers(torrent) => {
+                self.want_dht_peers(torrent, now);
                 if self.announced.contains(&torrent) {
                     for swarm in self.catalogue.swarms(torrent) {
                         self.trackers.want_peers(swarm, now);
@@ -428,11 +440,12 @@ impl Hub {
                 }
             }
             ToHub::Metadata(torrent, metadata) => self.event(Event::Metadata(torrent, metadata)),
-            ToHub::DhtNode(_addr) => {}
+            ToHub::DhtNode(addr) => self.add_dht_node(addr, now),
             ToHub::Settled(torrent) => self.on_settled(torrent, now),
             ToHub::Failed(torrent, why) => {
                 // Nobody is to be sent to what cannot be served.
                 self.leave_neighbours(torrent);
+                self.withdraw_from_dht(torrent);
                 if self.announced.remove(&torrent) {
                     self.leave_trackers(torrent, now);
                 }
@@ -502,6 +515,7 @@ impl Hub {
         }
         if open {
             self.tell_neighbours(torrent, now);
+            self.announce_in_dht(torrent, now);
         }
         self.catalogue.on_changed(torrent);
         self.judge_goal(torrent, now);
@@ -585,12 +599,23 @@ impl Hub {
 
     /// A name was resolved.
     pub fn on_resolved(&mut self, resolved: Resolved, now: Instant) {
+        if let Some(dht) = self.dht.as_mut().filter(|_| Dht::owns(resolved.id)) {
+            dht.on_resolved(resolved, now);
+            return self.forward_dht();
+        }
         self.trackers.on_resolved(resolved, now);
         self.forward(now);
     }
 
     /// A datagram came to the UDP port.
     pub fn on_datagram(&mut self, from: SocketAddr, bytes: &[u8], now: Instant) {
+        // Bencode; an answer of a tracker begins with a small number (BEP 15).
+        if bytes.first() == Some(&b'd') {
+            if let Some(dht) = &mut self.dht {
+                dht.on_datagram(from, bytes, now);
+            }
+            return self.forward_dht();
+        }
         self.trackers.on_datagram(from, bytes, now);
         self.forward(now);
     }
@@ -603,7 +628,8 @@ impl Hub {
         let completing = self.completing.values().min().copied();
         let lease = self.leases.deadline();
         let (trackers, lan) = (self.trackers.deadline(), self.lan.deadline());
-        [pending, goal, completing, lease, trackers, lan].into_iter().flatten().min()
+        let dht = self.dht.as_ref().and_then(Dht::deadline);
+        [pending, goal, completing, lease, trackers, lan, dht].into_iter().flatten().min()
     }
 
     /// The deadline passed.
@@ -633,6 +659,12 @@ impl Hub {
         self.lease(now);
         self.trackers.on_deadline(now);
         self.on_lan_deadline(now);
+        if let Some(dht) =
+            self.dht.as_mut().filter(|dht| dht.deadline().is_some_and(|at| at <= now))
+        {
+            dht.on_deadline(now);
+            self.forward_dht();
+        }
         self.forward(now);
     }
 

@@ -15,11 +15,11 @@
 
 pub mod bencode;
 pub mod extended;
+mod http_datagram;
 pub mod krpc;
+pub mod lsd;
 pub mod magnet;
 pub mod metadata;
-mod http_datagram;
-pub mod lsd;
 pub mod metainfo;
 pub mod nat_pmp;
 pub mod pcp;

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use base::{FileIndex, InfoHash, TorrentId};
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
@@ -163,6 +164,19 @@ impl DiskPool {
         name: &str,
     ) -> Result<(), DiskError> {
         self.shared.executor.db.remember_place(info_hash, root, name)
+    }
+
+    /// Keeps `value` under `name` for later runs, in place of what was there. Waits for the disk.
+    ///
+    /// # Errors
+    /// The database can't be written.
+    pub fn remember(&self, name: &str, value: &[u8]) -> Result<(), DiskError> {
+        self.shared.executor.db.remember(name, value)
+    }
+
+    /// What was kept under `name`, and how long ago.
+    pub fn recall(&self, name: &str) -> Option<(Vec<u8>, Duration)> {
+        self.shared.executor.db.recall(name)
     }
 
     /// Takes `files` for those of a complete torrent, which belongs to `collections` (BEP 38). Waits for

@@ -57,6 +57,11 @@ const BESIDE: &str = "
         secret BLOB NOT NULL -- 16 random bytes
     ) STRICT;
     INSERT OR IGNORE INTO installation VALUES (0, randomblob(16));
+    CREATE TABLE IF NOT EXISTS memory (
+        name TEXT PRIMARY KEY,
+        at INTEGER NOT NULL, -- seconds since 1970
+        value BLOB NOT NULL
+    ) STRICT;
 ";
 
 const LOAD: &str = "SELECT have, stamps, writing, checked_to, downloaded_bytes, uploaded_bytes,
@@ -223,6 +228,27 @@ impl ResumeDb {
         let stored =
             lock(&self.writer).execute(STORE_PLACE, params![info_hash.0, PathColumn(root), name]);
         stored.map(drop).map_err(|error| self.failed("commit to", &error))
+    }
+
+    /// Keeps `value` under `name`, in place of what was there.
+    pub(crate) fn remember(&self, name: &str, value: &[u8]) -> Result<(), DiskError> {
+        let stored = lock(&self.writer).execute(
+            "INSERT OR REPLACE INTO memory VALUES (?1, unixepoch(), ?2)",
+            params![name, value],
+        );
+        stored.map(drop).map_err(|error| self.failed("commit to", &error))
+    }
+
+    /// What was kept under `name`, and how long ago. None if there is none, or none that can be read.
+    pub(crate) fn recall(&self, name: &str) -> Option<(Vec<u8>, Duration)> {
+        let connection = lock(self.reader.as_ref().unwrap_or(&self.writer));
+        let row = connection.query_row(
+            "SELECT value, max(unixepoch() - at, 0) FROM memory WHERE name = ?1",
+            params![name],
+            |row| Ok((row.get(0)?, row.get::<_, u32>(1)?)),
+        );
+        let (value, seconds) = row.optional().ok().flatten()?;
+        Some((value, Duration::from_secs(seconds.into())))
     }
 
     /// Takes `files` for those of a complete torrent, which belongs to `collections`.

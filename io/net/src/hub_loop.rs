@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use base::{ConnId, Instant, Purpose, TorrentId};
 use crossbeam_channel::Sender;
+use discovery::dht::{Query, QueryId, Stats};
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token};
 use node::hub::{Event, Hub, Output};
@@ -55,6 +56,10 @@ pub(crate) enum Command {
     Add(Box<TorrentSpec>, Sender<Option<TorrentId>>),
     Seek(Box<MagnetSpec>, Sender<Option<TorrentId>>),
     Begin(TorrentId, Box<TorrentSpec>, Sender<bool>),
+    AskDht(Box<Query>, Sender<Option<QueryId>>),
+    DhtStats(Sender<Option<Stats>>),
+    SaveDht(Sender<Option<Vec<u8>>>),
+    AddDhtNode(SocketAddr),
     Remove(TorrentId),
     Changes(u64, Sender<Changes>),
     Look(TorrentId, usize),
@@ -190,6 +195,16 @@ impl HubLoop {
             HubMail::Command(Command::Begin(torrent, spec, reply)) => {
                 reply.send(self.hub.begin(torrent, *spec, now)).ok();
             }
+            HubMail::Command(Command::AskDht(query, reply)) => {
+                reply.send(self.hub.ask_dht(*query, now)).ok();
+            }
+            HubMail::Command(Command::DhtStats(reply)) => {
+                reply.send(self.hub.dht_stats(now)).ok();
+            }
+            HubMail::Command(Command::SaveDht(reply)) => {
+                reply.send(self.hub.save_dht(now)).ok();
+            }
+            HubMail::Command(Command::AddDhtNode(addr)) => self.hub.add_dht_node(addr, now),
             HubMail::Command(Command::Remove(torrent)) => self.hub.remove(torrent, now),
             HubMail::Command(Command::Changes(since, reply)) => {
                 reply.send(self.hub.changes(since)).ok();

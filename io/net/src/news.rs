@@ -8,6 +8,7 @@
 use std::collections::VecDeque;
 
 use crossbeam_channel::Sender;
+use discovery::dht::Answer;
 use node::hub::Event;
 
 use crate::hub_loop::NodeEvent;
@@ -33,10 +34,20 @@ fn is_report(event: &NodeEvent) -> bool {
             | Event::Tracker(..)
             | Event::Peer(..)
             | Event::Doubted(..)
+            | Event::Dht(
+                _,
+                Answer::Peers(_)
+                | Answer::Immutable(_)
+                | Answer::Mutable(_)
+                | Answer::Nodes(_)
+                | Answer::Samples { .. }
+                | Answer::Scrape { .. },
+            )
             | Event::Diary(..)
             | Event::PortMapped(_)
             | Event::PortMapFailed(_) => true,
             Event::Settled(..)
+            | Event::Dht(_, Answer::Done(_))
             | Event::Metadata(..)
             | Event::Failed(..)
             | Event::GoalReached(_)

@@ -8,10 +8,11 @@ use std::time::Duration;
 
 use base::{PeerId, Purpose, Rng, TorrentId};
 use crossbeam_channel::{Receiver, bounded};
+use discovery::dht::{Query, QueryId, Stats};
 use discovery::tracker_client::Families;
 use mio::net::TcpListener;
 use mio::{Interest, Poll, Token, Waker};
-use node::hub::{self, Hub};
+use node::hub::{self, DhtSettings, Hub};
 use node::limit::Limits;
 use node::message::TorrentStatus;
 use node::shard::{self, Shard};
@@ -54,8 +55,8 @@ pub struct Config {
     pub client: String,
     /// Whether trackers are told and asked.
     pub announce: bool,
-    /// Whether we have a node of the DHT (BEP 5).
-    pub dht: bool,
+    /// The node of the DHT, if there is to be one (BEP 5).
+    pub dht: Option<DhtSettings>,
     /// Whether peers tell us of peers, and we them (BEP 11).
     pub pex: bool,
     /// Names us to private trackers; see `node::hub::Config`. A secret.
@@ -171,11 +172,15 @@ impl Node {
             announce: config.announce,
             lsd: config.lsd && outward,
             port_mapping: config.port_mapping.filter(|_| outward),
+            dht: config.dht.clone(),
             key_secret: config.key_secret,
             limits: config.limits,
         };
-        let udp =
+        let mut udp =
             UdpPort::new(&listening, factory.clone(), poll.registry().try_clone()?, UDP_TOKENS);
+        if config.dht.is_some() {
+            udp.open();
+        }
         let lan =
             Lan::new(listening.clone(), factory.clone(), poll.registry().try_clone()?, LAN_TOKENS);
         let hub = HubLoop {
@@ -218,7 +223,7 @@ impl Node {
             connections_max: (config.connections_max / usize::from(config.shards)).max(1),
             limits: config.limits,
             store: config.store,
-            dht: config.dht,
+            dht: config.dht.as_ref().is_some_and(|dht| !dht.read_only),
             pex: config.pex,
         };
         let shard = ShardLoop {
@@ -269,6 +274,32 @@ impl Node {
         let (sender, receiver) = bounded(1);
         self.command(Command::Begin(torrent, Box::new(spec), sender));
         receiver.recv().unwrap_or(false)
+    }
+
+    /// Asks the DHT; the answers are events. `None`: there is none, or the node is stopping.
+    pub fn ask_dht(&self, query: Query) -> Option<QueryId> {
+        let (sender, receiver) = bounded(1);
+        self.command(Command::AskDht(Box::new(query), sender));
+        receiver.recv().ok().flatten()
+    }
+
+    /// How the DHT does, if there is one.
+    pub fn dht_stats(&self) -> Option<Stats> {
+        let (sender, receiver) = bounded(1);
+        self.command(Command::DhtStats(sender));
+        receiver.recv().ok().flatten()
+    }
+
+    /// What the DHT would like to know again in the next run, if there is one.
+    pub fn save_dht(&self) -> Option<Vec<u8>> {
+        let (sender, receiver) = bounded(1);
+        self.command(Command::SaveDht(sender));
+        receiver.recv().ok().flatten()
+    }
+
+    /// There may be a node of the DHT here.
+    pub fn add_dht_node(&self, addr: SocketAddr) {
+        self.command(Command::AddDhtNode(addr));
     }
 
     /// Stops a torrent; its end is an event.

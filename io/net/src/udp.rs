@@ -82,7 +82,6 @@ impl UdpPort {
 
     /// Opens what is not open yet, for others to reach us before we have sent anything. One that the
     /// system refuses is tried again with the next call.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the DHT, which is about to come"))]
     pub(crate) fn open(&mut self) {
         for (index, bound) in self.sockets.iter_mut().enumerate() {
             bound.open(&self.opener, index);

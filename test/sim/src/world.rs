@@ -423,6 +423,7 @@ impl World {
             announce: true,
             lsd: false,
             port_mapping: None,
+            dht: None,
             key_secret: [0; 16],
             limits: self.limits(),
         };

@@ -3,10 +3,12 @@
 use std::net::SocketAddr;
 
 use base::{InfoHash, Instant};
-use wire::krpc::{self, Reply};
+use wire::krpc::{self, PutMutable, Reply};
 
+use super::bloom::Bloom;
+use super::items::{item_target, mutable_target};
 use super::network::Side;
-use super::spec::{Announce, Answer, Done, Output, Query, QueryId};
+use super::spec::{Announce, Answer, Done, Item, MutableItem, Output, Query, QueryId};
 use super::table::K;
 use super::walk::Found;
 use super::{Dht, Goal, Job, NodeId, Owner, Purpose, Timer, WalkId};
@@ -19,6 +21,17 @@ pub(crate) struct Ask {
     open: u32,
     done: Done,
     nodes: Vec<(NodeId, SocketAddr)>,
+    /// The newest version told of; of an immutable item, that it was.
+    told: Option<i64>,
+    /// Seeds and other peers, if anybody counted them (BEP 33).
+    blooms: Option<Box<(Bloom, Bloom)>>,
+}
+
+impl Ask {
+    fn new(query: Query, open: u32) -> Self {
+        let (done, nodes, told, blooms) = (Done::default(), Vec::new(), None, None);
+        Self { query, open, done, nodes, told, blooms }
+    }
 }
 
 impl Dht {
@@ -37,7 +50,7 @@ impl Dht {
             Query::Get { target, newer_than, .. } => {
                 (*target, Goal::Item { newer_than: *newer_than })
             }
-            Query::Put(_) => (NodeId([0; 20]), Goal::Item { newer_than: None }),
+            Query::Put(item) => (item_target(item), Goal::Item { newer_than: None }),
             Query::Sample { target } => (*target, Goal::Samples),
         };
         let is_inhabited = |side: &Side| {
@@ -50,7 +63,7 @@ impl Dht {
             sides.extend(self.sides());
         }
         let open = u32::try_from(sides.len()).expect("at most two");
-        self.asks.insert(id, Ask { query, open, done: Done::default(), nodes: Vec::new() });
+        self.asks.insert(id, Ask::new(query, open));
         for side in sides {
             self.start_walk(side, target, (goal, Owner::Ask(id)), K, now);
         }
@@ -73,11 +86,61 @@ impl Dht {
         }
     }
 
-    pub(super) fn on_blooms(&mut self, _job: &mut Job, _reply: &Reply<'_>) {}
+    /// A node has counted the peers that it knows; from one that does not count, those that it names.
+    pub(super) fn on_blooms(&mut self, job: &Job, reply: &Reply<'_>) {
+        let Owner::Ask(id) = job.owner else {
+            return;
+        };
+        let Some(ask) = self.asks.get_mut(&id) else {
+            return;
+        };
+        if !matches!(ask.query, Query::Peers { scrape: true, .. }) {
+            return;
+        }
+        let empty = || Box::new((Bloom::EMPTY, Bloom::EMPTY));
+        let blooms = ask.blooms.get_or_insert_with(empty);
+        match (reply.bloom_seeds, reply.bloom_peers) {
+            (Some(seeds), Some(peers)) => {
+                blooms.0.unite(seeds);
+                blooms.1.unite(peers);
+            }
+            _ => reply.values.iter().for_each(|peer| blooms.1.insert(peer.ip())),
+        }
+    }
 
-    pub(super) fn on_item(&mut self, _job: &mut Job, _reply: &Reply<'_>) {}
+    /// A node has something stored at the target, or says so.
+    pub(super) fn on_item(&mut self, job: &Job, reply: &Reply<'_>) {
+        let (Owner::Ask(id), Some(value)) = (job.owner, reply.value) else {
+            return;
+        };
+        let Some(ask) = self.asks.get_mut(&id) else {
+            return;
+        };
+        let Query::Get { target, salt, newer_than } = &ask.query else {
+            return;
+        };
+        let (Some(key), Some(seq), Some(signature)) = (reply.key, reply.seq, reply.signature)
+        else {
+            if ask.told.is_none() && NodeId(keys::sha1(value)) == *target {
+                ask.told = Some(0);
+                let item = Answer::Immutable(value.to_vec());
+                self.outputs.push_back(Output::Answer(id, item));
+            }
+            return;
+        };
+        let is_news = ask.told.max(*newer_than).is_none_or(|told| seq > told);
+        if !is_news || mutable_target(key, salt) != *target {
+            return;
+        }
+        let (key, signature) = (*key, *signature);
+        let item = MutableItem { key, salt: salt.clone(), seq, value: value.to_vec(), signature };
+        if item.is_signed() {
+            ask.told = Some(seq);
+            self.outputs.push_back(Output::Answer(id, Answer::Mutable(item)));
+        }
+    }
 
-    pub(super) fn on_samples(&mut self, job: &mut Job, node: SocketAddr, reply: &Reply<'_>) {
+    pub(super) fn on_samples(&mut self, job: &Job, node: SocketAddr, reply: &Reply<'_>) {
         let Owner::Ask(id) = job.owner else {
             return;
         };
@@ -88,23 +151,17 @@ impl Dht {
         }
     }
 
-    pub(super) fn on_ask_walked(
-        &mut self,
-        id: QueryId,
-        job: &Job,
-        found: Vec<Found>,
-        now: Instant,
-    ) {
+    pub(super) fn on_ask_walked(&mut self, id: QueryId, job: &Job, found: &[Found], now: Instant) {
         let Some(ask) = self.asks.get_mut(&id) else {
             return;
         };
         ask.done.asked += job.walk.asked();
         ask.done.answered += job.walk.answered();
         ask.nodes.extend(found.iter().take(K).map(|node| (node.id, node.addr)));
-        if let Query::Announce { info_hash, announce } = &ask.query {
-            let (info_hash, announce) = (*info_hash, *announce);
-            for node in found.into_iter().filter(|node| node.token.is_some()).take(K) {
-                self.store_announce(id, info_hash, announce, &node, now);
+        if matches!(ask.query, Query::Announce { .. } | Query::Put(_)) {
+            let query = ask.query.clone();
+            for node in found.iter().filter(|node| node.token.is_some()).take(K) {
+                self.store(id, &query, node, now);
             }
         }
         self.close(id);
@@ -125,30 +182,36 @@ impl Dht {
         }
     }
 
-    fn store_announce(
-        &mut self,
-        id: QueryId,
-        info_hash: InfoHash,
-        announce: Announce,
-        node: &Found,
-        now: Instant,
-    ) {
-        let Announce { port, implied_port, seed } = announce;
+    /// Asks a node to store what the ask wants stored.
+    fn store(&mut self, id: QueryId, query: &Query, node: &Found, now: Instant) {
         let token = node.token.as_deref().unwrap_or_default();
-        let query = krpc::Query::AnnouncePeer { info_hash, implied_port, port, seed, token };
+        let store = match query {
+            Query::Announce { info_hash, announce } => {
+                let Announce { port, implied_port, seed } = *announce;
+                let info_hash = *info_hash;
+                krpc::Query::AnnouncePeer { info_hash, implied_port, port, seed, token }
+            }
+            Query::Put(Item::Immutable { value }) => {
+                krpc::Query::Put { token, value, mutable: None }
+            }
+            Query::Put(Item::Mutable { item, cas }) => {
+                let MutableItem { key, salt, seq, value, signature } = item;
+                let (seq, cas) = (*seq, cas.filter(|_| node.seq.is_some()));
+                let mutable = Some(PutMutable { key, salt, seq, signature, cas });
+                krpc::Query::Put { token, value, mutable }
+            }
+            Query::Nodes(_) | Query::Peers { .. } | Query::Get { .. } | Query::Sample { .. } => {
+                return;
+            }
+        };
         if let Some(ask) = self.asks.get_mut(&id) {
             ask.open += 1;
-            self.send((node.addr, Some(node.id)), &query, Purpose::Store(id), now);
+            self.send((node.addr, Some(node.id)), &store, Purpose::Store(id), now);
         }
     }
 
     /// A node took what was to be stored, or refused it with a code, or did not answer.
-    pub(super) fn on_stored(
-        &mut self,
-        id: QueryId,
-        result: Result<(), Option<i64>>,
-        _now: Instant,
-    ) {
+    pub(super) fn on_stored(&mut self, id: QueryId, result: Result<(), Option<i64>>) {
         let Some(ask) = self.asks.get_mut(&id) else {
             return;
         };
@@ -175,6 +238,10 @@ impl Dht {
         let ask = self.asks.remove(&id).expect("it was just there");
         if matches!(ask.query, Query::Nodes(_)) {
             self.outputs.push_back(Output::Answer(id, Answer::Nodes(ask.nodes)));
+        }
+        if let Some(blooms) = ask.blooms {
+            let (seeds, peers) = (blooms.0.count(), blooms.1.count());
+            self.outputs.push_back(Output::Answer(id, Answer::Scrape { seeds, peers }));
         }
         self.outputs.push_back(Output::Answer(id, Answer::Done(ask.done)));
     }

@@ -8,6 +8,7 @@ use base::{InfoHash, Instant, Rng};
 use wire::krpc::NodeId;
 
 use super::id::{Distance, id_for, is_allowed, is_local, neighbourhood, random_id};
+use super::items::ItemStore;
 use super::peers::PeerStore;
 use super::spec::{Config, NetworkStats};
 use super::sweep::Sweep;
@@ -54,6 +55,7 @@ pub(crate) struct Hint {
 pub(crate) struct Network {
     pub(crate) table: Table,
     pub(crate) peers: PeerStore,
+    pub(crate) items: ItemStore,
     pub(crate) sweep: Sweep,
     pub(crate) hints: Vec<Hint>,
     /// The nodes of the last walk for a torrent: near to those that come next.
@@ -79,7 +81,8 @@ impl Network {
         Self {
             table: Table::new(own),
             peers: PeerStore::new(own, config.stored_torrents_max, config.stored_peers_max),
-            sweep: Sweep::new(rng.fork()),
+            items: ItemStore::new(own, config.stored_items_max),
+            sweep: Sweep::new(config.announces_per_second, rng.fork()),
             hints: Vec::new(),
             trail: Vec::new(),
             external: None,
@@ -96,6 +99,7 @@ impl Network {
     pub(crate) fn rename(&mut self, own: NodeId) {
         self.table.rename(own);
         self.peers.rename(own);
+        self.items.rename(own);
     }
 
     /// Keeps an address for the next start of a walk, unless it is there.
@@ -189,7 +193,7 @@ impl Network {
             size: self.size(),
             stored_torrents: self.peers.torrents(),
             stored_peers: self.peers.peers(),
-            stored_items: 0,
+            stored_items: self.items.len(),
         }
     }
 }

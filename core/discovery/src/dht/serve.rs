@@ -6,14 +6,16 @@ use core::time::Duration;
 use std::net::SocketAddr;
 
 use base::{InfoHash, Instant};
-use wire::krpc::{self, Body, NodeId, Query, Reply, Values, Want, code};
+use wire::krpc::{self, BLOOM_BYTES, Body, NodeId, PutMutable, Query, Reply, Values, Want, code};
 
+use super::bloom::Bloom;
 use super::network::{Network, Side};
 use super::spec::Output;
 use super::table::K;
 use super::{Dht, Purpose};
 
-/// Longest answer, in bytes (BEP 32).
+/// Longest answer, in bytes (BEP 32). One with a value of BEP 44 may have 400 more, since such a value alone
+/// takes 1000; that still fits a frame.
 const ANSWER_BYTES_MAX: usize = 1024;
 
 /// How long a sample of torrents stays the same (BEP 51: 0 to 6 hours).
@@ -29,7 +31,7 @@ impl Dht {
     pub(super) fn on_query(
         &mut self,
         from: SocketAddr,
-        (transaction, _bytes): (&[u8], usize),
+        transaction: &[u8],
         body: Body<'_>,
         read_only: bool,
         now: Instant,
@@ -38,6 +40,24 @@ impl Dht {
         if self.config.read_only {
             return;
         }
+        let Some(admitted) = self.sources.admit(from, now) else {
+            self.stats.limited += 1;
+            return;
+        };
+        let before = self.stats.answer_bytes_out;
+        self.answer(from, transaction, body, read_only, now);
+        let bytes = self.stats.answer_bytes_out.saturating_sub(before);
+        self.sources.charge(admitted, usize::try_from(bytes).unwrap_or(usize::MAX), now);
+    }
+
+    fn answer(
+        &mut self,
+        from: SocketAddr,
+        transaction: &[u8],
+        body: Body<'_>,
+        read_only: bool,
+        now: Instant,
+    ) {
         let (sender, query) = match body {
             Body::Query { sender, query } => (sender, query),
             Body::BadQuery { argument } => {
@@ -51,8 +71,9 @@ impl Dht {
             Query::FindNode { target, want } => {
                 self.reply_nodes(from, transaction, (target, want), Reply::of(self.own(from)));
             }
-            Query::GetPeers { info_hash, want, no_seeds, .. } => {
-                self.on_get_peers(from, transaction, (info_hash, want, no_seeds), now);
+            Query::GetPeers { info_hash, want, no_seeds, scrape } => {
+                let wish = Wish { no_seeds, scrape };
+                self.on_get_peers(from, transaction, (info_hash, want, wish), now);
             }
             Query::AnnouncePeer { info_hash, implied_port, port, seed, token } => {
                 let port = if implied_port { from.port() } else { port };
@@ -62,7 +83,13 @@ impl Dht {
             Query::Sample { target, want } => {
                 self.on_sample(from, transaction, (target, want), now);
             }
-            Query::Get { .. } | Query::Put { .. } | Query::Unknown => {
+            Query::Get { target, want, newer_than } => {
+                self.on_get(from, transaction, (target, want, newer_than), now);
+            }
+            Query::Put { token, value, mutable } => {
+                self.on_put(from, transaction, token, (value, mutable.as_ref()), now);
+            }
+            Query::Unknown => {
                 self.refuse(from, transaction, code::METHOD_UNKNOWN, "unknown method");
             }
         }
@@ -97,15 +124,19 @@ impl Dht {
         &mut self,
         from: SocketAddr,
         transaction: &[u8],
-        (info_hash, want, no_seeds): (InfoHash, Want, bool),
+        (info_hash, want, wish): (InfoHash, Want, Wish),
         now: Instant,
     ) {
         let token = self.tokens.give(from.ip(), now);
-        let room = self.values_room(want, from);
+        let mut room = values_room(want, from);
         let skip = self.rng.next_u64();
         let network = self.serving(from);
         let mut values = Vec::new();
         let count = network.peers.get(info_hash, now).count();
+        let blooms = (wish.scrape && count > 0).then(|| blooms(network, info_hash, now));
+        if blooms.is_some() {
+            room = room.saturating_sub(2 * (BLOOM_BYTES + 10));
+        }
         if count > 0 {
             let peers = || network.peers.get(info_hash, now);
             let skip = usize::try_from(skip % u64::try_from(count).unwrap_or(1)).unwrap_or(0);
@@ -114,23 +145,67 @@ impl Dht {
                 .chain(peers())
                 .skip(skip)
                 .take(count)
-                .filter(|peer| !(no_seeds && peer.seed))
+                .filter(|peer| !(wish.no_seeds && peer.seed))
                 .take(room / each)
                 .for_each(|peer| krpc::push_peer(&mut values, peer.addr));
         }
         let reply = Reply {
             token: Some(&token),
             values: Values::encoded(&values),
+            bloom_seeds: blooms.as_ref().map(|(seeds, _)| &seeds.0),
+            bloom_peers: blooms.as_ref().map(|(_, peers)| &peers.0),
             ..Reply::of(network.table.own())
         };
         self.reply_nodes(from, transaction, (info_hash.into(), want), reply);
     }
 
-    /// Bytes left for peers beside the nodes, the token and the rest.
-    fn values_room(&self, want: Want, from: SocketAddr) -> usize {
-        let want = resolve_want(want, from);
-        let nodes = usize::from(want.v4) * 26 * K + usize::from(want.v6) * 38 * K;
-        ANSWER_BYTES_MAX.saturating_sub(nodes + 160)
+    fn on_get(
+        &mut self,
+        from: SocketAddr,
+        transaction: &[u8],
+        (target, want, newer_than): (NodeId, Want, Option<i64>),
+        now: Instant,
+    ) {
+        let token = self.tokens.give(from.ip(), now);
+        let network = self.serving(from);
+        let mut reply = Reply { token: Some(&token), ..Reply::of(network.table.own()) };
+        let mut value = None;
+        if let Some(stored) = network.items.get(target, now) {
+            let version = stored.mutable.as_ref().map(|v| (v.key, v.signature, v.seq));
+            let is_news = version.is_none_or(|(.., seq)| newer_than.is_none_or(|than| seq > than));
+            reply.seq = version.map(|(.., seq)| seq);
+            value = is_news.then(|| (stored.value.clone(), version));
+        }
+        if let Some((bytes, version)) = &value {
+            reply.value = Some(bytes);
+            reply.key = version.as_ref().map(|(key, ..)| key);
+            reply.signature = version.as_ref().map(|(_, signature, _)| signature);
+            // With the value there is room for the nodes of one family in a frame, and no more.
+            self.reply_nodes(from, transaction, (target, Want::default()), reply);
+        } else {
+            self.reply_nodes(from, transaction, (target, want), reply);
+        }
+    }
+
+    fn on_put(
+        &mut self,
+        from: SocketAddr,
+        transaction: &[u8],
+        token: &[u8],
+        (value, mutable): (&[u8], Option<&PutMutable<'_>>),
+        now: Instant,
+    ) {
+        if !self.tokens.is_good(token, from.ip(), now) {
+            self.refuse(from, transaction, code::PROTOCOL, "bad token");
+            return;
+        }
+        match self.network(Side::of(from)).items.put(value, mutable, now) {
+            Ok(()) => {
+                self.expire_later(now);
+                self.reply(from, transaction, &Reply::of(self.own(from)));
+            }
+            Err(code) => self.refuse(from, transaction, code, refusal_text(code)),
+        }
     }
 
     fn on_announce_peer(
@@ -202,14 +277,55 @@ impl Dht {
         let mut bytes = Vec::with_capacity(512);
         krpc::encode_reply(&mut bytes, transaction, to, reply);
         self.stats.answers_out += 1;
-        self.outputs.push_back(Output::Datagram(to, bytes));
+        self.push_answer(to, bytes);
     }
 
     fn refuse(&mut self, to: SocketAddr, transaction: &[u8], code: i64, text: &str) {
         let mut bytes = Vec::with_capacity(64);
         krpc::encode_error(&mut bytes, transaction, code, text);
+        self.push_answer(to, bytes);
+    }
+
+    fn push_answer(&mut self, to: SocketAddr, bytes: Vec<u8>) {
+        self.stats.answer_bytes_out += u64::try_from(bytes.len()).unwrap_or(u64::MAX);
         self.outputs.push_back(Output::Datagram(to, bytes));
     }
+}
+
+/// What else `get_peers` asks for (BEP 33).
+#[derive(Clone, Copy)]
+struct Wish {
+    no_seeds: bool,
+    scrape: bool,
+}
+
+/// Seeds and other peers of a torrent, as sets.
+fn blooms(network: &Network, info_hash: InfoHash, now: Instant) -> (Bloom, Bloom) {
+    let (mut seeds, mut peers) = (Bloom::EMPTY, Bloom::EMPTY);
+    for peer in network.peers.get(info_hash, now) {
+        let set = if peer.seed { &mut seeds } else { &mut peers };
+        set.insert(peer.addr.ip());
+    }
+    (seeds, peers)
+}
+
+fn refusal_text(code: i64) -> &'static str {
+    match code {
+        code::VALUE_TOO_BIG => "value too big",
+        code::SIGNATURE_BAD => "invalid signature",
+        code::SALT_TOO_BIG => "salt too big",
+        code::CAS_MISMATCH => "cas mismatch, read again",
+        code::SEQ_TOO_OLD => "sequence number too old",
+        code::PROTOCOL => "value is not bencode",
+        _ => "full",
+    }
+}
+
+/// Bytes left for peers beside the nodes, the token and the rest.
+fn values_room(want: Want, from: SocketAddr) -> usize {
+    let want = resolve_want(want, from);
+    let nodes = usize::from(want.v4) * 26 * K + usize::from(want.v6) * 38 * K;
+    ANSWER_BYTES_MAX.saturating_sub(nodes + 160)
 }
 
 /// Nothing said means the family of the datagram (BEP 32).

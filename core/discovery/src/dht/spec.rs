@@ -229,7 +229,9 @@ pub struct Stats {
     pub queries_in: u64,
     /// Of these, those that we answered.
     pub answers_out: u64,
-    /// Of these, those left unanswered because their source asks too much.
+    /// Bytes of these answers.
+    pub answer_bytes_out: u64,
+    /// Of the queries, those left unanswered because their source asks too much.
     pub limited: u64,
     /// Datagrams that are no messages of the DHT.
     pub malformed: u64,

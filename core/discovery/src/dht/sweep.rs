@@ -33,8 +33,15 @@ const RETRY: Duration = Duration::from_secs(60);
 /// Walks at once.
 const WALKS_MAX: usize = 4;
 
-/// Regions whose announces are being sent, before the next walk begins.
-const REGIONS_MAX: usize = 4;
+/// What a region sends a second: a torrent each [`PAUSE`], at K nodes.
+const REGION_PER_SECOND: u32 = 4 * 8;
+
+/// Between torrents of a region. Its nodes are the same for all, and nodes block who sends more than five
+/// datagrams a second for long (libtorrent does).
+const PAUSE: Duration = Duration::from_millis(250);
+
+/// Most torrents of a region: as many as go out while the tokens are good, which is five minutes.
+const TORRENTS_MAX: usize = 1000;
 
 /// Torrents whose nearest nodes are all known.
 #[derive(Debug)]
@@ -45,12 +52,42 @@ struct Region {
     hashes: Vec<InfoHash>,
     /// Nearest nodes of the last of `hashes`, not yet told.
     left: Vec<usize>,
+    /// When the next torrent may go out.
+    next: Instant,
+}
+
+/// An announce to be sent.
+#[derive(Debug)]
+pub(crate) struct Store {
+    pub(crate) info_hash: InfoHash,
+    /// The node gave its token for another torrent.
+    pub(crate) borrowed: bool,
+    pub(crate) node: Found,
+}
+
+impl Region {
+    fn next_store(&mut self, now: Instant) -> Option<Store> {
+        while self.left.is_empty() && self.next <= now {
+            // The last one is done.
+            self.hashes.pop();
+            self.left = nearest(*self.hashes.last()?, &self.nodes);
+            self.next = now.after(PAUSE);
+        }
+        let node = self.nodes[self.left.pop()?].clone();
+        let info_hash = *self.hashes.last().expect("its nodes are left");
+        if self.left.is_empty() && self.hashes.len() == 1 {
+            self.hashes.clear();
+        }
+        Some(Store { info_hash, borrowed: info_hash != self.target, node })
+    }
 }
 
 /// See the [module documentation](self).
 #[derive(Debug)]
 pub(crate) struct Sweep {
     rng: Rng,
+    /// Regions whose announces are being sent, before the next walk begins: as many as can all go at their pace.
+    regions_max: usize,
     timers: Timers<InfoHash>,
     ready: BTreeSet<InfoHash>,
     walking: BTreeSet<InfoHash>,
@@ -60,9 +97,12 @@ pub(crate) struct Sweep {
 }
 
 impl Sweep {
-    pub(crate) fn new(rng: Rng) -> Self {
+    /// Sends at most so many announces a second.
+    pub(crate) fn new(announces_per_second: u32, rng: Rng) -> Self {
+        let regions_max = (announces_per_second / REGION_PER_SECOND).max(1) as usize;
         Self {
             rng,
+            regions_max,
             timers: Timers::new(),
             ready: BTreeSet::new(),
             walking: BTreeSet::new(),
@@ -96,7 +136,7 @@ impl Sweep {
         while let Some(hash) = self.timers.pop_due(now) {
             self.ready.insert(hash);
         }
-        if self.walking.len() >= WALKS_MAX || self.regions.len() >= REGIONS_MAX {
+        if self.walking.len() >= WALKS_MAX || self.regions.len() >= self.regions_max {
             return None;
         }
         let hash = *self.ready.range(self.cursor..).next().or(self.ready.first())?;
@@ -134,12 +174,13 @@ impl Sweep {
         }
         let bits = if nodes.len() < K && !small { 160 } else { known_bits(hash, &nodes) };
         let (first, last) = range(hash, bits);
-        let soon = now.after(INTERVAL / 2);
+        let soon = now.after(INTERVAL / 4);
         let is_due = |hash: &InfoHash| {
             self.ready.contains(hash) || self.timers.get(*hash).is_some_and(|due| due <= soon)
         };
         // The one that was walked to comes last here, and so is sent first.
-        let mut hashes: Vec<InfoHash> = torrents(first, last).filter(is_due).collect();
+        let mut hashes: Vec<InfoHash> =
+            torrents(first, last).filter(is_due).take(TORRENTS_MAX).collect();
         for other in &hashes {
             self.ready.remove(other);
             self.timers.set(*other, Some(next));
@@ -147,30 +188,27 @@ impl Sweep {
         hashes.push(hash);
         let left = nearest(hash, &nodes);
         self.cursor = last;
-        self.regions.push_back(Region { target: hash, nodes, hashes, left });
+        let next = now.after(PAUSE);
+        self.regions.push_back(Region { target: hash, nodes, hashes, left, next });
     }
 
-    /// The next announce to send: of which torrent, for which one the token was given, to whom.
-    pub(crate) fn next_store(&mut self) -> Option<(InfoHash, InfoHash, Found)> {
-        loop {
-            let region = self.regions.front_mut()?;
-            if let Some(node) = region.left.pop() {
-                let hash = *region.hashes.last().expect("its nodes are left");
-                return Some((hash, region.target, region.nodes[node].clone()));
+    /// The next announce to send, regions taking turns; else when there will be one, if ever.
+    pub(crate) fn next_store(&mut self, now: Instant) -> Result<Store, Option<Instant>> {
+        let mut soonest = None;
+        for _ in 0..self.regions.len() {
+            let Some(mut region) = self.regions.pop_front() else {
+                break;
+            };
+            if let Some(store) = region.next_store(now) {
+                self.regions.push_back(region);
+                return Ok(store);
             }
-            region.hashes.pop();
-            match region.hashes.last() {
-                Some(hash) => region.left = nearest(*hash, &region.nodes),
-                None => {
-                    self.regions.pop_front();
-                }
+            if !region.hashes.is_empty() {
+                soonest = soonest.into_iter().chain([region.next]).min();
+                self.regions.push_back(region);
             }
         }
-    }
-
-    /// Whether announces wait to be sent, besides those of one torrent.
-    pub(crate) fn is_busy(&self) -> bool {
-        self.regions.front().is_some_and(|region| region.hashes.len() > 1)
+        Err(soonest)
     }
 
     /// How long ago this torrent was announced, at least; `None` if it was not, or is due.
@@ -181,7 +219,7 @@ impl Sweep {
 
     /// When a torrent's time comes, or `now` if a walk could begin at once.
     pub(crate) fn deadline(&self, now: Instant) -> Option<Instant> {
-        if self.walking.len() >= WALKS_MAX || self.regions.len() >= REGIONS_MAX {
+        if self.walking.len() >= WALKS_MAX || self.regions.len() >= self.regions_max {
             return None;
         }
         if self.ready.is_empty() { self.timers.first() } else { Some(now) }

@@ -12,7 +12,9 @@ struct World {
     dead: BTreeSet<SocketAddr>,
     flying: BTreeMap<(Instant, u64), Flight>,
     count: u64,
-    datagrams: u64,
+    /// Whose queries are counted, and how many of each kind there were.
+    watched: Option<SocketAddr>,
+    sent: BTreeMap<&'static str, usize>,
     heard: Vec<(SocketAddr, Output)>,
 }
 
@@ -34,14 +36,15 @@ impl World {
             dead: BTreeSet::new(),
             flying: BTreeMap::new(),
             count: 0,
-            datagrams: 0,
+            watched: None,
+            sent: BTreeMap::new(),
             heard: Vec::new(),
         }
     }
 
     fn join(&mut self, at: SocketAddr, router: SocketAddr) {
         let routers = vec![(router.ip().to_string(), router.port())];
-        let config = Config { routers, ..Config::default() };
+        let config = Config { routers, stored_torrents_max: 20_000, ..Config::default() };
         let dht = Dht::new(config, self.rng.fork(), self.now);
         self.nodes.insert(at, dht);
     }
@@ -64,7 +67,11 @@ impl World {
                     self.heard.push((*from, output));
                     continue;
                 };
-                self.datagrams += 1;
+                if self.watched == Some(*from)
+                    && let Some(kind) = kind_of(&bytes)
+                {
+                    *self.sent.entry(kind).or_default() += 1;
+                }
                 self.count += 1;
                 let delay = ms(20 + u64::from(self.rng.below(100)));
                 self.flying.insert((self.now.after(delay), self.count), (*from, to, bytes));
@@ -79,9 +86,11 @@ impl World {
             let due = self.nodes.values().filter_map(Dht::deadline).min();
             let lands = self.flying.first_key_value().map(|((at, _), _)| *at);
             let next = due.into_iter().chain(lands).min().unwrap_or(end).max(self.now);
-            if next > end {
+            if next >= end {
                 break;
             }
+            // In steps of 4 ms, which nobody notices and which spares most looks at all nodes.
+            let next = self.now.after(ms(4)).max(next).min(end);
             self.now = next;
             while let Some(entry) = self.flying.first_entry()
                 && entry.key().0 <= next
@@ -115,6 +124,22 @@ impl World {
         }
         all
     }
+}
+
+fn kind_of(bytes: &[u8]) -> Option<&'static str> {
+    let Body::Query { query, .. } = krpc::decode(bytes).unwrap().body else {
+        return None;
+    };
+    Some(match query {
+        krpc::Query::GetPeers { .. } => "get_peers",
+        krpc::Query::AnnouncePeer { .. } => "announce_peer",
+        krpc::Query::Ping
+        | krpc::Query::FindNode { .. }
+        | krpc::Query::Get { .. }
+        | krpc::Query::Put { .. }
+        | krpc::Query::Sample { .. }
+        | krpc::Query::Unknown => "other",
+    })
 }
 
 const HASH: InfoHash = InfoHash([0x5a; 20]);
@@ -218,4 +243,253 @@ fn garbage_restores_nothing() {
         dht.restore(saved, Duration::ZERO, Instant::START);
         assert!(dht.networks.iter().flatten().all(|network| network.hints.is_empty()));
     }
+}
+
+/// The answers to an ask of node 5, when it is over.
+fn answers(world: &mut World, query: Query) -> Vec<Answer> {
+    let now = world.now;
+    let id = world.at(5).ask(query, now);
+    world.heard.clear();
+    world.run(ms(10_000));
+    let heard = world.heard.iter().filter_map(|(at, output)| match output {
+        Output::Answer(ask, answer) if (*ask, *at) == (id, addr(5)) => Some(answer.clone()),
+        Output::Answer(..)
+        | Output::Datagram(..)
+        | Output::Resolve(_)
+        | Output::Peers(..)
+        | Output::ExternalAddr(_) => None,
+    });
+    let mut answers: Vec<Answer> = heard.collect();
+    assert!(matches!(answers.last(), Some(Answer::Done(_))), "{answers:?}");
+    if !matches!(answers[..], [Answer::Done(_)]) {
+        answers.pop();
+    }
+    answers
+}
+
+fn done(answers: &[Answer]) -> Done {
+    let Some(Answer::Done(done)) = answers.last() else { panic!("{answers:?}") };
+    *done
+}
+
+fn signed(seq: i64, value: &[u8]) -> MutableItem {
+    let key = keys::ed25519::SigningKey::from_seed(&[1; 32]);
+    let signature = key.sign(&signed_bytes(b"blog", seq, value));
+    let (salt, value) = (b"blog".to_vec(), value.to_vec());
+    MutableItem { key: key.public(), salt, seq, value, signature }
+}
+
+#[test]
+fn an_immutable_item_is_stored_and_found() {
+    let mut world = World::of(6, 60);
+    let item = Item::Immutable { value: b"5:hello".to_vec() };
+    let target = item_target(&item);
+    assert_eq!(done(&answers(&mut world, Query::Put(item))).stored, 8);
+    let get = Query::Get { target, salt: Vec::new(), newer_than: None };
+    assert_eq!(answers(&mut world, get), [Answer::Immutable(b"5:hello".to_vec())]);
+    let other = Query::Get { target: NodeId([3; 20]), salt: Vec::new(), newer_than: None };
+    assert!(done(&answers(&mut world, other)).answered >= 8);
+}
+
+#[test]
+fn a_mutable_item_goes_from_version_to_version() {
+    let mut world = World::of(7, 60);
+    let put = |seq, value: &[u8], cas| Query::Put(Item::Mutable { item: signed(seq, value), cas });
+    let target = mutable_target(&signed(1, b"le").key, b"blog");
+    let get = |newer_than| Query::Get { target, salt: b"blog".to_vec(), newer_than };
+    assert_eq!(done(&answers(&mut world, put(1, b"1:a", None))).stored, 8);
+    assert_eq!(answers(&mut world, get(None)), [Answer::Mutable(signed(1, b"1:a"))]);
+    assert_eq!(done(&answers(&mut world, put(2, b"1:b", Some(1)))).stored, 8);
+    assert_eq!(answers(&mut world, get(Some(1))), [Answer::Mutable(signed(2, b"1:b"))]);
+    assert!(done(&answers(&mut world, get(Some(2)))).answered >= 8, "nothing newer");
+
+    let late = done(&answers(&mut world, put(3, b"1:c", Some(1))));
+    assert_eq!((late.stored, late.refused, late.refusal), (0, 8, Some(301)));
+    let old = done(&answers(&mut world, put(1, b"1:c", None)));
+    assert_eq!((old.stored, old.refused, old.refusal), (0, 8, Some(302)));
+}
+
+#[test]
+fn a_scrape_counts_seeds_and_peers() {
+    let mut world = World::of(8, 60);
+    let now = world.now;
+    for number in 10..40 {
+        let seed = number % 3 == 0;
+        world.at(number).announce(HASH, Announce { seed, ..ANNOUNCE }, now);
+    }
+    world.run(ms(10_000));
+    let found = answers(&mut world, Query::Peers { info_hash: HASH, scrape: true });
+    // Of the forty bits of those twenty peers four meet others: an estimate is one.
+    assert_eq!(found.last(), Some(&Answer::Scrape { seeds: 10, peers: 18 }));
+}
+
+#[test]
+fn samples_name_what_was_announced() {
+    let mut world = World::of(9, 60);
+    let now = world.now;
+    world.at(1).announce(HASH, ANNOUNCE, now);
+    world.run(ms(10_000));
+    let found = answers(&mut world, Query::Sample { target: HASH.into() });
+    let named = found.iter().filter(|answer| {
+        matches!(answer, Answer::Samples { info_hashes, all: Some(1), .. } if *info_hashes == [HASH])
+    });
+    // The one who announced and the one who asks may be among the nearest themselves.
+    assert!((6..=8).contains(&named.count()), "{found:?}");
+}
+
+#[test]
+fn a_hundred_thousand_torrents_cost_one_tour_of_the_key_space() {
+    const TORRENTS: usize = 100_000;
+    let mut world = World::of(10, 200);
+    world.watched = Some(addr(7));
+    let mut rng = Rng::from_seed(10);
+    let now = world.now;
+    for _ in 0..TORRENTS {
+        world.at(7).announce(InfoHash(id::random_id(&mut rng).0), ANNOUNCE, now);
+    }
+    world.run(Duration::from_secs(15 * 60));
+    let announces = world.sent.get("announce_peer").copied().unwrap_or_default();
+    let asked = world.sent.get("get_peers").copied().unwrap_or_default();
+    assert!(asked < TORRENTS / 5, "{asked} queries for places");
+    let now = world.now;
+    let stats = |number| world.nodes[&addr(number)].stats(now);
+    assert!(announces < 9 * TORRENTS, "{announces} announces");
+    assert!(stats(7).walks < 500, "{} walks", stats(7).walks);
+    let stored: usize = (0..200).map(|number| stats(number).v4.unwrap().stored_torrents).sum();
+    assert!(stored >= 8 * TORRENTS / 100 * 99, "{stored} stored");
+}
+
+/// What one node at `addr(0)` answers to a query from `addr(1)`.
+fn ask_once(dht: &mut Dht, query: &krpc::Query<'_>, read_only: bool, now: Instant) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    krpc::encode_query(&mut bytes, b"aa", NodeId([9; 20]), read_only, query);
+    dht.on_datagram(addr(1), &bytes, now);
+    let mut answer = Vec::new();
+    while let Some(output) = dht.poll_output() {
+        if let Output::Datagram(_, bytes) = output
+            && krpc::decode(&bytes).unwrap().transaction == b"aa"
+        {
+            answer = bytes;
+        }
+    }
+    answer
+}
+
+fn alone(config: Config) -> Dht {
+    Dht::new(config, Rng::from_seed(1), Instant::START)
+}
+
+#[test]
+fn a_read_only_node_answers_nobody_and_says_so() {
+    let now = Instant::START;
+    let mut dht = alone(Config { read_only: true, ..Config::default() });
+    assert!(ask_once(&mut dht, &krpc::Query::Ping, false, now).is_empty());
+    dht.add_node(addr(5), now);
+    dht.on_deadline(now);
+    let Some(Output::Datagram(_, bytes)) = dht.poll_output() else { panic!("a query") };
+    assert!(krpc::decode(&bytes).unwrap().read_only);
+}
+
+#[test]
+fn who_asks_is_asked_back_unless_it_is_read_only() {
+    let now = Instant::START;
+    for read_only in [false, true] {
+        let mut dht = alone(Config::default());
+        assert!(!ask_once(&mut dht, &krpc::Query::Ping, read_only, now).is_empty());
+        assert_eq!(dht.stats(now).queries_out, u64::from(!read_only));
+    }
+}
+
+#[test]
+fn an_announce_needs_the_token_of_its_address() {
+    let now = Instant::START;
+    let mut dht = alone(Config::default());
+    let (want, info_hash) = (Want::default(), HASH);
+    let get = krpc::Query::GetPeers { info_hash, want, no_seeds: false, scrape: false };
+    let answer = ask_once(&mut dht, &get, true, now);
+    let Body::Reply(reply) = krpc::decode(&answer).unwrap().body else { panic!("an answer") };
+    assert!(reply.values.is_empty());
+    let token = reply.token.unwrap();
+    let announce = |token| {
+        let (implied_port, port, seed) = (false, 7, false);
+        krpc::Query::AnnouncePeer { info_hash, implied_port, port, seed, token }
+    };
+    let refused = ask_once(&mut dht, &announce(b"wrong"), true, now);
+    assert_eq!(refused, b"d1:eli203e9:bad tokene1:t2:aa1:y1:ee");
+    let _taken = ask_once(&mut dht, &announce(token), true, now);
+    let answer = ask_once(&mut dht, &get, true, now);
+    let Body::Reply(reply) = krpc::decode(&answer).unwrap().body else { panic!("an answer") };
+    let expected = SocketAddr::new(addr(1).ip(), 7);
+    assert_eq!(reply.values.iter().collect::<Vec<_>>(), [expected]);
+}
+
+#[test]
+fn one_address_gets_no_more_than_its_rate_and_no_answer_is_too_long() {
+    let mut dht = alone(Config { source_bytes_per_second: 1000, ..Config::default() });
+    let store = dht.network(Side::V4);
+    for number in 0..400 {
+        assert!(store.peers.add(HASH, addr(number), false, Instant::START));
+        store.table.on_answer(
+            id::random_id(&mut Rng::from_seed(number.into())),
+            addr(number),
+            Instant::START,
+        );
+    }
+    let want = Want { v4: true, v6: true };
+    let mut bytes = 0;
+    for step in 0..1000 {
+        let query =
+            krpc::Query::GetPeers { info_hash: HASH, want, no_seeds: false, scrape: step % 2 == 0 };
+        let answer = ask_once(&mut dht, &query, true, Instant::START.after(ms(10 * step)));
+        assert!(answer.len() <= 1024, "{}", answer.len());
+        bytes += answer.len();
+    }
+    assert!((13_000..16_000).contains(&bytes), "{bytes} in 10 s");
+    assert!(dht.stats(Instant::START).limited > 900);
+}
+
+#[test]
+fn garbage_is_counted_and_answered_by_nobody() {
+    let mut dht = alone(Config::default());
+    for bytes in [&b""[..], b"d", b"x", b"d1:t1:a1:y1:qe", b"d1:rd2:id1:xe1:t2:aa1:y1:re"] {
+        dht.on_datagram(addr(1), bytes, Instant::START);
+    }
+    assert_eq!(dht.stats(Instant::START).malformed, 5);
+    assert_eq!(dht.poll_output(), None);
+    let bad = b"d1:ad2:id20:abcdefghij0123456789e1:q9:find_node1:t2:aa1:y1:qe";
+    dht.on_datagram(addr(1), bad, Instant::START);
+    let Some(Output::Datagram(_, refusal)) = dht.poll_output() else { panic!("a refusal") };
+    assert_eq!(refusal, b"d1:eli203e6:targete1:t2:aa1:y1:ee");
+}
+
+#[test]
+fn an_id_follows_the_address_that_most_see() {
+    let mut world = World::of(11, 30);
+    for number in 0..30 {
+        let now = world.now;
+        let stats = world.at(number).stats(now).v4.unwrap();
+        assert_eq!(stats.external, Some(addr(number).ip()));
+        assert!(id::is_allowed(stats.id, addr(number).ip()), "node {number}");
+    }
+    let told = |(_, output): &&(SocketAddr, Output)| matches!(output, Output::ExternalAddr(_));
+    assert_eq!(world.heard.iter().filter(told).count(), 30);
+}
+
+#[test]
+fn answers_to_nobody_s_question_change_nothing() {
+    let now = Instant::START;
+    let mut dht = alone(Config::default());
+    dht.add_node(addr(5), now);
+    dht.on_deadline(now);
+    let Some(Output::Datagram(to, bytes)) = dht.poll_output() else { panic!("a query") };
+    assert_eq!(to, addr(5));
+    let transaction = krpc::decode(&bytes).unwrap().transaction.to_vec();
+    let mut answer = Vec::new();
+    krpc::encode_reply(&mut answer, &transaction, addr(0), &Reply::of(NodeId([5; 20])));
+    dht.on_datagram(addr(6), &answer, now);
+    assert_eq!(dht.stats(now).answers_in, 0, "from somebody else");
+    dht.on_datagram(addr(5), &answer, now);
+    assert_eq!(dht.stats(now).answers_in, 1);
+    dht.on_datagram(addr(5), &answer, now);
+    assert_eq!(dht.stats(now).answers_in, 1, "a second time");
 }

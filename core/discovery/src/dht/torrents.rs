@@ -9,6 +9,7 @@ use wire::krpc;
 
 use super::network::Side;
 use super::spec::{Announce, Output};
+use super::sweep::Store;
 use super::table::K;
 use super::walk::Found;
 use super::{Dht, Goal, NodeId, Owner, Purpose, SENT_MAX, Timer};
@@ -86,12 +87,13 @@ impl Pace {
     }
 
     /// Whether one may go now; else when.
-    fn take(&mut self, now: Instant) -> Result<(), Instant> {
-        if self.next > now.after(Self::BURST) {
-            return Err(self.next);
-        }
+    fn ready(&self, now: Instant) -> Result<(), Instant> {
+        if self.next > now.after(Self::BURST) { Err(self.next) } else { Ok(()) }
+    }
+
+    /// One goes.
+    fn count(&mut self, now: Instant) {
         self.next = self.next.max(now).after(self.each);
-        Ok(())
     }
 }
 
@@ -197,17 +199,18 @@ impl Dht {
             if self.sent.len() >= SENT_MAX / 2 {
                 return Some(now.after(Pace::BURST));
             }
-            if self.network(side).sweep.is_busy()
-                && let Err(at) = self.torrents.pace.take(now)
-            {
+            if let Err(at) = self.torrents.pace.ready(now) {
                 return Some(at);
             }
-            let (info_hash, target, node) = self.network(side).sweep.next_store()?;
-            self.announce_at(info_hash, &node, target != info_hash, now);
+            match self.network(side).sweep.next_store(now) {
+                Ok(store) => self.announce_at(&store, now),
+                Err(soonest) => return soonest,
+            }
         }
     }
 
-    fn announce_at(&mut self, info_hash: InfoHash, node: &Found, borrowed: bool, now: Instant) {
+    fn announce_at(&mut self, store: &Store, now: Instant) {
+        let Store { info_hash, borrowed, ref node } = *store;
         let Some(announce) = self.torrents.announces.get(&info_hash).copied() else {
             return;
         };
@@ -220,6 +223,7 @@ impl Dht {
             return;
         };
         let query = query_of(info_hash, announce, token);
+        self.torrents.pace.count(now);
         self.send(to, &query, Purpose::Announce { info_hash, borrowed }, now);
     }
 

@@ -132,7 +132,8 @@ impl Dht {
         for side in self.sides() {
             let network = self.network(side);
             network.peers.expire(now);
-            left |= network.peers.torrents() > 0;
+            network.items.expire(now);
+            left |= network.peers.torrents() + network.items.len() > 0;
         }
         if left {
             self.expire_later(now);

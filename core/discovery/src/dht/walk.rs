@@ -64,6 +64,8 @@ struct Candidate {
     /// Its id follows from its address (BEP 42).
     allowed: bool,
     token: Option<Box<[u8]>>,
+    /// The number of the version of what it stores (BEP 44).
+    seq: Option<i64>,
 }
 
 /// What came of the nodes that somebody named.
@@ -80,6 +82,8 @@ pub(crate) struct Found {
     pub(crate) addr: SocketAddr,
     /// What entitles to store there.
     pub(crate) token: Option<Box<[u8]>>,
+    /// The number of the version of what it stores (BEP 44).
+    pub(crate) seq: Option<i64>,
 }
 
 /// See the [module documentation](self).
@@ -142,7 +146,8 @@ impl Walk {
         let allowed = id.is_none_or(|id| is_allowed(id, addr.ip()));
         let token = None;
         let state = State::New;
-        self.candidates.insert(at, Candidate { distance, id, addr, state, namer, allowed, token });
+        self.candidates
+            .insert(at, Candidate { distance, id, addr, state, namer, allowed, token, seq: None });
         if self.candidates.len() > CANDIDATES_MAX
             && let Some(last) = self.candidates.iter().rposition(|c| c.state == State::New)
         {
@@ -284,9 +289,10 @@ impl Walk {
     }
 
     /// What else the node at `addr` said.
-    pub(crate) fn note(&mut self, addr: SocketAddr, token: Option<&[u8]>) {
+    pub(crate) fn note(&mut self, addr: SocketAddr, token: Option<&[u8]>, seq: Option<i64>) {
         if let Some(candidate) = self.candidates.iter_mut().find(|c| c.addr == addr) {
             candidate.token = token.map(Box::from);
+            candidate.seq = seq;
         }
     }
 
@@ -327,10 +333,9 @@ impl Walk {
 
     /// The nodes that answered, nearest first.
     pub(crate) fn found(&self) -> impl Iterator<Item = Found> {
-        self.candidates
-            .iter()
-            .filter(|candidate| candidate.state == State::Answered)
-            .filter_map(|c| Some(Found { id: c.id?, addr: c.addr, token: c.token.clone() }))
+        self.candidates.iter().filter(|candidate| candidate.state == State::Answered).filter_map(
+            |c| Some(Found { id: c.id?, addr: c.addr, token: c.token.clone(), seq: c.seq }),
+        )
     }
 
     #[cfg(test)]

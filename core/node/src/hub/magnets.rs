@@ -32,6 +32,9 @@ impl Hub {
             };
             self.announce_swarms(torrent, &[], &announce, now);
         }
+        self.announce_in_dht(torrent, now);
+        self.want_dht_peers(torrent, now);
+        self.tell_neighbours(torrent, now);
         let shard = self.catalogue.get(torrent).expect("just added").shard;
         self.outputs.push_back(Output::ToShard(shard, ToShard::Seek(torrent, Box::new(magnet))));
         self.forward(now);
@@ -44,6 +47,10 @@ impl Hub {
             return false;
         };
         let (shard, before) = (item.shard, item.swarms(torrent));
+        if spec.private {
+            self.withdraw_from_dht(torrent);
+            self.leave_neighbours(torrent);
+        }
         if !self.catalogue.begin(torrent, &spec) {
             return false;
         }

@@ -67,6 +67,7 @@ fn rig(limit: Option<u64>) -> Rig {
         announce: true,
         lsd: false,
         port_mapping: None,
+        dht: None,
         key_secret: [7; 16],
         limits: Limits { down: rates, up: rates },
     };
@@ -175,6 +176,7 @@ fn news(event: &Event) -> String {
         Event::Peer(torrent, _, news) => format!("peer{}{news:?}", torrent.0),
         Event::View(torrent, _) => format!("view{}", torrent.0),
         Event::Diary(torrent, _) => format!("diary{}", torrent.0),
+        Event::Dht(..) => "dht".into(),
         Event::Fetched(_) => "fetched".into(),
         Event::PortMapped(mapped) => format!("mapped{}", mapped.tcp),
         Event::PortMapFailed(_) => "unmapped".into(),

@@ -186,3 +186,16 @@ fn a_database_of_version_1_is_brought_to_ours_with_what_it_has() {
     rig.pool.remember_place(INFO_HASH, &dir.0, "t").unwrap();
     assert!(rig.pool.place(INFO_HASH, &dir.0).unwrap().has_record);
 }
+
+#[test]
+fn what_is_kept_under_a_name_is_there_again_until_something_else_is() {
+    let db = crate::resume_db::ResumeDb::open(None).unwrap();
+    assert_eq!(db.recall("a"), None);
+    for value in [&b"one"[..], b"", b"two"] {
+        db.remember("a", value).unwrap();
+        let (kept, age) = db.recall("a").unwrap();
+        assert_eq!(kept, value);
+        assert!(age.as_secs() < 60);
+    }
+    assert_eq!(db.recall("b"), None);
+}
