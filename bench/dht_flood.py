@@ -44,9 +44,10 @@ def command(kind, args, known):
 
 
 def cpu_s(pid):
+    """Of the program itself, and of the kernel for it."""
     with open(f"/proc/{pid}/stat") as file:
         fields = file.read().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / CLK
+    return int(fields[11]) / CLK, int(fields[12]) / CLK
 
 
 def resident_kib(pid):
@@ -76,7 +77,7 @@ def run(kind, rate, args, known, root):
             seconds.append(json.loads(line))
             resident.append(resident_kib(node.pid))
         flood.wait()
-        spent = cpu_s(node.pid) - before
+        user, system = (after - then for after, then in zip(cpu_s(node.pid), before))
     finally:
         node.kill()
         node.wait()
@@ -84,8 +85,8 @@ def run(kind, rate, args, known, root):
     sent = {name: sum(second[name][0] for second in seconds) for name in kinds}
     answered = {name: sum(second[name][1] for second in seconds) for name in kinds}
     total = sum(answered.values())
-    return {"contestant": kind, "rate": rate, "sent": sum(sent.values()), "answered": total, "cpu_s": round(spent, 2),
-            "answered_per_cpu_s": round(total / spent) if spent else None,
+    return {"contestant": kind, "rate": rate, "sent": sum(sent.values()), "answered": total,
+            "user_s": round(user, 2), "system_s": round(system, 2), "answered_per_cpu_s": round(total / (user + system)),
             "answered_percent": {name: round(100 * answered[name] / sent[name]) for name in kinds if sent[name]},
             "other_replies": sum(second["others"] for second in seconds),
             "resident_kib": resident[:: max(1, len(resident) // 8)], "load": round(os.getloadavg()[0], 2)}

@@ -24,7 +24,7 @@ objects=("$binary")
 
 # The seeds, replayed by the fuzz targets themselves.
 export PATH="$repo/.local/bin:$PATH"
-for target in bencode metainfo peer_messages piece_layers tracker_http tracker_udp; do
+for target in bencode lsd metainfo nat_pmp pcp peer_messages piece_layers tracker_http tracker_udp upnp; do
     RUSTFLAGS="-Cinstrument-coverage" cargo fuzz run --fuzz-dir . --sanitizer none "$target" \
         "corpus/$target" -- -runs=0 >"$scratch/$target" 2>&1 || { cat "$scratch/$target" >&2; exit 1; }
     objects+=(-object "$(find "$CARGO_TARGET_DIR" -path "*/release/$target" -type f | head -1)")

@@ -47,7 +47,7 @@ const STARTS: &[(&[u8], &str, &str)] = &[
     (b"\xfe\xff", "text in UTF-16", CHANGED),
     (b"\xef\xbb\xbfd", "marked as UTF-8 text", CHANGED),
     (b"{", "JSON text", "a server sent a message in place of the file; open it in an editor"),
-    (b"magnet:", "a magnet link", "magnet links are not supported yet; get the torrent file"),
+    (b"magnet:", "a magnet link", "give the link itself, in single quotes"),
     (b"http://", "a link", "give the link itself to shoal"),
     (b"https://", "a link", "give the link itself to shoal"),
 ];

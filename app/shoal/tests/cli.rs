@@ -461,7 +461,8 @@ fn what_cannot_be_done_is_said_in_one_line_and_a_hint() {
         (
             &["get", "magnet:?xt=urn:btih:0"],
             1,
-            "error: magnet links are not supported yet\nhint: give a torrent file or its http(s) URL\n".into(),
+            "error: the magnet link has a wrong btih: 0; it must be 40 hexadecimal digits or 32 of base32\n\
+             hint: copy the link again; it may have been cut\n".into(),
         ),
         (
             &["get", torrent, "--listen", &addr],

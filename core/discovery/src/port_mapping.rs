@@ -5,7 +5,8 @@
 //! for ports if the other two fail: a port that is mapped twice is two doors to lock. TCP and UDP are
 //! mapped, renewed at half of the time that the router gives, and ended by [`PortMapper::release`].
 //! A router that has forgotten (its epoch went back, its address is another one), or another router,
-//! is noticed within [`LOOK_EVERY`], and asked again.
+//! is noticed within [`LOOK_EVERY`], and asked again; UPnP has no epoch, so there only a renewal mends what a
+//! restart has lost.
 //! IPv6 is left out: a firewall may be in the way, but no translation, and few routers let holes be made.
 //!
 //! Security: only the default router is believed, and only URLs on its own address are fetched. It is

@@ -1,8 +1,8 @@
 //! The UDP port: one socket for each address that we listen on, read and written in batches.
 //!
-//! Source: recvmmsg(2), sendmmsg(2). Under a flood of small datagrams the system call costs more than
-//! all that we do with a datagram, so one call takes up to [`BATCH_MAX`] of them. Elsewhere than on Linux
-//! a call takes one.
+//! Source: recvmmsg(2), sendmmsg(2). One call takes up to [`BATCH_MAX`] datagrams; elsewhere than on Linux
+//! it takes one. Measured on loopback with 104 bytes each: 290 ns a datagram, 320 ns by a call each. That
+//! is where system calls are cheap; a buffer of 64 KiB made for each call had cost 1,600 ns.
 //! Nothing here waits for ever: a socket gives [`BATCHES_PER_TURN`] batches, then the loop has other
 //! work and comes back; what a full send buffer does not take is tried again, up to [`WAITING_MAX`],
 //! and then lost, as datagrams may be anywhere.

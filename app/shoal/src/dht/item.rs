@@ -14,6 +14,7 @@ use keys::ed25519::SigningKey;
 use serde_json::json;
 use wire::bencode::{self, Limits, OwnedValue, Value};
 use wire::magnet::{Magnet, Topic, is_magnet, unhex};
+use zeroize::Zeroizing;
 
 use super::{Tool, print};
 use crate::args::dht::{GetArgs, PutArgs};
@@ -202,24 +203,24 @@ fn signing_key(path: &Path, out: &Out) -> Result<SigningKey, Failure> {
     let failed = |error: &std::io::Error| {
         Failure::new(format!("cannot use the key {}: {}", shown(path), reason(error)))
     };
-    let mut text = zeroize::Zeroizing::new(String::new());
+    let mut text = Zeroizing::new(Vec::new());
     match File::open(path) {
         Ok(file) => {
             // Anything longer is no key.
-            file.take(100).read_to_string(&mut text).map_err(|error| failed(&error))?;
+            file.take(100).read_to_end(&mut text).map_err(|error| failed(&error))?;
         }
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            let mut seed = zeroize::Zeroizing::new([0; 32]);
+            let mut seed = Zeroizing::new([0; 32]);
             let mut chance = File::open("/dev/urandom").map_err(|error| failed(&error))?;
             chance.read_exact(&mut *seed).map_err(|error| failed(&error))?;
-            text.push_str(&hex(&*seed));
+            text.extend_from_slice(Zeroizing::new(hex(&*seed)).as_bytes());
             let mut file = File::options()
                 .write(true)
                 .create_new(true)
                 .mode(0o600)
                 .open(path)
                 .map_err(|error| failed(&error))?;
-            file.write_all(text.as_bytes()).map_err(|error| failed(&error))?;
+            file.write_all(&text).map_err(|error| failed(&error))?;
             file.sync_all().map_err(|error| failed(&error))?;
             out.note(&format!(
                 "made a new key: {}; who has this file can change what it signs",
@@ -228,7 +229,8 @@ fn signing_key(path: &Path, out: &Out) -> Result<SigningKey, Failure> {
         }
         Err(error) => return Err(failed(&error)),
     }
-    let seed = zeroize::Zeroizing::new(unhex(text.trim()).ok_or_else(|| {
+    let digits = core::str::from_utf8(&text).ok().and_then(|text| unhex(text.trim()));
+    let seed = Zeroizing::new(digits.ok_or_else(|| {
         Failure::with_hint(
             format!("not a key: {}", shown(path)),
             "a key file has 64 hexadecimal digits; one that does not exist is made",

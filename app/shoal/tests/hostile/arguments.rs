@@ -14,13 +14,16 @@ use crate::program::{Fence, Said, Snapshot, is_plain};
 type Row = (&'static str, i32, &'static str);
 
 const MISSING: &str = "hint: is the name right? it is looked for from the current folder";
+const HASH: &str = "c12fe1c06bba254a9dc9f519b335aa7c1367a88a";
+const CUT: &str = "\nhint: copy the link again; it may have been cut";
+const QUOTE: &str = "\nhint: copy the whole link, and put it in single quotes: its & and ? mean something to a shell";
 const UNREADABLE: &str =
     "hint: your user may not read it; run as one who may, or change its permissions";
 const GET: &str = "hint: shoal get --help shows what there is";
 
 #[rustfmt::skip]
 const COMMAND_LINES: &[Row] = &[
-    ("--json", 2, "'shoal' requires a subcommand but one was not provided [subcommands: get, seed, create, verify, show, completions, man, help]\nhint: shoal --help shows what there is"),
+    ("--json", 2, "'shoal' requires a subcommand but one was not provided [subcommands: get, seed, create, verify, show, magnet, dht, completions, man, help]\nhint: shoal --help shows what there is"),
     ("fetch good.torrent", 2, "unrecognized subcommand 'fetch'\nhint: shoal --help shows what there is"),
     ("get", 2, "the following required arguments were not provided: <TORRENT>...\n{GET}"),
     ("create", 2, "the following required arguments were not provided: <PATH>\nhint: shoal create --help shows what there is"),
@@ -124,8 +127,26 @@ const PLACES: &[Row] = &[
 
 #[rustfmt::skip]
 const LINKS: &[Row] = &[
-    ("get magnet:?xt=urn:btih:0", 1, "magnet links are not supported yet\nhint: give a torrent file or its http(s) URL"),
-    ("show MAGNET:?xt=urn:btih:0", 1, "magnet links are not supported yet\nhint: give a torrent file or its http(s) URL"),
+    ("get magnet:?xt=urn:btih:0", 1, "the magnet link has a wrong btih: 0; it must be 40 hexadecimal digits or 32 of base32{CUT}"),
+    ("show MAGNET:?xt=urn:btmh:1220ab", 1, "the magnet link has a wrong btmh: 1220ab; it must be 1220 and 64 hexadecimal digits (SHA-256){CUT}"),
+    ("get magnet:?dn=film", 1, "the magnet link names no torrent: xt=urn:btih:… is missing{QUOTE}"),
+    ("get magnet:", 1, "the magnet link does not begin with magnet:?{QUOTE}"),
+    ("get magnet:?xt=urn:btih:{HASH}&xt=urn:btih:0000000000000000000000000000000000000000", 1, "the magnet link names two different torrents{CUT}"),
+    ("get magnet:?xs=urn:btpk:{HASH}", 1, "the magnet link has a wrong btpk: {HASH}; it must be 64 hexadecimal digits{CUT}"),
+    ("get magnet:?xt=urn:btih:\x1b[2J", 1, "the magnet link has a wrong btih: [2J; it must be 40 hexadecimal digits or 32 of base32{CUT}"),
+    ("get magnet:?xs=urn:btpk:{HASH}{HASH:24}&s=xy", 1, "the magnet link has a salt (s=) that is not at most 64 bytes in hexadecimal digits{CUT}"),
+    ("get --no-dht --listen 127.0.0.1:0 magnet:?xs=urn:btpk:{HASH}{HASH:24}", 1, "a link by public key is looked up in the DHT, which is switched off\nhint: leave out --no-dht and --no-discovery"),
+    ("seed magnet:?xt=urn:btih:{HASH}", 1, "a magnet link does not say which files belong to it\nhint: `shoal show LINK --save FILE` makes a torrent file of it, which can be seeded; `shoal get LINK` downloads, then seeds"),
+    ("verify magnet:?xt=urn:btih:{HASH}", 1, "this needs a torrent file, not a magnet link\nhint: `shoal show LINK --save FILE` makes one of it"),
+    ("magnet magnet:?xt=urn:btih:{HASH}", 1, "this needs a torrent file, not a magnet link\nhint: `shoal show LINK --save FILE` makes one of it"),
+    ("show good.torrent --save data", 1, "cannot write to a folder: data\nhint: -o names the torrent file"),
+    ("dht peers xyz --listen 127.0.0.1:0", 1, "not an info-hash: xyz\nhint: give 40 or 64 hexadecimal digits, as `shoal show` prints them, or a magnet link"),
+    ("dht lookup {HASH}0 --listen 127.0.0.1:0", 1, "not an info-hash: {HASH}0\nhint: give 40 or 64 hexadecimal digits, as `shoal show` prints them, or a magnet link"),
+    ("dht get xyz", 1, "not a target: xyz\nhint: a target has 40 hexadecimal digits"),
+    ("dht get --key xyz", 1, "not a public key: xyz\nhint: a public key has 64 hexadecimal digits"),
+    ("dht put --bencode hello", 1, "with --bencode, VALUE must be bencode\nhint: as in 5:hello or d2:idi5ee; without --bencode, any text will do"),
+    ("dht put hello --key good.torrent", 1, "not a key: good.torrent\nhint: a key file has 64 hexadecimal digits; one that does not exist is made"),
+    ("dht put hello --key data", 1, "cannot use the key data: is a directory"),
     ("show ftp://h.example/a.torrent", 1, "cannot fetch ftp:// links: ftp://h.example/a.torrent\nhint: give a torrent file or its http(s) URL"),
     ("show file:///tmp/a.torrent", 1, "not a link that can be fetched: file:///tmp/a.torrent\nhint: name the file by its path, without file://"),
     ("show http://", 1, "cannot fetch http://: empty host\nhint: a link is like https://example.org/a.torrent"),
@@ -207,7 +228,15 @@ fn databases(fence: &Fence) {
 /// Runs the rows in one folder that none of them may change.
 fn assert_said(fence: &Fence, rows: &[Row], names: &[(&str, &str)]) {
     let fill = |text: &str| {
-        let all = [("{GET}", GET), ("{MISSING}", MISSING), ("{UNREADABLE}", UNREADABLE)];
+        let all = [
+            ("{GET}", GET),
+            ("{MISSING}", MISSING),
+            ("{UNREADABLE}", UNREADABLE),
+            ("{CUT}", CUT),
+            ("{QUOTE}", QUOTE),
+            ("{HASH:24}", &HASH[..24]),
+            ("{HASH}", HASH),
+        ];
         let all = all.iter().chain(names);
         all.fold(text.to_owned(), |text, (name, value)| text.replace(name, value))
     };

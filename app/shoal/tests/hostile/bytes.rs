@@ -42,7 +42,7 @@ fn other_formats() -> Vec<Refused> {
         row("UTF-16, big end first", b"\xfe\xff\0d\08", "it is text in UTF-16, not a torrent file", CHANGED),
         row("byte order mark before a torrent", [b"\xef\xbb\xbf", &one("f").encode()[..]].concat(), "it is marked as UTF-8 text, not a torrent file", CHANGED),
         row("JSON error of a site", b"{\"error\":\"login\"}", "it is JSON text, not a torrent file", "a server sent a message in place of the file; open it in an editor"),
-        row("magnet link in a file", b"magnet:?xt=urn:btih:0", "it is a magnet link, not a torrent file", "magnet links are not supported yet; get the torrent file"),
+        row("magnet link in a file", b"magnet:?xt=urn:btih:0", "it is a magnet link, not a torrent file", "give the link itself, in single quotes"),
         row("link in a file", b"https://example.org/a.torrent\n", "it is a link, not a torrent file", LINK),
         row("http link in a file", b"http://example.org/a.torrent\n", "it is a link, not a torrent file", LINK),
         row("allocated, never downloaded", vec![0; 5000], "it is full of zeros, not a torrent file", NOT_FINISHED),
