@@ -178,6 +178,9 @@ pub enum Query<'a> {
     },
     /// `put`: store this (BEP 44).
     Put {
+        /// The key. BEP 44 leaves it out, as it follows from the rest, and so it is not believed; but
+        /// nodes of crate `mainline` refuse a `put` without it.
+        target: Option<NodeId>,
         /// What `get` gave.
         token: &'a [u8],
         /// Bencode, not checked, of any length.
@@ -509,7 +512,8 @@ impl<'a> Arguments<'a> {
             }),
         };
         let token = self.token.ok_or("token")?;
-        Ok(Query::Put { token, value: self.value.ok_or("v")?, mutable })
+        let target = self.target.map(|target| NodeId(*target));
+        Ok(Query::Put { target, token, value: self.value.ok_or("v")?, mutable })
     }
 }
 

@@ -191,14 +191,16 @@ impl Dht {
                 let info_hash = *info_hash;
                 krpc::Query::AnnouncePeer { info_hash, implied_port, port, seed, token }
             }
-            Query::Put(Item::Immutable { value }) => {
-                krpc::Query::Put { token, value, mutable: None }
+            Query::Put(item @ Item::Immutable { value }) => {
+                let target = Some(item_target(item));
+                krpc::Query::Put { target, token, value, mutable: None }
             }
-            Query::Put(Item::Mutable { item, cas }) => {
+            Query::Put(put @ Item::Mutable { item, cas }) => {
+                let target = Some(item_target(put));
                 let MutableItem { key, salt, seq, value, signature } = item;
                 let (seq, cas) = (*seq, cas.filter(|_| node.seq.is_some()));
                 let mutable = Some(PutMutable { key, salt, seq, signature, cas });
-                krpc::Query::Put { token, value, mutable }
+                krpc::Query::Put { target, token, value, mutable }
             }
             Query::Nodes(_) | Query::Peers { .. } | Query::Get { .. } | Query::Sample { .. } => {
                 return;

@@ -86,7 +86,7 @@ impl Dht {
             Query::Get { target, want, newer_than } => {
                 self.on_get(from, transaction, (target, want, newer_than), now);
             }
-            Query::Put { token, value, mutable } => {
+            Query::Put { target: _, token, value, mutable } => {
                 self.on_put(from, transaction, token, (value, mutable.as_ref()), now);
             }
             Query::Unknown => {

@@ -493,3 +493,55 @@ fn answers_to_nobody_s_question_change_nothing() {
     dht.on_datagram(addr(5), &answer, now);
     assert_eq!(dht.stats(now).answers_in, 1, "a second time");
 }
+
+#[test]
+fn a_torrent_that_nobody_has_is_looked_for_again_soon_and_then_rarely() {
+    let mut world = World::of(12, 40);
+    world.watched = Some(addr(3));
+    let mut walks = Vec::new();
+    let now = world.now;
+    world.at(3).announce(HASH, ANNOUNCE, now);
+    world.run(ms(5000));
+    world.sent.clear();
+    for minute in 0..3 {
+        if minute == 1 {
+            let now = world.now;
+            world.at(1).announce(HASH, ANNOUNCE, now);
+        }
+        for _ in 0..60 {
+            let now = world.now;
+            world.at(3).want_peers(HASH, now);
+            world.run(ms(1000));
+        }
+        walks.push(world.sent.remove("get_peers").unwrap_or_default() / 8);
+    }
+    assert!((4..=8).contains(&walks[0]), "every 15 s in vain: {walks:?}");
+    assert!((1..=3).contains(&walks[2]), "every minute with peers: {walks:?}");
+    let other = SocketAddr::new(addr(1).ip(), ANNOUNCE.port);
+    assert!(world.peers(3).contains(&other));
+}
+
+#[test]
+fn a_family_that_nobody_answers_in_does_not_use_up_the_endpoints() {
+    let mut world = World::of(13, 40);
+    let fresh = addr(100);
+    world.join(fresh, addr(0));
+    // All that it hears of the other family leads nowhere.
+    for number in 0..200_u16 {
+        let v6 = SocketAddr::from(([0x2a00, number, 0, 0, 0, 0, 0, 1], 1));
+        let dht = world.nodes.get_mut(&fresh).unwrap();
+        let hint = Hint { id: Some(id::random_id(&mut dht.rng)), addr: v6, router: false };
+        dht.hint(hint, world.now);
+    }
+    for number in 0..50 {
+        let now = world.now;
+        world.at(100).want_peers(InfoHash([number; 20]), now);
+    }
+    world.run(Duration::from_secs(120));
+    let now = world.now;
+    let stats = world.at(100).stats(now);
+    assert_eq!(stats.v6.unwrap().good, 0);
+    assert!(stats.v4.unwrap().good >= 20);
+    // One walk for each torrent, and some to ourselves and to buckets.
+    assert!((50..=170).contains(&stats.walks), "{}", stats.walks);
+}

@@ -50,8 +50,8 @@ pub fn encode_query(
             put_want(out, *want);
             b"get"
         }
-        Query::Put { token, value, mutable } => {
-            put(out, sender, token, value, mutable.as_ref());
+        Query::Put { target, token, value, mutable } => {
+            put(out, sender, *target, (token, value), mutable.as_ref());
             b"put"
         }
         Query::Sample { target, want } => {
@@ -158,8 +158,8 @@ fn compact(out: &mut Vec<u8>, addr: SocketAddr) {
 fn put(
     out: &mut Vec<u8>,
     sender: NodeId,
-    token: &[u8],
-    value: &[u8],
+    target: Option<NodeId>,
+    (token, value): (&[u8], &[u8]),
     mutable: Option<&PutMutable<'_>>,
 ) {
     if let Some(cas) = mutable.and_then(|mutable| mutable.cas) {
@@ -173,6 +173,9 @@ fn put(
         }
         int(out, b"3:seq", mutable.seq);
         field(out, b"3:sig", mutable.signature);
+    }
+    if let Some(target) = target {
+        field(out, b"6:target", &target.0);
     }
     field(out, b"5:token", token);
     out.extend_from_slice(b"1:v");

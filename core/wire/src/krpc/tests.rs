@@ -145,8 +145,10 @@ fn the_value_of_a_put_is_its_exact_bytes() {
     bytes.extend_from_slice(&[7; 32]);
     bytes.extend_from_slice(b"4:salt3:abc3:seqi8e3:sig64:");
     bytes.extend_from_slice(&[9; 64]);
+    bytes.extend_from_slice(b"6:target20:mnopqrstuvwxyz123456");
     bytes.extend_from_slice(b"5:token2:tt1:vd1:ai1e1:bl0:eee1:q3:put1:t2:aa1:y1:qe");
     let query = Query::Put {
+        target: Some(NodeId(*b"mnopqrstuvwxyz123456")),
         token: b"tt",
         value: b"d1:ai1e1:bl0:ee",
         mutable: Some(PutMutable {
