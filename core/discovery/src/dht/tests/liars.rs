@@ -3,11 +3,14 @@
 
 use super::*;
 
+/// Who answers, and what.
+type Answered = (SocketAddr, Vec<u8>);
+
 struct Liars {
     rng: Rng,
     now: Instant,
     dht: Dht,
-    flying: BTreeMap<(Instant, u64), (SocketAddr, Vec<u8>)>,
+    flying: BTreeMap<(Instant, u64), Answered>,
     count: u64,
     /// Endpoints that it sent to in this minute.
     minute: BTreeSet<SocketAddr>,
