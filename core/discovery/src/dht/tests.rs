@@ -2,6 +2,8 @@
 
 use super::*;
 
+mod liars;
+
 /// From, to and content of a datagram.
 type Flight = (SocketAddr, SocketAddr, Vec<u8>);
 
