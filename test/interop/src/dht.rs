@@ -65,7 +65,7 @@ impl DhtClient {
     /// All of them, or all but the program under test: see [`crate::subject`].
     pub fn all() -> Vec<Self> {
         let subject = subject_is_shoal().then_some(Self::Shoal);
-        subject.into_iter().chain([Self::Libtorrent, Self::Npm, Self::Mainline]).collect()
+        [Self::Libtorrent, Self::Npm].into_iter().chain(subject).chain([Self::Mainline]).collect()
     }
 
     /// Its name, in reports and as what it stores.

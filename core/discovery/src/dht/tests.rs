@@ -2,6 +2,8 @@
 
 use super::*;
 
+mod liars;
+
 /// From, to and content of a datagram.
 type Flight = (SocketAddr, SocketAddr, Vec<u8>);
 
@@ -544,4 +546,35 @@ fn a_family_that_nobody_answers_in_does_not_use_up_the_endpoints() {
     assert!(stats.v4.unwrap().good >= 20);
     // One walk for each torrent, and some to ourselves and to buckets.
     assert!((50..=170).contains(&stats.walks), "{}", stats.walks);
+}
+
+#[test]
+fn an_answer_with_the_longest_item_fits_a_frame() {
+    let (now, mut rng) = (Instant::START, Rng::from_seed(1));
+    let item = signed(i64::MAX, format!("996:{}", "x".repeat(996)).as_bytes());
+    let MutableItem { key, salt, seq, value, signature } = &item;
+    let mutable = krpc::PutMutable { key, salt, seq: *seq, signature, cas: None };
+    let target = mutable_target(key, salt);
+    let v6 = |number| SocketAddr::from(([0x2a00, number, 0, 0, 0, 0, 0, 1], 1));
+    for from in [addr(1), v6(1)] {
+        let mut dht = alone(Config::default());
+        for number in 0..100 {
+            let node = if from.is_ipv4() { addr(number.into()) } else { v6(number) };
+            dht.network(Side::of(from)).table.on_answer(id::random_id(&mut rng), node, now);
+        }
+        assert_eq!(dht.network(Side::of(from)).items.put(value, Some(&mutable), now), Ok(()));
+        let want = Want { v4: true, v6: true };
+        let mut query = Vec::new();
+        let get = krpc::Query::Get { target, want, newer_than: None };
+        krpc::encode_query(&mut query, &[1; 20], NodeId([9; 20]), true, &get);
+        dht.on_datagram(from, &query, now);
+        let outputs: Vec<Output> = core::iter::from_fn(|| dht.poll_output()).collect();
+        let [Output::Datagram(_, answer)] = &outputs[..] else { panic!("an answer") };
+        // What is left of 1500 bytes beside the headers of IP and UDP.
+        let frame = if from.is_ipv4() { 1472 } else { 1452 };
+        assert!((1300..=frame).contains(&answer.len()), "{} to {from}", answer.len());
+        let Body::Reply(reply) = krpc::decode(answer).unwrap().body else { panic!("an answer") };
+        assert_eq!(reply.value, Some(&value[..]));
+        assert!(reply.nodes().count() >= 4);
+    }
 }

@@ -8,7 +8,7 @@
 //!   answer still counts if it comes. So a third of dead nodes costs little time.
 //! - Nodes named by somebody whose nodes have not answered so far are asked last; of one address there is one
 //!   candidate, and one that calls itself something else than was said is none. So liars cost a few queries.
-//! - Who may not call itself what it does (BEP 42) counts half.
+//! - Who may not call itself what it does (BEP 42) counts half; where most keep to BEP 42, not at all.
 //!
 //! Invariant: `candidates` is sorted by distance, addresses are unique, `in_flight` counts those asked
 //! and not yet slow.
