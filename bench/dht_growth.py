@@ -86,7 +86,7 @@ def svg(rows):
     for at, (title, lines) in enumerate(PANELS):
         yield from panel(rows, title, lines, at * WIDTH)
     yield (f'<text x="{width / 2}" y="{height - 8}" text-anchor="middle">'
-           'machines in the network (a third of them dead; a tenth of all hosts are Sybils)</text>')
+           'machines in the network (37 % of them dead; a tenth of all hosts are Sybils)</text>')
     yield "</svg>"
 
 
