@@ -22,10 +22,7 @@ fn ms(ms: u64) -> Duration {
 /// Fails the way that `planted/run.sh` looks for.
 #[track_caller]
 fn check(seed: u64, holds: bool, what: &str) {
-    if !holds {
-        eprintln!("seed {seed} failed: {what}");
-        panic!("seed {seed} failed: {what}");
-    }
+    assert!(holds, "seed {seed} failed: {what}");
 }
 
 fn percent(part: usize, of: usize) -> f64 {
