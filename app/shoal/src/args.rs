@@ -172,6 +172,9 @@ pub(crate) struct DiscoveryArgs {
     /// Neither tell nor ask anybody: only peers named by --peer, or that connect to us
     #[arg(long)]
     pub(crate) no_discovery: bool,
+    /// Neither tell nor ask trackers
+    #[arg(long)]
+    pub(crate) no_trackers: bool,
     /// Neither use the DHT, the directory of peers that needs no server, nor be part of it
     #[arg(long)]
     pub(crate) no_dht: bool,

@@ -88,7 +88,7 @@ impl Setup {
         let any = !args.no_discovery;
         Self {
             listen: args.listen.clone(),
-            announce: any,
+            announce: any && !args.no_trackers,
             dht: any && !args.no_dht,
             read_only: false,
             bootstrap: args.bootstrap.clone(),

@@ -42,7 +42,8 @@ impl Orders<'_> {
         spec.super_seed = self.super_seed.or(spec.super_seed);
         spec.recheck = self.network.recheck;
         spec.goal = self.goal;
-        let announced = !self.network.discovery.no_discovery;
+        let discovery = &self.network.discovery;
+        let announced = !discovery.no_discovery && !discovery.no_trackers;
         if spec.peers.is_empty() || may_name_peers(Source::User, spec.private, announced) {
             return Ok(spec);
         }

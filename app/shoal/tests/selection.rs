@@ -1,6 +1,8 @@
 //! Choosing files, where they go and how they are made, with the real program.
 #![expect(clippy::unwrap_used, reason = "a helper that fails is a test that fails")]
 
+#[path = "selection/magnets.rs"]
+mod magnets;
 #[path = "selection/sharing.rs"]
 mod sharing;
 
