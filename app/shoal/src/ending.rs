@@ -53,6 +53,8 @@ impl Ending {
         }
         let at = if self.checking {
             " while checking what is there".to_owned()
+        } else if self.total_bytes == 0 {
+            " before any peer told what it is".to_owned()
         } else {
             format!(" at {}", units::percent(self.have_bytes, self.total_bytes))
         };
@@ -98,6 +100,9 @@ mod tests {
         let checking = Ending { checking: true, ..ending("0/1", true) };
         let said = checking.words("with: CMD").unwrap();
         assert_eq!(said, "stopped while checking what is there; go on with: CMD");
+        let unknown = Ending { total_bytes: 0, have_bytes: 0, ..ending("0/1", true) };
+        let said = unknown.words("with: CMD").unwrap();
+        assert_eq!(said, "stopped before any peer told what it is; go on with: CMD");
         let serving = Ending { serving: true, ..ending("1/1", true) };
         assert_eq!(
             serving.words("with: CMD").unwrap(),

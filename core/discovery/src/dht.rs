@@ -70,6 +70,9 @@ const SILENT_AFTER: Duration = Duration::from_secs(3);
 /// A walk that has nobody to ask waits so long for somebody to appear.
 const WALK_PATIENCE: Duration = Duration::from_secs(30);
 
+/// Walks in vain after which we ask nodes of the one family no more for those of the other: there is none here.
+const LONELY_WANTS: u32 = 3;
+
 /// Most timers handled by one call of [`Dht::on_deadline`]; if more are due, the deadline stays in the past.
 const TIMERS_PER_CALL_MAX: usize = 1024;
 
@@ -480,7 +483,9 @@ impl Dht {
         let id = WalkId(self.walk_count);
         let network = self.network(side);
         let mut walk = Walk::new(target, network.table.own(), width);
-        network.begin(&mut walk);
+        // After a try in vain, addresses that nobody has answered from are for ourselves to try.
+        let guess = network.lonely == 0 || matches!(owner, Owner::Neighbours | Owner::Ask(_));
+        network.begin(&mut walk, guess);
         let urgent = match owner {
             Owner::Ask(_) => true,
             Owner::Torrent(info_hash) => self.torrents.is_wanted(info_hash),
@@ -537,7 +542,9 @@ impl Dht {
     fn want(&self, side: Side) -> Want {
         let other = Side::BOTH[1 - side as usize];
         match &self.networks[other as usize] {
-            Some(network) if network.table.len() < table::K => Want { v4: true, v6: true },
+            Some(network) if network.table.len() < table::K && network.lonely < LONELY_WANTS => {
+                Want { v4: true, v6: true }
+            }
             Some(_) | None => Want::default(),
         }
     }
@@ -577,11 +584,14 @@ impl Dht {
         }
     }
 
-    /// Tells of peers that this walk has not told of.
+    /// Tells of peers that this walk has not told of; not of ourselves, as far as we know our address.
     fn report_peers(&mut self, job: &mut Job, peers: impl Iterator<Item = SocketAddr>) {
         let room = walk::PEERS_MAX.saturating_sub(job.walk.peers.len());
-        let fresh: Vec<SocketAddr> =
-            peers.filter(|peer| job.walk.peers.insert(*peer)).take(room).collect();
+        let own = self.own_peer(job);
+        let fresh: Vec<SocketAddr> = peers
+            .filter(|peer| Some(*peer) != own && job.walk.peers.insert(*peer))
+            .take(room)
+            .collect();
         if fresh.is_empty() {
             return;
         }
@@ -590,6 +600,15 @@ impl Dht {
             Owner::Ask(ask) => self.outputs.push_back(Output::Answer(ask, Answer::Peers(fresh))),
             Owner::Neighbours | Owner::Refresh => {}
         }
+    }
+
+    /// What others call us who have heard of our announce.
+    fn own_peer(&self, job: &Job) -> Option<SocketAddr> {
+        let Owner::Torrent(info_hash) = job.owner else {
+            return None;
+        };
+        let ip = self.networks[job.side as usize].as_ref()?.external?;
+        Some(SocketAddr::new(ip, self.torrents.port_of(info_hash)?))
     }
 
     fn on_walk_timer(&mut self, id: WalkId, now: Instant) {
@@ -624,7 +643,7 @@ impl Dht {
         match job.owner {
             Owner::Neighbours => self.on_settled(job.side, !found.is_empty(), now),
             Owner::Refresh => {}
-            Owner::Torrent(info_hash) => self.on_torrent_walked(job.side, info_hash, found, now),
+            Owner::Torrent(info_hash) => self.on_torrent_walked(job, info_hash, found, now),
             Owner::Ask(ask) => self.on_ask_walked(ask, job, &found, now),
         }
     }
@@ -653,6 +672,11 @@ impl Dht {
         };
         let few = network.table.len() < 4 * table::K;
         if !few || !network.hint(hint) {
+            return;
+        }
+        // What strangers of the other family named is not worth a new beginning.
+        let vouched = hint.id.is_none();
+        if !vouched && network.lonely > 0 {
             return;
         }
         self.feed_walks(side, hint.id, hint.addr, now);

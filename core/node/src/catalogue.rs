@@ -121,6 +121,10 @@ impl Catalogue {
         self.get(torrent).map(|item| item.swarms(torrent)).unwrap_or_default()
     }
 
+    pub(crate) fn ids(&self) -> Vec<TorrentId> {
+        self.items.keys().copied().collect()
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.items.len()
     }

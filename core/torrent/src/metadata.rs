@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use base::{ConnId, InfoHashes, Instant};
 use wire::metadata::{INFO_BYTES_MAX, PIECE_BYTES, piece_count, piece_range};
 
-/// Lengths tried at the same time. The first ones stay: a crowd of liars can't push out who was there before.
+/// Lengths tried at the same time. One of which nothing comes makes room for another.
 const DRAFTS_MAX: usize = 4;
 
 /// Pieces asked of a peer at once: a round trip of 200 ms then allows 320 KiB a second of each.
@@ -70,7 +70,7 @@ impl Drafts {
     }
 
     /// A peer says that `info` has this length. False if that can't be, or too many lengths were said.
-    pub fn on_offer(&mut self, conn: ConnId, total_bytes: u32) -> bool {
+    pub fn on_offer(&mut self, conn: ConnId, total_bytes: u32, now: Instant) -> bool {
         if total_bytes == 0 || total_bytes > INFO_BYTES_MAX {
             return false;
         }
@@ -79,7 +79,10 @@ impl Drafts {
         }
         self.on_gone(conn);
         if !self.drafts.contains_key(&total_bytes) && self.drafts.len() >= DRAFTS_MAX {
-            return false;
+            let idle =
+                self.drafts.iter().find(|(_, draft)| draft.is_idle(now)).map(|(&size, _)| size);
+            let Some(idle) = idle else { return false };
+            self.drafts.remove(&idle);
         }
         let draft = self.drafts.entry(total_bytes).or_insert_with(|| Draft::new(total_bytes));
         draft.peers.insert(conn, Offer::default());
@@ -175,6 +178,12 @@ impl Draft {
         Self { total_bytes, pieces, open: BTreeMap::new(), peers: BTreeMap::new(), alone: None }
     }
 
+    /// Nothing came of it, and nobody is asked.
+    fn is_idle(&self, now: Instant) -> bool {
+        let resting = |offer: &Offer| offer.not_before.is_some_and(|at| at > now);
+        self.pieces.iter().all(Option::is_none) && self.peers.values().all(resting)
+    }
+
     fn clear(&mut self) {
         self.pieces.fill(None);
         self.open.clear();
@@ -263,7 +272,7 @@ mod tests {
         let info = info(5 * PIECE_BYTES + 7);
         let mut drafts = drafts(&info);
         let size = u32::try_from(info.len()).unwrap();
-        assert!(drafts.on_offer(conn(1), size) && drafts.on_offer(conn(2), size));
+        assert!(drafts.on_offer(conn(1), size, NOW) && drafts.on_offer(conn(2), size, NOW));
         assert_eq!(drafts.ask(conn(1), NOW), [0, 1, 2, 3]);
         assert_eq!(drafts.ask(conn(2), NOW), [4, 5, 0, 1], "the rest first, then copies");
         for (from, number) in [(1, 0), (2, 4), (1, 2), (2, 1), (1, 3)] {
@@ -276,20 +285,36 @@ mod tests {
     fn lengths_that_cannot_be_are_refused() {
         let mut drafts = drafts(b"x");
         for (bytes, taken) in [(0, false), (1, true), (INFO_BYTES_MAX, true)] {
-            assert_eq!(drafts.on_offer(conn(u64::from(bytes)), bytes), taken, "{bytes}");
+            assert_eq!(drafts.on_offer(conn(u64::from(bytes)), bytes, NOW), taken, "{bytes}");
         }
-        assert!(!drafts.on_offer(conn(9), INFO_BYTES_MAX + 1));
-        assert!(drafts.on_offer(conn(2), 2) && drafts.on_offer(conn(3), 3));
-        assert!(!drafts.on_offer(conn(4), 4), "a fifth length");
+        assert!(!drafts.on_offer(conn(9), INFO_BYTES_MAX + 1, NOW));
+        assert!(drafts.on_offer(conn(2), 2, NOW) && drafts.on_offer(conn(3), 3, NOW));
+        assert!(!drafts.on_offer(conn(4), 4, NOW), "a fifth length");
         drafts.on_gone(conn(3));
-        assert!(drafts.on_offer(conn(4), 4), "nobody says the third any more");
+        assert!(drafts.on_offer(conn(4), 4, NOW), "nobody says the third any more");
+    }
+
+    #[test]
+    fn a_length_of_which_nothing_comes_makes_room() {
+        let mut drafts = drafts(&info(10));
+        for n in 1..=4 {
+            let bytes = 20 + u32::try_from(n).unwrap();
+            assert!(drafts.on_offer(conn(n), bytes, NOW));
+            assert_eq!(drafts.ask(conn(n), NOW).len(), 1);
+        }
+        assert!(!drafts.on_offer(conn(5), 10, NOW), "the others have been asked");
+        let later = NOW.after(ANSWER_MAX + Duration::from_secs(1));
+        drafts.tick(later);
+        assert!(drafts.on_offer(conn(5), 10, later));
+        drafts.ask(conn(5), later);
+        assert_eq!(drafts.on_data(conn(5), 0, &info(10)), Step::Done(info(10)));
     }
 
     #[test]
     fn who_lies_about_the_length_is_in_nobodys_way() {
         let info = info(100);
         let mut drafts = drafts(&info);
-        assert!(drafts.on_offer(conn(1), 99) && drafts.on_offer(conn(2), 100));
+        assert!(drafts.on_offer(conn(1), 99, NOW) && drafts.on_offer(conn(2), 100, NOW));
         assert_eq!((drafts.ask(conn(1), NOW), drafts.ask(conn(2), NOW)), (vec![0], vec![0]));
         assert_eq!(drafts.on_data(conn(1), 0, &info[..99]), Step::Liar(conn(1)));
         assert_eq!(drafts.on_data(conn(2), 0, &info), Step::Done(info.clone()));
@@ -301,7 +326,7 @@ mod tests {
         let bad = vec![0; PIECE_BYTES];
         let mut drafts = drafts(&info);
         let size = u32::try_from(info.len()).unwrap();
-        assert!(drafts.on_offer(conn(1), size) && drafts.on_offer(conn(2), size));
+        assert!(drafts.on_offer(conn(1), size, NOW) && drafts.on_offer(conn(2), size, NOW));
         drafts.ask(conn(1), NOW);
         drafts.ask(conn(2), NOW);
         assert_eq!(drafts.on_data(conn(1), 0, &bad), Step::More);
@@ -320,7 +345,7 @@ mod tests {
     fn who_is_silent_or_rejects_is_asked_later_and_others_now() {
         let info = info(10);
         let mut drafts = drafts(&info);
-        assert!((1..=5).all(|n| drafts.on_offer(conn(n), 10)));
+        assert!((1..=5).all(|n| drafts.on_offer(conn(n), 10, NOW)));
         for n in 1..=3 {
             assert_eq!(drafts.ask(conn(n), NOW), [0]);
         }
@@ -341,7 +366,7 @@ mod tests {
         let info = info(10);
         let mut drafts = drafts(&info);
         assert_eq!(drafts.on_data(conn(1), 0, &info), Step::More);
-        assert!(drafts.on_offer(conn(1), 10));
+        assert!(drafts.on_offer(conn(1), 10, NOW));
         assert_eq!(drafts.on_data(conn(1), 0, &info), Step::More);
         assert_eq!(drafts.on_data(conn(1), u32::MAX, &info), Step::More);
     }

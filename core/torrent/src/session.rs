@@ -92,6 +92,8 @@ pub struct Session {
     pub dont_have_id: Option<u8>,
     /// Under which id it takes messages of BEP 9, if it does.
     pub metadata_id: Option<u8>,
+    /// How long `info` is by its word (BEP 9).
+    pub metadata_size: Option<u32>,
     /// Under which id it takes messages of BEP 11, if it does.
     pub pex_id: Option<u8>,
     /// The port at which it says that it listens (BEP 10).
@@ -214,6 +216,7 @@ impl Session {
             client: None,
             dont_have_id: None,
             metadata_id: None,
+            metadata_size: None,
             pex_id: None,
             listen_port: None,
             pex_told: BTreeSet::new(),

@@ -104,6 +104,9 @@ impl SocketFactory {
     pub fn udp_group(&self, purpose: Purpose, group: SocketAddr) -> io::Result<UdpSocket> {
         let socket = self.open(purpose, group, Type::DGRAM, Protocol::UDP)?;
         socket.set_reuse_address(true)?;
+        // What Linux means by the option above is another one there.
+        #[cfg(any(target_os = "macos", target_os = "freebsd"))]
+        socket.set_reuse_port(true)?;
         // Bound to the group, it gets nothing that is sent to the machine alone, from wherever. Only Unix
         // can do that.
         let any: std::net::IpAddr = match group {

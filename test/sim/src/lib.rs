@@ -10,6 +10,7 @@ use std::io::Write as _;
 
 pub mod content;
 pub mod crowd;
+pub mod dht;
 pub mod disk;
 pub mod fault;
 pub mod hostile;

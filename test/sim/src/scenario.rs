@@ -45,6 +45,8 @@ pub struct Scenario {
     pub tracker_failures_per_mille: u32,
     /// Leechers want some files only, and others after a crash.
     pub selective: bool,
+    /// Leechers know the torrent by name alone.
+    pub magnets: bool,
 }
 
 impl Scenario {
@@ -63,6 +65,7 @@ impl Scenario {
             disk: DiskFaults { full_per_mille: 0 },
             fault: Some(fault),
             selective: false,
+            magnets: false,
             half_there: false,
             crashes: 0,
             resets: 0,
@@ -98,6 +101,7 @@ impl Scenario {
             },
             tracker_failures_per_mille: rng.below(300),
             selective: false,
+            magnets: false,
         }
     }
 }

@@ -20,6 +20,7 @@ use node::hub::{self, Event as News, Hub};
 use node::limit::{Limits, Rates};
 use node::message::{PeerNews, ToHub, ToShard};
 use node::shard::{self, Shard};
+use node::spec::{MagnetSpec, TorrentSpec};
 use storage::durability::SyncPolicy;
 use storage::job::{DiskDone, HashPart};
 
@@ -83,6 +84,8 @@ struct Node {
     machines: Option<(Hub, Vec<Shard>)>,
     disk: SimDisk,
     torrent: TorrentId,
+    /// What it is about to seek, while that is not found.
+    to_begin: Option<TorrentSpec>,
     /// By file: to be had in this life.
     wanted: Vec<bool>,
     /// By file: to be had in some life.
@@ -212,6 +215,7 @@ impl World {
                 disk,
                 torrent: TorrentId(0),
                 wanted: vec![true; world.content.files.len()],
+                to_begin: None,
                 ever_wanted: vec![!scenario.selective; world.content.files.len()],
                 settled: false,
                 removed: false,
@@ -461,7 +465,19 @@ impl World {
         for (file, &wanted) in spec.files.iter_mut().zip(&self.nodes[index].wanted) {
             file.wanted = wanted;
         }
-        let torrent = hub.add(spec, self.now).expect("a fresh hub has no torrents");
+        let torrent = if spec.writable && self.scenario.magnets {
+            let magnet = MagnetSpec {
+                info_hashes: spec.info_hashes,
+                trackers: spec.trackers.clone(),
+                linked_peers: Vec::new(),
+                peers: Vec::new(),
+            };
+            self.nodes[index].to_begin = Some(spec);
+            hub.seek(magnet, self.now)
+        } else {
+            hub.add(spec, self.now)
+        };
+        let torrent = torrent.expect("a fresh hub has no torrents");
         let node = &mut self.nodes[index];
         node.machines = Some((hub, shards));
         node.torrent = torrent;
@@ -763,6 +779,14 @@ impl World {
                 self.at(delay, node, Event::Http(node, request));
             }
             hub::Output::Event(News::Settled(..)) => self.nodes[node].settled = true,
+            hub::Output::Event(News::Metadata(torrent, metadata)) => {
+                let seed = self.seed;
+                let info = self.content.spec.info.as_deref();
+                assert_eq!(Some(&*metadata.info), info, "seed {seed}: another torrent was found");
+                let spec = self.nodes[node].to_begin.take().expect("found once in a life");
+                let now = self.now;
+                assert!(self.hub(node).begin(torrent, spec, now), "seed {seed}: it is not begun");
+            }
             hub::Output::Event(News::Removed(..)) => self.nodes[node].removed = true,
             hub::Output::Event(News::Failed(_, why)) => self.on_failed(node, &why.to_string()),
             hub::Output::Event(News::Peer(_, addr, PeerNews::Banned)) => {

@@ -114,8 +114,8 @@ impl Network {
         true
     }
 
-    /// Nodes to begin with, on the way to `target`.
-    pub(crate) fn begin(&self, walk: &mut Walk) {
+    /// Nodes to begin with; if we know few, and may `guess`, addresses where there may be one.
+    pub(crate) fn begin(&self, walk: &mut Walk, guess: bool) {
         let target = walk.target();
         for node in self.table.closest::<16>(target).iter() {
             walk.add(Some(node.id), node.addr);
@@ -126,7 +126,7 @@ impl Network {
             walk.add(Some(found.id), found.addr);
         }
         // A table that holds a few dozen nodes will do.
-        let few = self.table.len() < 4 * K;
+        let few = guess && self.table.len() < 4 * K;
         for hint in self.hints.iter().filter(|hint| few && (!hint.router || self.table.len() < K)) {
             walk.add(hint.id, hint.addr);
         }

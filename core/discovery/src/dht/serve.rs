@@ -266,7 +266,10 @@ impl Dht {
             let Some(network) = self.networks[side as usize].as_ref().filter(|_| wanted) else {
                 continue;
             };
-            for node in network.table.closest::<K>(target).iter() {
+            // Beside a long value the eight of IPv6 would not fit a frame.
+            let is_long = side == Side::V6 && reply.value.is_some_and(|value| value.len() > 800);
+            let nodes_max = if is_long { K / 2 } else { K };
+            for node in network.table.closest::<K>(target).iter().take(nodes_max) {
                 krpc::push_node(out, node.id, node.addr);
             }
         }

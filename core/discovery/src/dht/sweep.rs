@@ -49,8 +49,11 @@ struct Region {
     /// The torrent for which the nodes gave their tokens.
     target: InfoHash,
     nodes: Vec<Found>,
+    /// Those whose turn is to come.
     hashes: Vec<InfoHash>,
-    /// Nearest nodes of the last of `hashes`, not yet told.
+    /// The one whose turn it is.
+    current: InfoHash,
+    /// Its nearest nodes, those not yet told.
     left: Vec<usize>,
     /// When the next torrent may go out.
     next: Instant,
@@ -66,18 +69,18 @@ pub(crate) struct Store {
 }
 
 impl Region {
+    fn is_over(&self) -> bool {
+        self.hashes.is_empty() && self.left.is_empty()
+    }
+
     fn next_store(&mut self, now: Instant) -> Option<Store> {
         while self.left.is_empty() && self.next <= now {
-            // The last one is done.
-            self.hashes.pop();
-            self.left = nearest(*self.hashes.last()?, &self.nodes);
+            self.current = self.hashes.pop()?;
+            self.left = nearest(self.current, &self.nodes);
             self.next = now.after(PAUSE);
         }
         let node = self.nodes[self.left.pop()?].clone();
-        let info_hash = *self.hashes.last().expect("its nodes are left");
-        if self.left.is_empty() && self.hashes.len() == 1 {
-            self.hashes.clear();
-        }
+        let info_hash = self.current;
         Some(Store { info_hash, borrowed: info_hash != self.target, node })
     }
 }
@@ -124,7 +127,7 @@ impl Sweep {
         self.ready.remove(&hash);
         self.walking.remove(&hash);
         for region in &mut self.regions {
-            if region.hashes.last() == Some(&hash) {
+            if region.current == hash {
                 region.left.clear();
             }
             region.hashes.retain(|other| *other != hash);
@@ -178,18 +181,16 @@ impl Sweep {
         let is_due = |hash: &InfoHash| {
             self.ready.contains(hash) || self.timers.get(*hash).is_some_and(|due| due <= soon)
         };
-        // The one that was walked to comes last here, and so is sent first.
-        let mut hashes: Vec<InfoHash> =
+        let hashes: Vec<InfoHash> =
             torrents(first, last).filter(is_due).take(TORRENTS_MAX).collect();
         for other in &hashes {
             self.ready.remove(other);
             self.timers.set(*other, Some(next));
         }
-        hashes.push(hash);
         let left = nearest(hash, &nodes);
         self.cursor = last;
         let next = now.after(PAUSE);
-        self.regions.push_back(Region { target: hash, nodes, hashes, left, next });
+        self.regions.push_back(Region { target: hash, nodes, hashes, current: hash, left, next });
     }
 
     /// The next announce to send, regions taking turns; else when there will be one, if ever.
@@ -200,10 +201,12 @@ impl Sweep {
                 break;
             };
             if let Some(store) = region.next_store(now) {
-                self.regions.push_back(region);
+                if !region.is_over() {
+                    self.regions.push_back(region);
+                }
                 return Ok(store);
             }
-            if !region.hashes.is_empty() {
+            if !region.is_over() {
                 soonest = soonest.into_iter().chain([region.next]).min();
                 self.regions.push_back(region);
             }
@@ -255,3 +258,6 @@ fn range(hash: InfoHash, bits: usize) -> (InfoHash, InfoHash) {
     }
     (first, last)
 }
+
+#[cfg(test)]
+mod tests;

@@ -234,7 +234,18 @@ impl Table {
         true
     }
 
+    /// Parts the last bucket, until what is last fits.
     fn split(&mut self) {
+        loop {
+            self.part();
+            let index = self.buckets.len() - 1;
+            if self.buckets[index].nodes.len() <= capacity(index) || index >= 159 {
+                return;
+            }
+        }
+    }
+
+    fn part(&mut self) {
         let bits = self.buckets.len() - 1;
         let last = self.buckets.last_mut().expect("there is one");
         let refreshed = last.refreshed;
@@ -244,6 +255,10 @@ impl Table {
         last.nodes = stay;
         let (reserve, stay) = core::mem::take(&mut last.reserve).into_iter().partition(deeper);
         last.reserve = stay;
+        // Deeper buckets are smaller: it may have grown beyond what it may have now that it is not the last.
+        let surplus = last.nodes.split_off(last.nodes.len().min(capacity(bits)));
+        last.reserve.extend(surplus);
+        last.reserve.truncate(RESERVE);
         self.buckets.push(Bucket { nodes, reserve, refreshed });
     }
 

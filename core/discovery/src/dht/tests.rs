@@ -2,6 +2,8 @@
 
 use super::*;
 
+mod liars;
+
 /// From, to and content of a datagram.
 type Flight = (SocketAddr, SocketAddr, Vec<u8>);
 
@@ -347,7 +349,7 @@ fn a_hundred_thousand_torrents_cost_one_tour_of_the_key_space() {
     for _ in 0..TORRENTS {
         world.at(7).announce(InfoHash(id::random_id(&mut rng).0), ANNOUNCE, now);
     }
-    world.run(Duration::from_secs(15 * 60));
+    world.run(Duration::from_secs(17 * 60));
     let announces = world.sent.get("announce_peer").copied().unwrap_or_default();
     let asked = world.sent.get("get_peers").copied().unwrap_or_default();
     assert!(asked < TORRENTS / 5, "{asked} queries for places");
@@ -492,4 +494,87 @@ fn answers_to_nobody_s_question_change_nothing() {
     assert_eq!(dht.stats(now).answers_in, 1);
     dht.on_datagram(addr(5), &answer, now);
     assert_eq!(dht.stats(now).answers_in, 1, "a second time");
+}
+
+#[test]
+fn a_torrent_that_nobody_has_is_looked_for_again_soon_and_then_rarely() {
+    let mut world = World::of(12, 40);
+    world.watched = Some(addr(3));
+    let mut walks = Vec::new();
+    let now = world.now;
+    world.at(3).announce(HASH, ANNOUNCE, now);
+    world.run(ms(5000));
+    world.sent.clear();
+    for minute in 0..3 {
+        if minute == 1 {
+            let now = world.now;
+            world.at(1).announce(HASH, ANNOUNCE, now);
+        }
+        for _ in 0..60 {
+            let now = world.now;
+            world.at(3).want_peers(HASH, now);
+            world.run(ms(1000));
+        }
+        walks.push(world.sent.remove("get_peers").unwrap_or_default() / 8);
+    }
+    assert!((4..=8).contains(&walks[0]), "every 15 s in vain: {walks:?}");
+    assert!((1..=3).contains(&walks[2]), "every minute with peers: {walks:?}");
+    let other = SocketAddr::new(addr(1).ip(), ANNOUNCE.port);
+    assert!(world.peers(3).contains(&other));
+}
+
+#[test]
+fn a_family_that_nobody_answers_in_does_not_use_up_the_endpoints() {
+    let mut world = World::of(13, 40);
+    let fresh = addr(100);
+    world.join(fresh, addr(0));
+    // All that it hears of the other family leads nowhere.
+    for number in 0..200_u16 {
+        let v6 = SocketAddr::from(([0x2a00, number, 0, 0, 0, 0, 0, 1], 1));
+        let dht = world.nodes.get_mut(&fresh).unwrap();
+        let hint = Hint { id: Some(id::random_id(&mut dht.rng)), addr: v6, router: false };
+        dht.hint(hint, world.now);
+    }
+    for number in 0..50 {
+        let now = world.now;
+        world.at(100).want_peers(InfoHash([number; 20]), now);
+    }
+    world.run(Duration::from_secs(120));
+    let now = world.now;
+    let stats = world.at(100).stats(now);
+    assert_eq!(stats.v6.unwrap().good, 0);
+    assert!(stats.v4.unwrap().good >= 20);
+    // One walk for each torrent, and some to ourselves and to buckets.
+    assert!((50..=170).contains(&stats.walks), "{}", stats.walks);
+}
+
+#[test]
+fn an_answer_with_the_longest_item_fits_a_frame() {
+    let (now, mut rng) = (Instant::START, Rng::from_seed(1));
+    let item = signed(i64::MAX, format!("996:{}", "x".repeat(996)).as_bytes());
+    let MutableItem { key, salt, seq, value, signature } = &item;
+    let mutable = krpc::PutMutable { key, salt, seq: *seq, signature, cas: None };
+    let target = mutable_target(key, salt);
+    let v6 = |number| SocketAddr::from(([0x2a00, number, 0, 0, 0, 0, 0, 1], 1));
+    for from in [addr(1), v6(1)] {
+        let mut dht = alone(Config::default());
+        for number in 0..100 {
+            let node = if from.is_ipv4() { addr(number.into()) } else { v6(number) };
+            dht.network(Side::of(from)).table.on_answer(id::random_id(&mut rng), node, now);
+        }
+        assert_eq!(dht.network(Side::of(from)).items.put(value, Some(&mutable), now), Ok(()));
+        let want = Want { v4: true, v6: true };
+        let mut query = Vec::new();
+        let get = krpc::Query::Get { target, want, newer_than: None };
+        krpc::encode_query(&mut query, &[1; 20], NodeId([9; 20]), true, &get);
+        dht.on_datagram(from, &query, now);
+        let outputs: Vec<Output> = core::iter::from_fn(|| dht.poll_output()).collect();
+        let [Output::Datagram(_, answer)] = &outputs[..] else { panic!("an answer") };
+        // What is left of 1500 bytes beside the headers of IP and UDP.
+        let frame = if from.is_ipv4() { 1472 } else { 1452 };
+        assert!((1300..=frame).contains(&answer.len()), "{} to {from}", answer.len());
+        let Body::Reply(reply) = krpc::decode(answer).unwrap().body else { panic!("an answer") };
+        assert_eq!(reply.value, Some(&value[..]));
+        assert!(reply.nodes().count() >= 4);
+    }
 }

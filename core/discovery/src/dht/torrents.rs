@@ -12,10 +12,13 @@ use super::spec::{Announce, Output};
 use super::sweep::Store;
 use super::table::K;
 use super::walk::Found;
-use super::{Dht, Goal, NodeId, Owner, Purpose, SENT_MAX, Timer};
+use super::{Dht, Goal, Job, NodeId, Owner, Purpose, SENT_MAX, Timer};
 
 /// Between two walks for peers of one torrent.
 const WANT_PAUSE: Duration = Duration::from_secs(60);
+
+/// The same if the first found nobody: who has it may be about to announce it.
+const WANT_AGAIN: Duration = Duration::from_secs(15);
 
 /// Walks for wanted peers at once, per family.
 const WANTED_WALKS_MAX: usize = 16;
@@ -36,7 +39,7 @@ const STRICT_MAX: usize = 4096;
 #[derive(Debug)]
 pub(crate) struct Torrents {
     announces: BTreeMap<InfoHash, Announce>,
-    /// Last walk for peers of those that somebody wanted in the last [`WANT_PAUSE`].
+    /// When those that somebody wanted lately may have another walk.
     wanted: BTreeMap<InfoHash, Instant>,
     waiting: VecDeque<InfoHash>,
     /// Restored: when they are due, so that a restart does not announce all anew.
@@ -64,6 +67,11 @@ impl Torrents {
     /// A torrent was announced before the restart, and is due in a while.
     pub(super) fn remember(&mut self, info_hash: InfoHash, due_in: Duration, now: Instant) {
         self.remembered.insert(info_hash, now.after(due_in));
+    }
+
+    /// Where we accept peers of a torrent that we announce.
+    pub(super) fn port_of(&self, info_hash: InfoHash) -> Option<u16> {
+        self.announces.get(&info_hash).map(|announce| announce.port)
     }
 
     pub(super) fn is_wanted(&self, info_hash: InfoHash) -> bool {
@@ -125,12 +133,9 @@ impl Dht {
     /// Looks for peers of a torrent, announced or not: now, or a minute after the last time. They come as
     /// [`Output::Peers`].
     pub fn want_peers(&mut self, info_hash: InfoHash, now: Instant) {
-        if let Some(last) = self.torrents.wanted.get(&info_hash) {
-            let again = last.after(WANT_PAUSE);
-            if again > now {
-                self.timers.set(Timer::Want(info_hash), Some(again));
-                return;
-            }
+        if let Some(again) = self.torrents.wanted.get(&info_hash).filter(|again| **again > now) {
+            self.timers.set(Timer::Want(info_hash), Some(*again));
+            return;
         }
         let waits = self.torrents.waiting.contains(&info_hash);
         if !waits && self.torrents.waiting.len() < WANTED_MAX {
@@ -140,18 +145,19 @@ impl Dht {
     }
 
     fn pump_wanted(&mut self, now: Instant) {
-        let wanted = |owner| matches!(owner, Owner::Torrent(_));
-        while self.walks.values().filter(|job| job.urgent && wanted(job.owner)).count()
-            < 2 * WANTED_WALKS_MAX
-        {
+        // Not those of a family where nobody is.
+        let is_busy = |job: &&Job| {
+            job.urgent && matches!(job.owner, Owner::Torrent(_)) && !job.walk.is_starving()
+        };
+        while self.walks.values().filter(is_busy).count() < 2 * WANTED_WALKS_MAX {
             let Some(info_hash) = self.torrents.waiting.pop_front() else {
                 break;
             };
-            self.torrents.wanted.retain(|_, at| at.after(WANT_PAUSE) > now);
-            self.torrents.wanted.insert(info_hash, now);
+            self.torrents.wanted.retain(|_, again| *again > now);
+            self.torrents.wanted.insert(info_hash, now.after(WANT_PAUSE));
             for side in self.sides() {
                 let owner = Owner::Torrent(info_hash);
-                let under_way = |job: &&mut super::Job| job.side == side && job.owner == owner;
+                let under_way = |job: &&mut Job| job.side == side && job.owner == owner;
                 if let Some(job) = self.walks.values_mut().find(under_way) {
                     job.urgent = true;
                     continue;
@@ -260,11 +266,21 @@ impl Dht {
 
     pub(super) fn on_torrent_walked(
         &mut self,
-        side: Side,
+        job: &Job,
         info_hash: InfoHash,
         found: Vec<Found>,
         now: Instant,
     ) {
+        let side = job.side;
+        if job.walk.peers.is_empty()
+            && let Some(again) = self.torrents.wanted.get_mut(&info_hash)
+        {
+            *again = now.after(WANT_AGAIN).min(*again);
+            let due = *again;
+            if self.timers.get(Timer::Want(info_hash)).is_some() {
+                self.timers.set(Timer::Want(info_hash), Some(due));
+            }
+        }
         let network = self.networks[side as usize].as_mut().expect("it has had a walk");
         network.trail.clone_from(&found);
         let small = network.table.len() < K;

@@ -8,7 +8,7 @@
 //!   answer still counts if it comes. So a third of dead nodes costs little time.
 //! - Nodes named by somebody whose nodes have not answered so far are asked last; of one address there is one
 //!   candidate, and one that calls itself something else than was said is none. So liars cost a few queries.
-//! - Who may not call itself what it does (BEP 42) counts half.
+//! - Who may not call itself what it does (BEP 42) counts half; where most keep to BEP 42, not at all.
 //!
 //! Invariant: `candidates` is sorted by distance, addresses are unique, `in_flight` counts those asked
 //! and not yet slow.
@@ -40,6 +40,12 @@ const ASKED_MAX: u32 = 96;
 
 /// Most peers reported by one walk.
 pub(crate) const PEERS_MAX: usize = 2000;
+
+/// Most doubtful nodes asked once the nearest of the others have answered.
+const DOUBTFUL_MAX: u32 = 8;
+
+/// The weight of a node whose id is allowed.
+const FULL_WEIGHT: usize = 2;
 
 /// Silent nodes of one naming after which its others are asked last, if none has answered.
 const BLAME_MAX: u8 = 2;
@@ -97,7 +103,12 @@ pub(crate) struct Walk {
     namers: Vec<Namer>,
     in_flight: usize,
     asked: u32,
+    /// Of these, those that were doubtful.
+    doubtful_asked: u32,
     answered: u32,
+    /// Nodes that we knew ourselves, and those of them whose ids are allowed.
+    known_at_first: usize,
+    allowed_at_first: usize,
     /// Peers reported so far, so that each is reported once.
     pub(crate) peers: BTreeSet<SocketAddr>,
 }
@@ -112,7 +123,10 @@ impl Walk {
             namers: Vec::new(),
             in_flight: 0,
             asked: 0,
+            doubtful_asked: 0,
             answered: 0,
+            known_at_first: 0,
+            allowed_at_first: 0,
             peers: BTreeSet::new(),
         }
     }
@@ -135,24 +149,44 @@ impl Walk {
     }
 
     fn offer(&mut self, id: Option<NodeId>, addr: SocketAddr, namer: Option<usize>) {
-        if id == Some(self.own) || self.is_known(id, addr) {
+        if id == Some(self.own) || self.is_named_again(id, addr, namer) || self.is_known(id, addr) {
             return;
         }
         let distance = id.map_or(Distance::MAX, |id| Distance::between(self.target, id));
         let at = self.candidates.partition_point(|other| other.distance <= distance);
-        if at >= CANDIDATES_MAX {
-            return;
-        }
         let allowed = id.is_none_or(|id| is_allowed(id, addr.ip()));
+        if namer.is_none() && id.is_some() {
+            self.known_at_first += 1;
+            self.allowed_at_first += usize::from(allowed);
+        }
         let token = None;
         let state = State::New;
         self.candidates
             .insert(at, Candidate { distance, id, addr, state, namer, allowed, token, seq: None });
-        if self.candidates.len() > CANDIDATES_MAX
-            && let Some(last) = self.candidates.iter().rposition(|c| c.state == State::New)
-        {
-            self.candidates.remove(last);
+        if self.candidates.len() > CANDIDATES_MAX {
+            let new = |c: &Candidate| c.state == State::New;
+            let doubtful = |c: &Candidate| new(c) && self.weight(c) == 0;
+            let last = self.candidates.iter().rposition(doubtful);
+            let last = last.or_else(|| self.candidates.iter().rposition(new));
+            self.candidates.remove(last.expect("at least the one that has just come"));
         }
+    }
+
+    /// Somebody else vouches for one whose namer has been of no use.
+    fn is_named_again(
+        &mut self,
+        id: Option<NodeId>,
+        addr: SocketAddr,
+        namer: Option<usize>,
+    ) -> bool {
+        let same = |other: &Candidate| other.addr == addr && other.id == id;
+        let Some(at) = self.candidates.iter().position(same) else {
+            return false;
+        };
+        if self.is_suspect(&self.candidates[at]) {
+            self.candidates[at].namer = namer;
+        }
+        true
     }
 
     /// It, or too many of its like.
@@ -174,6 +208,7 @@ impl Walk {
     /// The next node to ask, if one should be asked now; it counts as asked.
     pub(crate) fn next(&mut self) -> Option<(Option<NodeId>, SocketAddr)> {
         let at = self.choose()?;
+        self.doubtful_asked += u32::from(self.is_doubtful(&self.candidates[at]));
         let candidate = &mut self.candidates[at];
         candidate.state = State::Asked { slow: false };
         let node = (candidate.id, candidate.addr);
@@ -184,10 +219,11 @@ impl Walk {
 
     /// Takes back the last [`Self::next`]: it may not be asked yet.
     pub(crate) fn put_back(&mut self, addr: SocketAddr) {
-        if let Some(candidate) = self.candidates.iter_mut().find(|c| c.addr == addr) {
-            candidate.state = State::New;
+        if let Some(at) = self.candidates.iter().position(|c| c.addr == addr) {
+            self.candidates[at].state = State::New;
             self.in_flight -= 1;
             self.asked -= 1;
+            self.doubtful_asked -= u32::from(self.is_doubtful(&self.candidates[at]));
         }
     }
 
@@ -197,22 +233,34 @@ impl Walk {
             return None;
         }
         let mut count = Count::new(self.width);
-        let mut suspect = None;
+        let mut doubtful = None;
         for (at, candidate) in self.candidates.iter().enumerate() {
             match candidate.state {
-                State::New if self.is_suspect(candidate) => {
-                    suspect = suspect.or(Some(at));
-                }
+                State::New if self.is_doubtful(candidate) => doubtful = doubtful.or(Some(at)),
                 State::New => return Some(at),
                 State::Answered => {
-                    if count.is_full_with(candidate.allowed) {
-                        return None;
+                    if count.is_full_with(self.weight(candidate)) {
+                        return doubtful.filter(|_| self.doubtful_asked < DOUBTFUL_MAX);
                     }
                 }
                 State::Asked { .. } | State::Failed => {}
             }
         }
-        suspect
+        doubtful
+    }
+
+    /// Asked last: one whose namer has been of no use, or who calls itself what it may not where most don't.
+    fn is_doubtful(&self, candidate: &Candidate) -> bool {
+        self.weight(candidate) == 0 || self.is_suspect(candidate)
+    }
+
+    /// How much its answer counts. In a network that does not know BEP 42 a walk so costs twice the queries.
+    fn weight(&self, candidate: &Candidate) -> usize {
+        match candidate.allowed {
+            true => FULL_WEIGHT,
+            false if 2 * self.allowed_at_first >= self.known_at_first => 0,
+            false => FULL_WEIGHT / 2,
+        }
     }
 
     fn is_suspect(&self, candidate: &Candidate) -> bool {
@@ -225,26 +273,24 @@ impl Walk {
     /// The nearest have answered, or nobody is left who could.
     pub(crate) fn is_done(&self) -> bool {
         let mut count = Count::new(self.width);
-        let mut open = false;
+        let (mut is_full, mut hope, mut doubtful) = (false, false, false);
         for candidate in &self.candidates {
             match candidate.state {
-                State::Answered => {
-                    if count.is_full_with(candidate.allowed) {
-                        return true;
-                    }
-                }
+                State::Answered => is_full = count.is_full_with(self.weight(candidate)),
                 State::Asked { slow: false } => return false,
-                State::New => {
-                    if self.asked < ASKED_MAX && !self.is_suspect(candidate) {
-                        return false;
-                    }
-                }
+                State::New if self.is_doubtful(candidate) => doubtful = true,
+                State::New if self.asked < ASKED_MAX => return false,
                 // While nobody at all has answered, the slow are all there is to hope for.
-                State::Asked { slow: true } => open |= self.answered == 0,
-                State::Failed => {}
+                State::Asked { slow: true } => hope |= self.answered == 0,
+                State::New | State::Failed => {}
+            }
+            if is_full {
+                break;
             }
         }
-        !open && !self.candidates.is_empty() && self.choose().is_none()
+        let may_ask = !is_full || self.doubtful_asked < DOUBTFUL_MAX;
+        let asks = doubtful && may_ask && self.asked < ASKED_MAX;
+        is_full && !asks || !asks && !hope && !self.candidates.is_empty()
     }
 
     /// Nothing is there to be asked, and nobody has answered: whoever appears is welcome.
@@ -331,11 +377,22 @@ impl Walk {
         }
     }
 
-    /// The nodes that answered, nearest first.
+    /// The nodes that answered, nearest first; but of the first `width` at most half are such as may not
+    /// call themselves what they do, where most don't.
     pub(crate) fn found(&self) -> impl Iterator<Item = Found> {
-        self.candidates.iter().filter(|candidate| candidate.state == State::Answered).filter_map(
-            |c| Some(Found { id: c.id?, addr: c.addr, token: c.token.clone(), seq: c.seq }),
-        )
+        let mut room = self.width / 2;
+        let mut takes = |candidate: &&Candidate| {
+            let doubted = self.weight(candidate) == 0;
+            let takes = !doubted || room > 0;
+            room -= usize::from(doubted && takes);
+            takes
+        };
+        let answered = self.candidates.iter().filter(|c| c.state == State::Answered);
+        let (first, rest): (Vec<&Candidate>, Vec<&Candidate>) = answered.partition(&mut takes);
+        let found = first.into_iter().chain(rest);
+        found.filter_map(|c| {
+            Some(Found { id: c.id?, addr: c.addr, token: c.token.clone(), seq: c.seq })
+        })
     }
 
     #[cfg(test)]
@@ -348,8 +405,7 @@ impl Walk {
     }
 }
 
-/// How many of the nearest answers are enough: `width` of allowed ids, or twice as many of any, so that a
-/// network that knows no BEP 42 costs twice the queries and not an endless walk.
+/// How many of the nearest answers are enough.
 struct Count {
     width: usize,
     weight: usize,
@@ -360,9 +416,9 @@ impl Count {
         Self { width, weight: 0 }
     }
 
-    fn is_full_with(&mut self, allowed: bool) -> bool {
-        self.weight += if allowed { 2 } else { 1 };
-        self.weight >= 2 * self.width
+    fn is_full_with(&mut self, weight: usize) -> bool {
+        self.weight += weight;
+        self.weight >= FULL_WEIGHT * self.width
     }
 }
 

@@ -176,10 +176,10 @@ impl Direct {
         }
     }
 
-    /// What we have, or else our own port.
+    /// What we have, or else what TCP has, since peers look for us at one number, or else our own port.
     fn external(&self, protocol: Protocol) -> u16 {
         let mut ports = self.ports;
-        ports.of(protocol).unwrap_or(self.config.port)
+        ports.of(protocol).or(self.ports.tcp).unwrap_or(self.config.port)
     }
 
     fn nonce(&self, protocol: Protocol) -> Nonce {

@@ -302,6 +302,10 @@ impl Igd {
                 let span = u32::from(OTHER_PORTS.end - OTHER_PORTS.start);
                 let other = u16::try_from(self.rng.below(span)).expect("below 12,000");
                 *self.wishes.of(protocol) = Some(OTHER_PORTS.start + other);
+                if protocol == Protocol::Tcp {
+                    // Peers look for us at one number, by either.
+                    self.wishes.udp = self.wishes.tcp;
+                }
             }
             Fault::SAME_PORT_REQUIRED if self.wishes.of(protocol) != &Some(self.config.port) => {
                 self.conflicts = CONFLICTS_MAX;

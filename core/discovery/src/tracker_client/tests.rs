@@ -404,3 +404,24 @@ impl Bench {
         self.body(number, body, s);
     }
 }
+
+#[test]
+fn a_port_that_the_router_maps_is_told_over_ipv4_alone() {
+    let mut bench = Bench::new(true, true);
+    for (torrent, mapped, expected) in [
+        (1, None, ["6881", "6881"]),
+        (2, Some(51413), ["51413", "6881"]),
+        (3, None, ["6881", "6881"]),
+    ] {
+        bench.client.set_mapped_port(mapped);
+        bench.client.add(swarm(torrent), spec(&[&["http://t.example/a"]], None), at(0));
+        bench.drain();
+        let mut ports: Vec<(Family, String)> = std::mem::take(&mut bench.http)
+            .iter()
+            .map(|request| (request.family, param(&request.url, "port").unwrap().to_owned()))
+            .collect();
+        ports.sort();
+        let said: Vec<&str> = ports.iter().map(|(_, port)| port.as_str()).collect();
+        assert_eq!(said, expected, "{ports:?}");
+    }
+}

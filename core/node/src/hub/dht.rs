@@ -64,7 +64,9 @@ impl Hub {
             return;
         }
         let seed = item.status.phase == Phase::Seeding;
-        let announce = Announce { port: self.config.listen_port, implied_port: false, seed };
+        // The other family has no router that translates; but then it has the same port in most cases.
+        let port = self.lan.other_port().unwrap_or(self.config.listen_port);
+        let announce = Announce { port, implied_port: false, seed };
         for name in item.info_hashes.in_swarms() {
             dht.announce(name, announce, now);
         }

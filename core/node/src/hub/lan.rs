@@ -28,6 +28,12 @@ pub enum Speaker {
 pub(super) struct Lan {
     lsd: Option<Lsd>,
     port_mapper: Option<PortMapper>,
+    /// The port that the router gave us, if it is another than ours.
+    other_port: Option<u16>,
+    /// It changed, and the DHT has not been told.
+    port_changed: bool,
+    /// Neighbours, which may have nodes of the DHT.
+    hints: Vec<SocketAddr>,
 }
 
 impl Lan {
@@ -40,7 +46,15 @@ impl Lan {
             port_mapper: mapping.map(|lifetime| {
                 PortMapper::new(port_mapping::Config { port, lifetime }, rng.fork())
             }),
+            other_port: None,
+            port_changed: false,
+            hints: Vec::new(),
         }
+    }
+
+    /// Where peers of the internet find us, if that is not where we listen.
+    pub(super) fn other_port(&self) -> Option<u16> {
+        self.other_port
     }
 
     pub(super) fn deadline(&self) -> Option<Instant> {
@@ -65,6 +79,7 @@ impl Hub {
             (Speaker::Neighbour, None, _) | (Speaker::Router, _, None) => {}
         }
         self.forward_lan();
+        self.tell_dht(now);
     }
 
     /// This is the default router, and our address on the way to it.
@@ -95,6 +110,7 @@ impl Hub {
             mapper.on_http(id, result, now);
         }
         self.forward_lan();
+        self.tell_dht(now);
     }
 
     pub(super) fn on_lan_deadline(&mut self, now: Instant) {
@@ -107,6 +123,7 @@ impl Hub {
             mapper.on_deadline(now);
         }
         self.forward_lan();
+        self.tell_dht(now);
     }
 
     /// Neighbours hear of it from now on, unless it is private or leaving.
@@ -160,6 +177,7 @@ impl Hub {
 
     /// A neighbour has one of our torrents.
     fn on_neighbour(&mut self, name: InfoHash, addr: SocketAddr) {
+        self.lan.hints.push(addr);
         let Some(torrent) = self.catalogue.by_hash(name) else { return };
         let Some(item) = self.catalogue.get(torrent) else { return };
         if !may_name_peers(Source::Lan, item.private, self.config.announce) {
@@ -172,7 +190,22 @@ impl Hub {
         }
     }
 
+    /// Tells the DHT what it should know of that.
+    fn tell_dht(&mut self, now: Instant) {
+        for addr in core::mem::take(&mut self.lan.hints) {
+            self.add_dht_node(addr, now);
+        }
+        if core::mem::take(&mut self.lan.port_changed) {
+            for torrent in self.catalogue.ids() {
+                self.announce_in_dht(torrent, now);
+            }
+        }
+    }
+
     fn on_port_mapped(&mut self, mapped: Mapped) {
+        let other = Some(mapped.tcp).filter(|port| *port != self.config.listen_port);
+        self.lan.port_changed |= self.lan.other_port != other;
+        self.lan.other_port = other;
         // Trackers are told the port on which the router lets peers in.
         self.trackers.set_mapped_port(Some(mapped.tcp));
         let outside = mapped.address.filter(|ip| match ip {

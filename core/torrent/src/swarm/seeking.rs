@@ -32,8 +32,8 @@ const HAVES_MAX: usize = 4096;
 /// Seconds that a hybrid waits for layers while nobody gives any: version 1 alone does, too.
 const PATIENCE_TICKS: u64 = 5;
 
-/// HAVEs that tell a peer what we have, when the time for a bitfield is over.
-const HAVES_SAID_MAX: u32 = 1000;
+/// HAVEs that tell a peer what we have, when the time for a bitfield is over: 180 KB.
+const HAVES_SAID_MAX: u32 = 20_000;
 
 /// What is still sought.
 #[derive(Debug)]
@@ -181,9 +181,11 @@ impl Swarm {
         total_bytes: Option<u32>,
         now: Instant,
     ) {
+        let session = self.session(conn);
+        session.metadata_size = total_bytes.or(session.metadata_size);
         if let (Some(Seeking::Info(drafts)), Some(total_bytes)) =
             (self.seeking.as_deref_mut(), total_bytes)
-            && drafts.on_offer(conn, total_bytes)
+            && drafts.on_offer(conn, total_bytes, now)
         {
             self.ask_for_metadata(conn, now);
         }
@@ -326,6 +328,11 @@ impl Swarm {
         match self.seeking.as_deref_mut() {
             Some(Seeking::Info(drafts)) => {
                 drafts.tick(now);
+                // There may be room by now for the length that it claims.
+                let claims = self.sessions.iter();
+                for (&conn, size) in claims.filter_map(|(conn, s)| Some((conn, s.metadata_size?))) {
+                    drafts.on_offer(conn, size, now);
+                }
                 self.ask_everybody(now);
             }
             Some(Seeking::Layers { layers, hybrid, since, info }) => {
@@ -353,7 +360,7 @@ impl Swarm {
     /// A peer has a node of the DHT (BEP 5, "port" message).
     pub(super) fn on_port(&mut self, conn: ConnId, port: u16) {
         let addr = SocketAddr::new(self.session(conn).addr.ip(), port);
-        if port > 0 {
+        if port > 0 && self.config.dht {
             self.outputs.push_back(Output::DhtNode(addr));
         }
     }

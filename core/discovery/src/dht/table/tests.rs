@@ -1,4 +1,5 @@
 use base::Rng;
+use proptest::prelude::*;
 
 use super::super::id::{random_beside, random_id};
 use super::*;
@@ -137,4 +138,47 @@ fn another_id_of_ours_keeps_the_nodes() {
     }
     table.rename(random_id(&mut rng));
     assert_eq!(ids(&table), 100);
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Answer { id: u8, addr: u8, depth: u8 },
+    Silence { id: u8, addr: u8, depth: u8 },
+    Rename(u8),
+}
+
+/// One of few ids at a depth, so that they meet.
+fn deep(id: u8, depth: u8) -> NodeId {
+    let mut rng = Rng::from_seed(id.into());
+    random_beside(NodeId([0; 20]), usize::from(depth), &mut rng)
+}
+
+fn any_step() -> impl Strategy<Value = Step> {
+    let node = || (any::<u8>(), 0..200_u8, 0..12_u8);
+    prop_oneof![
+        8 => node().prop_map(|(id, addr, depth)| Step::Answer { id, addr, depth }),
+        3 => node().prop_map(|(id, addr, depth)| Step::Silence { id, addr, depth }),
+        1 => any::<u8>().prop_map(Step::Rename),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn whatever_happens_the_table_is_in_order(steps in prop::collection::vec(any_step(), 0..400)) {
+        let mut table = Table::new(NodeId([0; 20]));
+        for step in steps {
+            match step {
+                Step::Answer { id, addr: at, depth } => {
+                    table.on_answer(deep(id, depth), addr(at.into()), T0);
+                }
+                Step::Silence { id, addr: at, depth } => {
+                    table.on_silence(deep(id, depth), addr(at.into()));
+                }
+                Step::Rename(id) => table.rename(deep(id, id % 12)),
+            }
+            table.assert_invariants();
+            let addrs: std::collections::BTreeSet<SocketAddr> = table.nodes().map(|n| n.addr).collect();
+            prop_assert_eq!(addrs.len(), table.len());
+        }
+    }
 }

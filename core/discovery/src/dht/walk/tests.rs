@@ -192,3 +192,58 @@ fn candidates_and_queries_are_bounded() {
     assert_eq!(walk.asked(), ASKED_MAX);
     assert!(walk.is_done());
 }
+
+/// A node of the world where every id but one in two million is not allowed; those of `sure` are.
+fn far(first: u8, last: u8) -> (NodeId, SocketAddr) {
+    let addr = SocketAddr::from(([11, first, last, 9], 1));
+    let mut id = id(first);
+    id.0[18] = last;
+    (id, addr)
+}
+
+fn sure(n: u8) -> (NodeId, SocketAddr) {
+    let addr = SocketAddr::from(([12, n, 1, 1], 1));
+    (super::super::id::id_for(addr.ip(), &mut base::Rng::from_seed(n.into())), addr)
+}
+
+/// Found by `test/sim`, seed 0 of `dht`: liars that call themselves the target were all that a walk asked.
+#[test]
+fn who_may_not_call_itself_next_to_the_target_is_asked_last_and_seldom() {
+    let mut walk = Walk::new(id(0), id(255), 8);
+    (0..10).for_each(|n| walk.add(Some(sure(n).0), sure(n).1));
+    let mut asked = Vec::new();
+    while let Some((Some(id), addr)) = walk.next() {
+        asked.push(addr);
+        assert!(walk.on_answer(id, addr));
+        let last = u8::try_from(asked.len()).unwrap();
+        walk.on_nodes((0..16).map(|n| far(0, 16 * (last - 1) + n)));
+        walk.assert_invariants();
+    }
+    let liars = asked.iter().filter(|addr| addr.ip().to_string().starts_with("11.")).count();
+    assert_eq!((asked.len(), liars), (16, 8));
+    assert!(asked[..8].iter().all(|addr| addr.ip().to_string().starts_with("12.")));
+    assert!(walk.is_done());
+    let found: Vec<SocketAddr> = walk.found().map(|found| found.addr).collect();
+    assert_eq!(found.len(), 16);
+    let true_ones = found[..8].iter().filter(|addr| addr.ip().to_string().starts_with("12."));
+    assert_eq!(true_ones.count(), 4, "half of those that store are of the liars' making at most");
+}
+
+/// Found by `test/sim`, seed 0 of `dht`: a walk ended far from its target because two dead nodes had
+/// made those whom an honest node named suspect.
+#[test]
+fn those_of_a_suspect_naming_are_still_asked_if_they_are_near() {
+    let mut walk = walk(&[100, 101, 102, 103, 104, 105, 106, 107]);
+    assert_eq!(ask(&mut walk).len(), 8);
+    answer(&mut walk, 100, &[1, 2, 3, 4, 5, 6, 7]);
+    (101..=107).for_each(|first| answer(&mut walk, first, &[]));
+    assert_eq!(ask(&mut walk), [1, 2, 3, 4]);
+    (1..=2).for_each(|first| walk.on_failure(addr(first)));
+    assert_eq!(ask(&mut walk), [5, 6]);
+    (3..=5).for_each(|first| walk.on_failure(addr(first)));
+    assert!(!walk.is_done());
+    answer(&mut walk, 6, &[]);
+    assert_eq!(ask(&mut walk), [7]);
+    walk.on_failure(addr(7));
+    assert!(walk.is_done());
+}
