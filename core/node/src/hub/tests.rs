@@ -1,6 +1,8 @@
 //! Behaviours of a hub. What it does is shown as words: `1<add0` goes to shard 1, `completed!`
 //! is an announce with that event, `settled0` is news for the user.
 
+mod sources;
+
 use crate::limit::{Class, Direction, Rates};
 use base::{InfoHash, InfoHashV2, InfoHashes};
 use storage::digests::Digests;
