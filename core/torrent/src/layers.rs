@@ -22,6 +22,9 @@ const OPEN_MAX: usize = 8;
 /// An answer that has not come after this is asked of others.
 const ANSWER_MAX: Duration = Duration::from_secs(8);
 
+/// Who would not or did not answer is left alone for so long: else two such peers would be asked in turn for ever.
+const REST: Duration = Duration::from_secs(15);
+
 /// See the [module documentation](self).
 #[derive(Debug)]
 pub struct Layers {
@@ -29,6 +32,8 @@ pub struct Layers {
     files: BTreeMap<Digest32, File>,
     waiting: VecDeque<HashRequest>,
     open: Vec<(ConnId, HashRequest, Instant)>,
+    /// Who rejected a request or was silent is asked again then.
+    resting: BTreeMap<ConnId, Instant>,
 }
 
 #[derive(Debug)]
@@ -40,8 +45,12 @@ struct File {
 impl Layers {
     /// What `info`, of version 2 or both, lacks. `None` if that is nothing.
     pub fn of(info: &Info) -> Option<Self> {
-        let mut layers =
-            Self { files: BTreeMap::new(), waiting: VecDeque::new(), open: Vec::new() };
+        let mut layers = Self {
+            files: BTreeMap::new(),
+            waiting: VecDeque::new(),
+            open: Vec::new(),
+            resting: BTreeMap::new(),
+        };
         let base_layer = height(u64::from(info.piece_bytes / LEAF_BYTES));
         for file in &info.files {
             let pieces = file.length_bytes.div_ceil(u64::from(info.piece_bytes));
@@ -51,13 +60,14 @@ impl Layers {
             let to_root = height(leaf_count(file.length_bytes)) - base_layer;
             // A part that is the whole layer needs no uncles.
             let proof_layers = if to_root > length.ilog2() { to_root - 1 } else { 0 };
+            if layers.files.contains_key(&pieces_root) {
+                // Another file with the same content; if it is of another length, the decoder says so later.
+                continue;
+            }
             let nodes = vec![[0; 32]; pieces as usize];
             let parts = (0..pieces).step_by(length as usize);
             let lacking = u32::try_from(parts.len()).expect("fewer than the pieces");
-            if layers.files.insert(pieces_root, File { nodes, lacking }).is_some() {
-                // Another file with the same content.
-                continue;
-            }
+            layers.files.insert(pieces_root, File { nodes, lacking });
             let request =
                 |index| HashRequest { pieces_root, base_layer, index, length, proof_layers };
             layers.waiting.extend(parts.map(request));
@@ -67,6 +77,9 @@ impl Layers {
 
     /// What to ask of a peer now.
     pub fn ask(&mut self, conn: ConnId, now: Instant) -> Vec<HashRequest> {
+        if self.resting.get(&conn).is_some_and(|until| *until > now) {
+            return Vec::new();
+        }
         let open = self.open.iter().filter(|(other, ..)| *other == conn).count();
         let count = OPEN_MAX.saturating_sub(open).min(self.waiting.len());
         let requests: Vec<HashRequest> = self.waiting.drain(..count).collect();
@@ -94,24 +107,37 @@ impl Layers {
         true
     }
 
-    /// A peer will not give an answer, or is gone.
-    pub fn on_reject(&mut self, conn: ConnId, request: Option<&HashRequest>) {
-        let is_over = |(to, asked, _): &(ConnId, HashRequest, Instant)| {
-            *to == conn && request.is_none_or(|request| request == asked)
-        };
+    /// A peer will not give an answer: it is not asked for a while.
+    pub fn on_reject(&mut self, conn: ConnId, request: &HashRequest, now: Instant) {
+        if self.open.iter().any(|(to, asked, _)| (to, asked) == (&conn, request)) {
+            self.resting.insert(conn, now.after(REST));
+            self.give_back(conn);
+        }
+    }
+
+    /// A peer is gone.
+    pub fn on_gone(&mut self, conn: ConnId) {
+        self.resting.remove(&conn);
+        self.give_back(conn);
+    }
+
+    /// What a peer was asked for is asked of others.
+    fn give_back(&mut self, conn: ConnId) {
+        let is_over = |(to, ..): &(ConnId, HashRequest, Instant)| *to == conn;
         let (over, open) = self.open.drain(..).partition(is_over);
         self.open = open;
         let over: Vec<_> = over;
         self.waiting.extend(over.into_iter().map(|(_, request, _)| request));
     }
 
-    /// Once a second: who does not answer is not waited for. Gives back who that is.
-    pub fn tick(&mut self, now: Instant) -> Vec<ConnId> {
+    /// Once a second: who does not answer is not waited for.
+    pub fn tick(&mut self, now: Instant) {
         let late = |at: Instant| now.saturating_since(at) > ANSWER_MAX;
         let silent = self.open.iter().filter(|(.., at)| late(*at)).map(|&(conn, ..)| conn);
-        let silent: Vec<ConnId> = silent.collect();
-        silent.iter().for_each(|&conn| self.on_reject(conn, None));
-        silent
+        for conn in silent.collect::<Vec<ConnId>>() {
+            self.resting.insert(conn, now.after(REST));
+            self.give_back(conn);
+        }
     }
 
     /// The layers by root, if all came: 32 bytes a piece.
@@ -192,6 +218,21 @@ mod tests {
         assert!(Layers::of(&torrent(&[1, 1]).0).is_none(), "no file is longer than a piece");
     }
 
+    /// Its author claims that a file of two pieces has the tree of one of 1100.
+    #[test]
+    fn files_of_one_root_and_different_lengths_end_no_process() {
+        let (mut info, forest) = torrent(&[1100, 3]);
+        let liar =
+            wire::metainfo::File { length_bytes: 2 * u64::from(PIECE), ..info.files[0].clone() };
+        info.files.push(liar);
+        let mut layers = Layers::of(&info).unwrap();
+        while layers.whole().is_none() {
+            for request in layers.ask(ConnId(1), NOW) {
+                assert!(layers.on_hashes(ConnId(1), &request, &answer(&forest, &request)));
+            }
+        }
+    }
+
     #[test]
     fn a_wrong_answer_is_noticed_and_asked_of_another() {
         let (info, forest) = torrent(&[700]);
@@ -202,7 +243,7 @@ mod tests {
         wrong[3][0] ^= 1;
         assert!(!layers.on_hashes(ConnId(1), &requests[0], &wrong));
         assert!(layers.on_hashes(ConnId(2), &requests[1], &[]), "nobody asked it");
-        layers.on_reject(ConnId(1), None);
+        layers.on_gone(ConnId(1));
         let again = layers.ask(ConnId(2), NOW);
         assert_eq!(again.len(), 2);
         for request in again {
@@ -217,11 +258,16 @@ mod tests {
         let mut layers = Layers::of(&info).unwrap();
         let [request] = layers.ask(ConnId(1), NOW)[..] else { panic!("one part") };
         assert!(layers.ask(ConnId(2), NOW).is_empty());
-        layers.on_reject(ConnId(1), Some(&request));
+        layers.on_reject(ConnId(1), &request, NOW);
+        assert!(layers.ask(ConnId(1), NOW).is_empty(), "not the same one again");
         assert_eq!(layers.ask(ConnId(2), NOW), [request]);
-        assert!(layers.tick(NOW.after(ANSWER_MAX)).is_empty());
+        layers.tick(NOW.after(ANSWER_MAX));
+        assert!(layers.ask(ConnId(3), NOW.after(ANSWER_MAX)).is_empty());
         let later = NOW.after(ANSWER_MAX + Duration::from_secs(1));
-        assert_eq!(layers.tick(later), [ConnId(2)]);
+        layers.tick(later);
+        assert!(layers.ask(ConnId(2), later).is_empty());
         assert_eq!(layers.ask(ConnId(3), later), [request]);
+        layers.on_reject(ConnId(3), &request, later);
+        assert_eq!(layers.ask(ConnId(1), NOW.after(REST)), [request]);
     }
 }

@@ -31,8 +31,12 @@ const REJECTED_FOR: Duration = Duration::from_secs(15);
 /// What came of a message.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Step {
+    /// Nobody asked for it, or not any more.
+    Unasked,
     /// Nothing yet.
     More,
+    /// The whole was wrong, and had several senders: it is asked for anew.
+    Again,
     /// The whole, with the right name.
     Done(Vec<u8>),
     /// The whole was wrong, and this peer alone had sent it.
@@ -104,11 +108,10 @@ impl Drafts {
     pub fn on_data(&mut self, conn: ConnId, piece: u32, bytes: &[u8]) -> Step {
         let Some(draft) = self.drafts.values_mut().find(|draft| draft.peers.contains_key(&conn))
         else {
-            return Step::More;
+            return Step::Unasked;
         };
         if draft.open.remove(&(conn, piece)).is_none() {
-            // Nobody asked, or it took so long that others were.
-            return Step::More;
+            return Step::Unasked;
         }
         let length = piece_range(piece, draft.total_bytes as usize).map(|range| range.len());
         if length != Some(bytes.len()) {
@@ -125,18 +128,22 @@ impl Drafts {
         }
     }
 
-    /// A peer rejected a request.
-    pub fn on_reject(&mut self, conn: ConnId, piece: u32, now: Instant) {
+    /// A peer rejected a request. False if it had not been asked.
+    pub fn on_reject(&mut self, conn: ConnId, piece: u32, now: Instant) -> bool {
+        let mut asked = false;
         for draft in self.drafts.values_mut() {
             if draft.open.remove(&(conn, piece)).is_some()
                 && let Some(offer) = draft.peers.get_mut(&conn)
             {
                 offer.not_before = Some(now.after(REJECTED_FOR));
+                asked = true;
                 if draft.alone == Some(Some(conn)) {
                     draft.alone = Some(None);
+                    draft.clear();
                 }
             }
         }
+        asked
     }
 
     /// A peer is gone.
@@ -178,10 +185,9 @@ impl Draft {
         Self { total_bytes, pieces, open: BTreeMap::new(), peers: BTreeMap::new(), alone: None }
     }
 
-    /// Nothing came of it, and nobody is asked.
+    /// Nobody sends anything of it.
     fn is_idle(&self, now: Instant) -> bool {
-        let resting = |offer: &Offer| offer.not_before.is_some_and(|at| at > now);
-        self.pieces.iter().all(Option::is_none) && self.peers.values().all(resting)
+        self.peers.values().all(|offer| offer.not_before.is_some_and(|at| at > now))
     }
 
     fn clear(&mut self) {
@@ -199,9 +205,12 @@ impl Draft {
             Some(Some(sender)) if *sender != conn => return Vec::new(),
             Some(Some(_)) | None => {}
         }
+        let open = self.open.keys().filter(|(other, _)| *other == conn).count();
+        if open >= OPEN_MAX {
+            return Vec::new();
+        }
         let mut copies: BTreeMap<u32, usize> = BTreeMap::new();
         self.open.keys().for_each(|&(_, piece)| *copies.entry(piece).or_default() += 1);
-        let open = self.open.keys().filter(|(other, _)| *other == conn).count();
         let lacking = (0..).zip(&self.pieces).filter(|(_, place)| place.is_none());
         let could = lacking.map(|(piece, _)| piece).filter(|&piece| {
             copies.get(&piece).is_none_or(|&count| count < COPIES_MAX)
@@ -210,7 +219,7 @@ impl Draft {
         let mut could: Vec<u32> = could.collect();
         // What nobody was asked for comes first.
         could.sort_by_key(|piece| copies.get(piece).copied().unwrap_or(0));
-        could.truncate(OPEN_MAX.saturating_sub(open));
+        could.truncate(OPEN_MAX - open);
         self.open.extend(could.iter().map(|&piece| ((conn, piece), now)));
         could
     }
@@ -232,7 +241,7 @@ impl Draft {
         self.alone = Some(None);
         match senders.first() {
             Some(&liar) if senders.len() == 1 => Step::Liar(liar),
-            Some(_) | None => Step::More,
+            Some(_) | None => Step::Again,
         }
     }
 }
@@ -330,7 +339,7 @@ mod tests {
         drafts.ask(conn(1), NOW);
         drafts.ask(conn(2), NOW);
         assert_eq!(drafts.on_data(conn(1), 0, &bad), Step::More);
-        assert_eq!(drafts.on_data(conn(2), 1, piece(&info, 1)), Step::More, "two senders");
+        assert_eq!(drafts.on_data(conn(2), 1, piece(&info, 1)), Step::Again, "two senders");
         assert_eq!(drafts.ask(conn(1), NOW), [0, 1]);
         assert_eq!(drafts.ask(conn(2), NOW), [0; 0], "one alone");
         assert_eq!(drafts.on_data(conn(1), 0, &bad), Step::More);
@@ -350,14 +359,15 @@ mod tests {
             assert_eq!(drafts.ask(conn(n), NOW), [0]);
         }
         assert_eq!(drafts.ask(conn(4), NOW), [0; 0], "enough copies");
-        drafts.on_reject(conn(3), 0, NOW);
+        assert!(drafts.on_reject(conn(3), 0, NOW));
+        assert!(!drafts.on_reject(conn(3), 0, NOW));
         assert_eq!(drafts.ask(conn(3), NOW), [0; 0]);
         assert_eq!(drafts.ask(conn(4), NOW), [0]);
         let later = NOW.after(ANSWER_MAX + Duration::from_secs(1));
         drafts.tick(later);
         assert_eq!(drafts.ask(conn(1), later), [0; 0]);
         assert_eq!(drafts.ask(conn(5), later), [0]);
-        assert_eq!(drafts.on_data(conn(1), 0, &info), Step::More, "too late, and nobody waits");
+        assert_eq!(drafts.on_data(conn(1), 0, &info), Step::Unasked, "too late");
         assert_eq!(drafts.ask(conn(3), NOW.after(REJECTED_FOR)), [0]);
     }
 
@@ -365,10 +375,10 @@ mod tests {
     fn what_nobody_asked_for_is_not_taken() {
         let info = info(10);
         let mut drafts = drafts(&info);
-        assert_eq!(drafts.on_data(conn(1), 0, &info), Step::More);
+        assert_eq!(drafts.on_data(conn(1), 0, &info), Step::Unasked);
         assert!(drafts.on_offer(conn(1), 10, NOW));
-        assert_eq!(drafts.on_data(conn(1), 0, &info), Step::More);
-        assert_eq!(drafts.on_data(conn(1), u32::MAX, &info), Step::More);
+        assert_eq!(drafts.on_data(conn(1), 0, &info), Step::Unasked);
+        assert_eq!(drafts.on_data(conn(1), u32::MAX, &info), Step::Unasked);
     }
 
     #[test]

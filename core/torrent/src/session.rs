@@ -106,6 +106,8 @@ pub struct Session {
     pub pex_heard_at: Option<u64>,
     /// How many peers it told us of.
     pub pex_named: u32,
+    /// It has said at which port it has a node of the DHT; more than that is not listened to.
+    pub has_node: bool,
     /// It was greeted before the torrent was known, as somebody who has nothing.
     pub introduced: bool,
     /// What it said before the torrent was known.
@@ -223,6 +225,7 @@ impl Session {
             pex_say_at: 0,
             pex_heard_at: None,
             pex_named: 0,
+            has_node: false,
             introduced: false,
             early: Early::default(),
             upload_only: false,

@@ -185,6 +185,7 @@ impl Swarm {
         session.metadata_size = total_bytes.or(session.metadata_size);
         if let (Some(Seeking::Info(drafts)), Some(total_bytes)) =
             (self.seeking.as_deref_mut(), total_bytes)
+            && self.sessions[&conn].metadata_id.is_some()
             && drafts.on_offer(conn, total_bytes, now)
         {
             self.ask_for_metadata(conn, now);
@@ -210,16 +211,21 @@ impl Swarm {
             Some(Word::Data { piece, bytes, .. }) => {
                 let Some(Seeking::Info(drafts)) = self.seeking.as_deref_mut() else { return };
                 match drafts.on_data(conn, piece, bytes) {
+                    Step::Unasked => {}
                     Step::More => self.ask_for_metadata(conn, now),
+                    Step::Again => self.ask_everybody(now),
                     Step::Done(info) => self.on_info(info, now),
-                    Step::Liar(liar) => self.shun(liar, CloseReason::WrongHashes, now),
+                    Step::Liar(liar) => {
+                        self.shun(liar, CloseReason::WrongHashes, now);
+                        self.ask_everybody(now);
+                    }
                 }
-                self.ask_everybody(now);
             }
             Some(Word::Reject(piece)) => {
                 if let Some(Seeking::Info(drafts)) = self.seeking.as_deref_mut() {
-                    drafts.on_reject(conn, piece, now);
-                    self.ask_everybody(now);
+                    if drafts.on_reject(conn, piece, now) {
+                        self.ask_everybody(now);
+                    }
                 }
             }
             None => {}
@@ -261,6 +267,10 @@ impl Swarm {
         // What is wrong with an `info` of the right name is said by who reads it next.
         let Some(layers) = lacking else { return self.on_found(info, BTreeMap::new()) };
         let hybrid = decoded.is_some_and(|info| info.version() == Version::Hybrid);
+        if hybrid && self.shape.info_hashes.of_v2().is_none() {
+            // By a name of version 1 alone nobody speaks version 2 with us.
+            return self.on_found(info, BTreeMap::new());
+        }
         let since = self.ticks;
         self.seeking = Some(Box::new(Seeking::Layers { info, layers, hybrid, since }));
         let conns: Vec<ConnId> = self.sessions.keys().copied().collect();
@@ -297,7 +307,6 @@ impl Swarm {
             return;
         };
         if !layers.on_hashes(conn, request, hashes) {
-            layers.on_reject(conn, None);
             return self.shun(conn, CloseReason::WrongHashes, now);
         }
         *since = ticks;
@@ -313,31 +322,29 @@ impl Swarm {
     /// A peer will not give hashes while the torrent is sought.
     pub(super) fn on_layer_reject(&mut self, conn: ConnId, request: &HashRequest, now: Instant) {
         if let Some(Seeking::Layers { layers, .. }) = self.seeking.as_deref_mut() {
-            layers.on_reject(conn, Some(request));
+            layers.on_reject(conn, request, now);
         }
-        // Not the same one again before the next tick.
-        let others = self.sessions.keys().copied().filter(|&other| other != conn);
-        let others: Vec<ConnId> = others.collect();
-        others.into_iter().for_each(|other| self.ask_for_layers(other, now));
+        let conns: Vec<ConnId> = self.sessions.keys().copied().collect();
+        conns.into_iter().for_each(|conn| self.ask_for_layers(conn, now));
     }
 
     /// Once a second.
     pub(super) fn tick_seeking(&mut self, now: Instant) {
         let ticks = self.ticks;
-        let mut conns: Vec<ConnId> = self.sessions.keys().copied().collect();
+        let conns: Vec<ConnId> = self.sessions.keys().copied().collect();
         match self.seeking.as_deref_mut() {
             Some(Seeking::Info(drafts)) => {
                 drafts.tick(now);
                 // There may be room by now for the length that it claims.
                 let claims = self.sessions.iter();
-                for (&conn, size) in claims.filter_map(|(conn, s)| Some((conn, s.metadata_size?))) {
+                let able = claims.filter(|(_, session)| session.metadata_id.is_some());
+                for (&conn, size) in able.filter_map(|(conn, s)| Some((conn, s.metadata_size?))) {
                     drafts.on_offer(conn, size, now);
                 }
                 self.ask_everybody(now);
             }
             Some(Seeking::Layers { layers, hybrid, since, info }) => {
-                let silent = layers.tick(now);
-                conns.retain(|conn| !silent.contains(conn));
+                layers.tick(now);
                 if *hybrid && ticks.saturating_sub(*since) > PATIENCE_TICKS {
                     let info = core::mem::take(info);
                     return self.on_found(info, BTreeMap::new());
@@ -352,15 +359,17 @@ impl Swarm {
     pub(super) fn forget_seeker(&mut self, conn: ConnId) {
         match self.seeking.as_deref_mut() {
             Some(Seeking::Info(drafts)) => drafts.on_gone(conn),
-            Some(Seeking::Layers { layers, .. }) => layers.on_reject(conn, None),
+            Some(Seeking::Layers { layers, .. }) => layers.on_gone(conn),
             Some(Seeking::Nothing) | None => {}
         }
     }
 
     /// A peer has a node of the DHT (BEP 5, "port" message).
     pub(super) fn on_port(&mut self, conn: ConnId, port: u16) {
-        let addr = SocketAddr::new(self.session(conn).addr.ip(), port);
-        if port > 0 && self.config.dht {
+        let dht = self.config.dht;
+        let session = self.session(conn);
+        let addr = SocketAddr::new(session.addr.ip(), port);
+        if port > 0 && dht && !core::mem::replace(&mut session.has_node, true) {
             self.outputs.push_back(Output::DhtNode(addr));
         }
     }

@@ -167,7 +167,7 @@ fn a_hybrid_does_without_layers_if_nobody_gives_them() {
     let (info, _) = info_v2(true);
     let names = InfoHashes::hybrid(InfoHash(keys::sha1(&info)), InfoHashV2(keys::sha256(&info)));
     let mut w = World::seeking(names);
-    w.swarm.shape.info_hashes = InfoHashes::v1(INFO_HASH);
+    w.swarm.shape.info_hashes = InfoHashes::hybrid(INFO_HASH, InfoHashV2([2; 32]));
     w.with('a', "fx", "");
     assert_eq!(w.says('a', &format!("hears_info{}", info.len())), "a:info?0");
     assert_eq!(gives(&mut w, 'a', 0, &info), "", "it speaks version 1 alone");
