@@ -104,7 +104,7 @@ impl Orders<'_> {
 /// Only the files that a link names; all, if it names none that there are.
 fn choose_linked(spec: &mut TorrentSpec, linked: &[(u32, u32)]) {
     let is_linked = |at: u32| linked.iter().any(|&(first, last)| (first..=last).contains(&at));
-    let wanted: Vec<usize> = choosable(&spec.files)
+    let wanted: std::collections::BTreeSet<usize> = choosable(&spec.files)
         .filter(|file| is_linked(file.0))
         .map(|file| file.0 as usize)
         .collect();

@@ -113,8 +113,9 @@ pub(crate) struct Session<'a> {
     magnets: BTreeMap<TorrentId, Magnet>,
     /// Keys that the DHT is asked about, and the newest that it said (BEP 46).
     lookups: BTreeMap<QueryId, (Magnet, Option<MutableItem>)>,
-    /// Of them, those that it knew nothing of.
+    /// Of them, those that it knew nothing of, and those that were not waited for.
     lost_lookups: usize,
+    dropped_lookups: usize,
     /// When the state of the DHT was saved last.
     saved: Instant,
     /// Torrents that are not added yet.
@@ -149,6 +150,7 @@ impl<'a> Session<'a> {
             magnets: BTreeMap::new(),
             lookups: BTreeMap::new(),
             lost_lookups: 0,
+            dropped_lookups: 0,
             saved: Instant::now(),
             items: BTreeMap::new(),
             waiting: Vec::new(),
@@ -203,7 +205,9 @@ impl<'a> Session<'a> {
         self.running.stop();
         result?;
         let failed = self.lost_lookups > 0 || self.items.values().any(|item| item.failed);
-        let complete = self.waiting.is_empty() && self.items.values().all(|item| item.settled);
+        let asked = self.dropped_lookups == 0;
+        let complete =
+            asked && self.waiting.is_empty() && self.items.values().all(|item| item.settled);
         Ok(match (failed, complete) {
             (true, _) => Exit::Failed,
             (false, true) => Exit::Done,
@@ -218,7 +222,7 @@ impl<'a> Session<'a> {
             serving: matches!(self.purpose, Purpose::Seed(_)),
             stopped: self.stop_until.is_some(),
             checking: self.stopped_early,
-            torrents: self.items.len(),
+            torrents: self.items.len() + self.dropped_lookups,
             complete: count(|item| item.settled),
             failed: count(|item| item.failed),
             have_bytes: sum(|item| item.status.wanted_have_bytes),
@@ -284,7 +288,8 @@ impl<'a> Session<'a> {
         };
         self.stopped_early = self.items.values().any(early);
         // Their answers are of no more interest.
-        self.open -= core::mem::take(&mut self.lookups).len();
+        self.dropped_lookups = core::mem::take(&mut self.lookups).len();
+        self.open -= self.dropped_lookups;
         for &torrent in self.items.keys() {
             self.running.node.remove(torrent);
         }
@@ -336,7 +341,7 @@ impl<'a> Session<'a> {
 
     /// Asks for what only those want to know who watch.
     fn look_closely(&mut self) {
-        let (others, terminal) = (self.items.len() - 1, self.out.terminal());
+        let (others, terminal) = (self.items.len().saturating_sub(1), self.out.terminal());
         let few = self.items.len() <= LINES_MAX;
         let busy = |item: &Item| item.status.stats.down_rate + item.status.stats.up_rate > 0;
         let watched = self.items.iter_mut().filter(|(_, item)| !item.failed && !item.gone);

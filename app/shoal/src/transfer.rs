@@ -76,7 +76,7 @@ fn transfer(
             TorrentSource::Magnet(magnet) => magnets.push(*magnet),
         }
     }
-    if urls.is_empty() && magnets.is_empty() {
+    if urls.is_empty() && !specs.is_empty() {
         orders.choose(&mut specs, out)?;
     }
     let state = state_dir::database(args.discovery.state.as_deref(), |name| std::env::var_os(name));
@@ -91,10 +91,6 @@ fn transfer(
         running.node.keep_diary();
     }
     let mut session = Session::new(out, running, &interrupt, purpose, orders)?;
-    // They look for peers while the others are read.
-    for magnet in magnets {
-        session.seek(magnet)?;
-    }
     for url in &urls {
         let fetched = node_setup::fetch(&session.running().node, url, &interrupt);
         if matches!(fetched, Err(Failure::Interrupted)) {
@@ -102,8 +98,11 @@ fn transfer(
         }
         specs.push(orders.spec(&fetched?)?);
     }
-    if !urls.is_empty() && !session.is_seeking() {
+    if !urls.is_empty() {
         orders.choose(&mut specs, out)?;
+    }
+    for magnet in magnets {
+        session.seek(magnet)?;
     }
     for spec in &mut specs {
         orders.settle(spec, session.running().disk(), out)?;

@@ -174,6 +174,9 @@ impl TrackerClient {
     /// Sets the counters for the announces from now on.
     pub fn set_progress(&mut self, torrent: SwarmId, progress: Progress) {
         if let Some(known) = self.torrents.get_mut(&torrent) {
+            // Only now it is known that nothing was missing from the start.
+            let first = known.progress.left_bytes.is_none() && progress.downloaded_bytes == 0;
+            known.was_complete |= first && progress.left_bytes == Some(0);
             known.progress = progress;
         }
     }

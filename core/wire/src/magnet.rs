@@ -18,6 +18,9 @@ pub const LINK_BYTES_MAX: usize = 64 * 1024;
 /// Most addresses of peers kept of one link.
 pub const PEERS_MAX: usize = 100;
 
+/// Most ranges of files kept of one link.
+pub const RANGES_MAX: usize = 1000;
+
 /// Longest salt of a mutable torrent, in bytes (BEP 44).
 pub const SALT_BYTES_MAX: usize = 64;
 
@@ -299,7 +302,7 @@ fn selection(text: &str) -> Vec<(u32, u32)> {
         let (first, last) = (first.trim().parse().ok()?, last.trim().parse().ok()?);
         (first <= last).then_some((first, last))
     };
-    text.split(',').filter_map(range).collect()
+    text.split(',').filter_map(range).take(RANGES_MAX).collect()
 }
 
 fn salt(text: &str) -> Result<Vec<u8>, MagnetError> {

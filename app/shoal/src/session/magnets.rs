@@ -58,11 +58,6 @@ impl Session<'_> {
         Ok(())
     }
 
-    /// Whether it is still unknown what some torrents are.
-    pub(crate) fn is_seeking(&self) -> bool {
-        !self.magnets.is_empty() || !self.lookups.is_empty()
-    }
-
     /// The DHT tells which torrent a key stands for (BEP 46).
     pub(super) fn on_dht(&mut self, id: QueryId, answer: Answer) -> Result<(), Failure> {
         let Some((_, newest)) = self.lookups.get_mut(&id) else { return Ok(()) };

@@ -167,6 +167,7 @@ impl Hub {
                 }
                 port_mapping::Output::Failed(why) => {
                     self.trackers.set_mapped_port(None);
+                    self.lan.port_changed |= self.lan.other_port.take().is_some();
                     Output::Event(Event::PortMapFailed(why))
                 }
                 port_mapping::Output::Released => Output::Stopped,

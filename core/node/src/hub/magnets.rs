@@ -50,6 +50,10 @@ impl Hub {
         if spec.private {
             self.withdraw_from_dht(torrent);
             self.leave_neighbours(torrent);
+            // Its tracker keeps accounts: it is told anew, as private torrents are.
+            if self.announced.remove(&torrent) {
+                self.leave_trackers(torrent, now);
+            }
         }
         if !self.catalogue.begin(torrent, &spec) {
             return false;

@@ -10,9 +10,9 @@ use storage::layout::Layout;
 use storage::store::{self, Store};
 use torrent::peers::Source;
 use torrent::picker::Order;
-use torrent::swarm::{self, Shape, SuperSeed, Swarm};
+use torrent::swarm::{self, CloseReason, Shape, SuperSeed, Swarm};
 
-use super::{Entry, Shard};
+use super::{Entry, Output, Shard};
 use crate::message::Phase;
 use crate::spec::{MagnetSpec, TorrentSpec};
 
@@ -55,12 +55,25 @@ impl Shard {
             entry.swarm.stop(now, &mut self.pool);
             self.settle(torrent, now);
             self.torrents.remove(&torrent);
+            self.give_up_dials(torrent);
             return self.add(torrent, spec, now);
         }
         let entry = self.torrents.remove(&torrent).expect("just seen");
         let mut swarm = entry.swarm;
         swarm.on_shape(shape(&spec));
         self.place(torrent, swarm, spec, now);
+    }
+
+    /// Ends the dials of a torrent, those that wait and those under way.
+    fn give_up_dials(&mut self, torrent: TorrentId) {
+        self.dials_waiting.retain(|&(other, _)| other != torrent);
+        let of_torrent = self.conns.iter().filter(|(_, conn)| conn.torrent == torrent);
+        let dialled = of_torrent.filter_map(|(&conn, of)| Some((of.dial_until?, conn)));
+        for dial in dialled.collect::<Vec<_>>() {
+            self.dials.remove(&dial);
+            self.end(dial.1);
+            self.outputs.push_back(Output::Close(dial.1, CloseReason::Stopped));
+        }
     }
 
     fn swarm_config(&self, private: bool, super_seed: SuperSeed) -> swarm::Config {

@@ -96,3 +96,35 @@ fn trackers_of_a_link_are_told_at_once_and_what_is_left_when_it_is_known() {
     let heard = rig.says(ToHub::Settled(TorrentId(0)));
     assert_eq!(heard, "settled0 goal0 0<remove0 completed!");
 }
+
+#[test]
+fn a_private_torrent_is_told_to_its_tracker_anew_and_with_the_key_that_stays() {
+    let mut rig = rig(None);
+    let trackers = vec![vec!["http://tracker.example/announce".into()]];
+    let names = InfoHashes::v1(InfoHash([1; 20]));
+    rig.hub.seek(MagnetSpec { trackers, ..magnet(names) }, rig.now).unwrap();
+    assert_eq!(rig.hear(), "0<seek0 started!");
+    rig.tracker_answers();
+    let private = TorrentSpec { private: true, ..spec(1, SeedGoal::Forever) };
+    assert!(rig.hub.begin(TorrentId(0), private, rig.now));
+    assert_eq!(rig.hear(), "0<begin0 stopped!");
+    rig.tracker_answers();
+    let open = ToHub::Status(TorrentId(0), status(Phase::Downloading, 0, 0));
+    assert_eq!(rig.says(open), "started!");
+}
+
+#[test]
+fn who_has_everything_when_the_link_is_understood_completes_nothing() {
+    let mut rig = rig(None);
+    let trackers = vec![vec!["http://tracker.example/announce".into()]];
+    let names = InfoHashes::v1(InfoHash([1; 20]));
+    rig.hub.seek(MagnetSpec { trackers, ..magnet(names) }, rig.now).unwrap();
+    rig.hear();
+    rig.tracker_answers();
+    assert!(rig.hub.begin(TorrentId(0), spec(1, SeedGoal::Forever), rig.now));
+    rig.says(ToHub::Status(TorrentId(0), status(Phase::Seeding, 0, 0)));
+    assert_eq!(
+        rig.says(ToHub::Settled(TorrentId(0))),
+        "0<begin0 settled0".trim_start_matches("0<begin0 ")
+    );
+}
