@@ -222,10 +222,10 @@ impl Swarm {
                 }
             }
             Some(Word::Reject(piece)) => {
-                if let Some(Seeking::Info(drafts)) = self.seeking.as_deref_mut() {
-                    if drafts.on_reject(conn, piece, now) {
-                        self.ask_everybody(now);
-                    }
+                if let Some(Seeking::Info(drafts)) = self.seeking.as_deref_mut()
+                    && drafts.on_reject(conn, piece, now)
+                {
+                    self.ask_everybody(now);
                 }
             }
             None => {}
