@@ -13,7 +13,8 @@ use discovery::dht::{Announce, Answer, Done, NodeId, Query};
 use net::node::NodeEvent;
 use node::hub::Event;
 use serde_json::{Value, json};
-use wire::magnet::{Magnet, Topic, is_magnet, unhex};
+use wire::magnet::{Magnet, Topic, is_magnet};
+use wire::unhex;
 
 use crate::args::dht::{AnnounceArgs, Command, DhtArgs, LookupArgs, PeersArgs};
 use crate::failure::{Exit, Failure};

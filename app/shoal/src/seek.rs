@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use base::TorrentId;
+use base::{InfoHashes, TorrentId};
 use crossbeam_channel::select;
+use discovery::dht::{Answer, MutableItem, Query, decode_torrent_value, mutable_target};
 use net::node::NodeEvent;
 use node::hub::Event;
 use node::message::Metadata;
@@ -71,6 +72,7 @@ fn wait(
     out: &Out,
 ) -> Result<Metadata, Failure> {
     let node = &running.node;
+    let magnet = &by_name(magnet, running, interrupt)?;
     let spec = spec(magnet, args)?;
     let name = magnet.name.clone().unwrap_or_else(|| spec.info_hashes.first().to_string());
     let Some(torrent) = node.seek(spec) else { return Err(Failure::new("the node is stopping")) };
@@ -96,6 +98,58 @@ fn wait(
             Err(_gone) => return Err(Failure::new("the node ended unexpectedly")),
         }
     }
+}
+
+/// The link by the name of the torrent that its owner named last, if it is one by key (BEP 46).
+fn by_name(magnet: &Magnet, running: &Running, interrupt: &Interrupt) -> Result<Magnet, Failure> {
+    let Topic::Mutable { public_key, salt } = &magnet.topic else { return Ok(magnet.clone()) };
+    let node = &running.node;
+    let id = node.ask_dht(key_query(public_key, salt)).ok_or_else(no_dht)?;
+    let mut newest = None;
+    loop {
+        let event = select! {
+            recv(node.events()) -> event => event,
+            recv(interrupt.wishes()) -> _ => return Err(Failure::Interrupted),
+        };
+        match event {
+            Ok(NodeEvent::Torrent(Event::Dht(of, Answer::Mutable(item)))) if of == id => {
+                newest = Some(item);
+            }
+            Ok(NodeEvent::Torrent(Event::Dht(of, Answer::Done(_)))) if of == id => {
+                return named(magnet, newest.as_ref()).ok_or_else(unknown_key);
+            }
+            Ok(_) => {}
+            Err(_gone) => return Err(Failure::new("the node ended unexpectedly")),
+        }
+    }
+}
+
+/// The question which torrent a key stands for.
+pub(crate) fn key_query(public_key: &[u8; 32], salt: &[u8]) -> Query {
+    let target = mutable_target(public_key, salt);
+    Query::Get { target, salt: salt.to_vec(), newer_than: None }
+}
+
+/// The link by the name that the DHT has, if it has one.
+pub(crate) fn named(magnet: &Magnet, newest: Option<&MutableItem>) -> Option<Magnet> {
+    let name = decode_torrent_value(&newest?.value)?;
+    Some(Magnet { topic: Topic::Torrent(InfoHashes::v1(name)), ..magnet.clone() })
+}
+
+/// A link by key and no DHT.
+pub(crate) fn no_dht() -> Failure {
+    Failure::with_hint(
+        "a link by public key is looked up in the DHT, which is switched off",
+        "leave out --no-dht and --no-discovery",
+    )
+}
+
+/// A key that stands for nothing.
+pub(crate) fn unknown_key() -> Failure {
+    Failure::with_hint(
+        "the DHT knows of no torrent by that key",
+        "what is stored there is forgotten after two hours; its owner has to put it again",
+    )
 }
 
 /// Leaves the swarm in order: trackers forget us.

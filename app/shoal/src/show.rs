@@ -144,15 +144,11 @@ fn listed_files(metainfo: &Metainfo) -> impl Iterator<Item = &File> {
     metainfo.info.files.iter().filter(move |file| !(implied && file.padding))
 }
 
-fn hex(root: [u8; 32]) -> String {
-    root.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 fn as_json(metainfo: &Metainfo) -> Value {
     let info = &metainfo.info;
     let mut numbers = 1_u64..;
     let files = listed_files(metainfo).map(|file| {
-        let root = file.pieces_root.map(hex);
+        let root = file.pieces_root.map(|root| wire::hex(&root));
         json!({
             "number": if file.padding { None } else { numbers.next() },
             "path": file.display_path(),

@@ -101,9 +101,6 @@ fn transfer(
     if !urls.is_empty() {
         orders.choose(&mut specs, out)?;
     }
-    for magnet in magnets {
-        session.seek(magnet)?;
-    }
     for spec in &mut specs {
         orders.settle(spec, session.running().disk(), out)?;
     }
@@ -114,6 +111,9 @@ fn transfer(
     }
     if !specs.is_empty() {
         say_what(&specs, root, args, out);
+    }
+    for magnet in magnets {
+        session.seek(magnet)?;
     }
     session.add_all(specs)?;
     session.run()

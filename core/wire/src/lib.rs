@@ -15,6 +15,7 @@
 
 pub mod bencode;
 pub mod extended;
+mod hex;
 mod http_datagram;
 pub mod krpc;
 pub mod lsd;
@@ -32,4 +33,5 @@ pub mod tracker_http;
 pub mod tracker_udp;
 pub mod upnp;
 
+pub use hex::{hex, unhex};
 pub use text::{is_disruptive, printable, visible};

@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 
 use base::{InfoHash, InfoHashV2, InfoHashes};
 
+use crate::hex::{byte, hex, unhex};
 use crate::metainfo::{TEXT_CHARS_MAX, TRACKERS_MAX, URL_BYTES_MAX};
 use crate::printable;
 
@@ -338,27 +339,6 @@ fn escape(text: &str) -> String {
         }
     }
     out
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        // Writing to a string can't fail.
-        write!(text, "{byte:02x}").ok();
-        text
-    })
-}
-
-/// The byte of two hexadecimal digits.
-fn byte(digits: &[u8]) -> Option<u8> {
-    let &[high, low] = digits else { return None };
-    let digit = |char: u8| char::from(char).to_digit(16);
-    u8::try_from(digit(high)?.checked_mul(16)?.checked_add(digit(low)?)?).ok()
-}
-
-/// Exactly `N` bytes in hexadecimal digits of either case.
-pub fn unhex<const N: usize>(text: &str) -> Option<[u8; N]> {
-    let bytes: Option<Vec<u8>> = text.as_bytes().chunks(2).map(byte).collect();
-    bytes?.try_into().ok()
 }
 
 /// 20 bytes in 32 digits of RFC 4648's base32, either case.

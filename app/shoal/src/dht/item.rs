@@ -13,7 +13,8 @@ use discovery::dht::{
 use keys::ed25519::SigningKey;
 use serde_json::json;
 use wire::bencode::{self, Limits, OwnedValue, Value};
-use wire::magnet::{Magnet, Topic, is_magnet, unhex};
+use wire::magnet::{Magnet, Topic, is_magnet};
+use wire::{hex, unhex};
 use zeroize::Zeroizing;
 
 use super::{Tool, print};
@@ -243,8 +244,4 @@ fn signing_key(path: &Path, out: &Out) -> Result<SigningKey, Failure> {
 fn text_of(value: &[u8]) -> Option<String> {
     let Ok(Value::Bytes(bytes)) = bencode::decode(value, Limits::NETWORK) else { return None };
     String::from_utf8(bytes.to_vec()).ok()
-}
-
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

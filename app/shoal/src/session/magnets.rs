@@ -2,8 +2,8 @@
 
 use std::time::Instant;
 
-use base::{InfoHashes, TorrentId};
-use discovery::dht::{Answer, Query, QueryId, decode_torrent_value, mutable_target};
+use base::TorrentId;
+use discovery::dht::{Answer, QueryId};
 use node::message::Metadata;
 use serde_json::json;
 use wire::magnet::{Magnet, Topic};
@@ -22,14 +22,8 @@ impl Session<'_> {
     /// Nobody reads what we say any more, or the link names a key that tells of no torrent.
     pub(crate) fn seek(&mut self, magnet: Magnet) -> Result<(), Failure> {
         if let Topic::Mutable { public_key, salt } = &magnet.topic {
-            let (target, salt) = (mutable_target(public_key, salt), salt.clone());
-            let query = Query::Get { target, salt, newer_than: None };
-            let Some(id) = self.running.node.ask_dht(query) else {
-                return Err(Failure::with_hint(
-                    "a link by public key is looked up in the DHT, which is switched off",
-                    "leave out --no-dht and --no-discovery",
-                ));
-            };
+            let query = seek::key_query(public_key, salt);
+            let id = self.running.node.ask_dht(query).ok_or_else(seek::no_dht)?;
             self.out.note("asking the DHT which torrent the key stands for");
             self.lookups.insert(id, (magnet, None));
             self.open += 1;
@@ -66,18 +60,13 @@ impl Session<'_> {
             Answer::Done(_) => {
                 let (magnet, newest) = self.lookups.remove(&id).expect("just seen");
                 self.open -= 1;
-                let name = newest.as_ref().and_then(|item| decode_torrent_value(&item.value));
-                let Some(name) = name else {
+                let Some(magnet) = seek::named(&magnet, newest.as_ref()) else {
                     self.lost_lookups += 1;
-                    self.out.error(&Failure::with_hint(
-                        "the DHT knows of no torrent by that key",
-                        "what is stored there is forgotten after two hours; its owner has to put it again",
-                    ));
+                    self.out.error(&seek::unknown_key());
                     return Ok(());
                 };
                 if self.stop_until.is_none() {
-                    let topic = Topic::Torrent(InfoHashes::v1(name));
-                    self.seek(Magnet { topic, ..magnet })?;
+                    self.seek(magnet)?;
                 }
             }
             Answer::Peers(_)

@@ -273,8 +273,7 @@ impl Swarm {
         }
         let since = self.ticks;
         self.seeking = Some(Box::new(Seeking::Layers { info, layers, hybrid, since }));
-        let conns: Vec<ConnId> = self.sessions.keys().copied().collect();
-        conns.into_iter().for_each(|conn| self.ask_for_layers(conn, now));
+        self.ask_all_for_layers(now);
     }
 
     fn on_found(&mut self, info: Vec<u8>, layers: BTreeMap<Digest32, Vec<u8>>) {
@@ -292,6 +291,11 @@ impl Swarm {
             session.say(Message::HashRequest(request));
         }
         self.touch(conn);
+    }
+
+    fn ask_all_for_layers(&mut self, now: Instant) {
+        let conns: Vec<ConnId> = self.sessions.keys().copied().collect();
+        conns.into_iter().for_each(|conn| self.ask_for_layers(conn, now));
     }
 
     /// Hashes came while the torrent is sought.
@@ -323,15 +327,13 @@ impl Swarm {
     pub(super) fn on_layer_reject(&mut self, conn: ConnId, request: &HashRequest, now: Instant) {
         if let Some(Seeking::Layers { layers, .. }) = self.seeking.as_deref_mut() {
             layers.on_reject(conn, request, now);
+            self.ask_all_for_layers(now);
         }
-        let conns: Vec<ConnId> = self.sessions.keys().copied().collect();
-        conns.into_iter().for_each(|conn| self.ask_for_layers(conn, now));
     }
 
     /// Once a second.
     pub(super) fn tick_seeking(&mut self, now: Instant) {
         let ticks = self.ticks;
-        let conns: Vec<ConnId> = self.sessions.keys().copied().collect();
         match self.seeking.as_deref_mut() {
             Some(Seeking::Info(drafts)) => {
                 drafts.tick(now);
@@ -349,7 +351,7 @@ impl Swarm {
                     let info = core::mem::take(info);
                     return self.on_found(info, BTreeMap::new());
                 }
-                conns.into_iter().for_each(|conn| self.ask_for_layers(conn, now));
+                self.ask_all_for_layers(now);
             }
             Some(Seeking::Nothing) | None => {}
         }
