@@ -11,7 +11,7 @@ use wire::peer::{self, Extensions, Handshake, Message};
 
 use super::*;
 use crate::limit::{Direction, Rates};
-use crate::spec::{SeedGoal, TorrentSpec};
+use crate::spec::{MagnetSpec, SeedGoal, TorrentSpec};
 
 mod limits;
 
@@ -490,4 +490,26 @@ fn a_ban_ends_connections_and_dials_of_the_address_in_every_torrent() {
     assert_eq!(rig.peers(2, 1), "", "it is not dialled any more");
     assert_eq!(rig.peers(2, 3), "dial");
     assert_eq!(rig.tell(ToShard::Ban(addr(1).ip())), "", "once is enough");
+}
+
+/// Who was named by the DHT or a peer may not be a member of its tracker.
+#[test]
+fn nobody_dialled_for_a_link_is_talked_to_if_the_torrent_turns_out_private() {
+    for private in [false, true] {
+        let mut rig = rig(4, 1, false);
+        let magnet = MagnetSpec {
+            info_hashes: spec(0).info_hashes,
+            trackers: Vec::new(),
+            linked_peers: vec![addr(1), addr(2)],
+            peers: Vec::new(),
+        };
+        // There is room for one connection: the other dial waits.
+        let heard = rig.tell(ToShard::Seek(TorrentId(0), Box::new(magnet)));
+        assert_eq!(heard.matches("dial").count(), 1, "{heard}");
+        let begun = TorrentSpec { private, ..spec(0) };
+        let heard = rig.tell(ToShard::Begin(TorrentId(0), Box::new(begun)));
+        assert_eq!((heard.contains("close"), heard.contains("dial")), (private, false), "{heard}");
+        let heard = rig.dialed(true);
+        assert_eq!(heard.contains("send"), !private, "{heard}");
+    }
 }
