@@ -1,6 +1,6 @@
 //! A key under a password as other wallets keep it: version 3 of Ethereum's secret storage.
 //!
-//! Source: ethereum.org, "Web3 Secret Storage Definition". TronLink, tronweb's users and ethers read and
+//! Source: ethereum.org, "Web3 Secret Storage Definition". `TronLink`, tronweb's users and ethers read and
 //! write it. The password makes a key by scrypt or PBKDF2; its first half deciphers by AES-128-CTR, its
 //! second half proves by Keccak-256 that the password is right. We read both derivations and write
 //! scrypt. The JSON around it is `wire::keystore_json`.

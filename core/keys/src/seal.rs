@@ -185,10 +185,10 @@ fn key(
 ) -> Result<Zeroizing<[u8; 32]>, SealError> {
     let Cost { memory_kib, passes, lanes } = cost;
     let refused = || SealError::Memory { memory_kib };
-    let params = Params::new(memory_kib, passes, lanes, Some(32)).map_err(|_| refused())?;
+    let params = Params::new(memory_kib, passes, lanes, Some(32)).map_err(|_refused| refused())?;
     let argon = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
     let mut key = Zeroizing::new([0; 32]);
-    argon.hash_password_into(passphrase, salt, &mut *key).map_err(|_| refused())?;
+    argon.hash_password_into(passphrase, salt, &mut *key).map_err(|_refused| refused())?;
     Ok(key)
 }
 

@@ -17,6 +17,7 @@ pub mod bencode;
 pub mod extended;
 mod hex;
 mod http_datagram;
+pub mod keystore_json;
 pub mod krpc;
 pub mod lsd;
 pub mod magnet;

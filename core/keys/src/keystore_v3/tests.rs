@@ -4,7 +4,7 @@ const CHANCE: Chance = Chance { salt: [3; 32], iv: [5; 16], id: [0xff; 16] };
 
 fn bytes<const N: usize>(hex: &str) -> [u8; N] {
     assert_eq!(hex.len(), 2 * N);
-    core::array::from_fn(|i| u8::from_str_radix(&hex[2 * i..2 * i + 2], 16).unwrap())
+    core::array::from_fn(|i| u8::from_str_radix(hex.get(2 * i..2 * i + 2).unwrap(), 16).unwrap())
 }
 
 fn key() -> SecretKey {
@@ -23,7 +23,7 @@ fn vectors() -> [Keystore; 2] {
         cipher_text: bytes("5318b4d5bcd28de64ee5559e671353e16f075ecae9f99c7a79a38af5f869aa46"),
         mac: bytes("517ead924a9d0dc3124507e3393d175ce3ff7c1e96529c6c555ce9e51205e9b2"),
         address: None,
-        id: bytes("3198bc9c66724ab38995 4942343ae5b6".replace(' ', "").as_str()),
+        id: bytes("3198bc9c66724ab389954942343ae5b6"),
     };
     let scrypt = Keystore {
         derivation: Derivation::Scrypt {
