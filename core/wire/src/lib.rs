@@ -13,6 +13,7 @@
     allow(clippy::arithmetic_side_effects, reason = "tests compute with values of their own")
 )]
 
+pub mod abi;
 pub mod bencode;
 pub mod extended;
 mod hex;
@@ -32,6 +33,7 @@ mod text;
 pub mod tracker;
 pub mod tracker_http;
 pub mod tracker_udp;
+pub mod tron;
 pub mod upnp;
 
 pub use hex::{hex, unhex};
