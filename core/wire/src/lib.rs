@@ -20,6 +20,7 @@ mod hex;
 mod http_datagram;
 mod json_fields;
 pub mod json_rpc;
+pub mod keystore_json;
 pub mod krpc;
 pub mod lsd;
 pub mod magnet;
