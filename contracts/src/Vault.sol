@@ -169,6 +169,9 @@ contract Vault is TIP712, ReentrancyGuardTransient {
         uint256 locked = c.locked;
         require(locked == 0 || delay >= c.delay, DelayTooShort(delay, c.delay));
         require(amount <= type(uint128).max - locked - c.redeemed, LockTooLarge(amount));
+        // A lock on nothing begins a round, however the last one ended: by an unlock, a close, or
+        // by vouchers that took all. A release of that round is worth nothing in this one.
+        if (locked == 0) c.round += 1;
         c.locked = uint128(locked + amount);
         c.delay = delay;
         c.unlockAt = 0;
@@ -328,7 +331,6 @@ contract Vault is TIP712, ReentrancyGuardTransient {
         c.locked = 0;
         c.delay = 0;
         c.unlockAt = 0;
-        c.round += 1;
         _free[account] += rest;
         emit Unlocked(id, account, payee, rest);
     }
