@@ -6,6 +6,7 @@
 pub mod address;
 pub mod amount;
 pub mod network;
+pub mod outbox;
 pub mod transaction;
 pub mod typed_data;
 
