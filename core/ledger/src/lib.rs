@@ -5,10 +5,14 @@
 
 pub mod address;
 pub mod amount;
+
 pub mod network;
+pub mod parties;
 pub mod transaction;
 pub mod typed_data;
+pub mod voucher;
 
 pub use crate::address::Address;
 pub use crate::amount::{Amount, Sun};
+pub use crate::parties::{AccountId, ChannelId, Parties};
 pub use crate::transaction::{BlockId, TxId};
