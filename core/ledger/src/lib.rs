@@ -5,7 +5,7 @@
 
 pub mod address;
 pub mod amount;
-
+pub mod channel;
 pub mod network;
 pub mod parties;
 pub mod transaction;
