@@ -1,6 +1,7 @@
 //! The command line.
 
 pub(crate) mod dht;
+pub(crate) mod wallet;
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
@@ -11,6 +12,7 @@ use clap::{Args, ColorChoice, Parser, Subcommand, ValueHint};
 use clap_complete::Shell;
 
 use crate::args::dht::DhtArgs;
+use crate::args::wallet::WalletArgs;
 use crate::limits::{DownArgs, UpArgs};
 use crate::log::Level;
 use crate::place::OnCollision;
@@ -99,6 +101,18 @@ Everybody can read what is stored, and see the address of who stores or asks.
 
 Exit codes: 0 found or stored; 1 not; 2 wrong command line; 130 stopped";
 
+const WALLET_EXAMPLES: &str = "\
+Examples:
+  shoal wallet new
+  shoal wallet import keystore.json --name old
+  shoal wallet request 1.5 BTT
+  shoal wallet sign 'I am who I say'
+  shoal wallet backup wallet.backup
+
+Passphrases and keys are asked for or read from files, never taken from the command line. Without --network it is the chain of `shoal chain` on this machine, whose money is play money.
+
+Exit codes: 0 done; 1 not; 2 wrong command line; 130 stopped";
+
 const COMPLETIONS_EXAMPLES: &str = "\
 Examples, each to be done once:
   shoal completions bash >\\
@@ -151,6 +165,9 @@ pub(crate) enum Command {
     /// Use the DHT, the directory of BitTorrent that needs no server, as a tool
     #[command(after_help = DHT_EXAMPLES)]
     Dht(DhtArgs),
+    /// Keep money, pay and be paid: TRX, BTT and tokens
+    #[command(after_help = WALLET_EXAMPLES)]
+    Wallet(WalletArgs),
     /// Print completions for a shell
     #[command(after_help = COMPLETIONS_EXAMPLES)]
     Completions(CompletionsArgs),

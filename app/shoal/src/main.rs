@@ -5,6 +5,8 @@
 
 mod alike;
 mod args;
+mod ask;
+mod chance;
 mod command_line;
 mod completions;
 mod create;
@@ -22,6 +24,7 @@ mod load;
 mod log;
 mod magnet;
 mod man;
+mod money;
 mod node_setup;
 mod orders;
 mod out;
@@ -41,6 +44,7 @@ mod state_dir;
 mod transfer;
 mod units;
 mod verify;
+mod wallet;
 
 use std::process::ExitCode;
 
@@ -62,6 +66,7 @@ fn main() -> ExitCode {
         Command::Show(args) => show::show(&args, &out),
         Command::Magnet(args) => magnet::magnet(&args, &out),
         Command::Dht(args) => dht::dht(&args, &out),
+        Command::Wallet(args) => wallet::wallet(&args, &out),
         Command::Completions(args) => completions::completions(args.shell, &out),
         Command::Man(args) => man::man(&args, &out),
     });

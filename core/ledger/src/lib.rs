@@ -9,6 +9,7 @@ pub mod channel;
 pub mod network;
 pub mod outbox;
 pub mod parties;
+pub mod payment_uri;
 pub mod transaction;
 pub mod typed_data;
 pub mod voucher;

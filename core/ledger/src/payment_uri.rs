@@ -185,13 +185,12 @@ impl FromStr for PaymentUri {
             None | Some("") => Asked::Trx,
             Some(text) if text.eq_ignore_ascii_case("trx") => Asked::Trx,
             Some(text) if text.eq_ignore_ascii_case("btt") => Asked::Btt,
-            Some(text) => {
-                Asked::Token(text.parse().map_err(|_bad| UriError::Parameter("token"))?)
-            }
+            Some(text) => Asked::Token(text.parse().map_err(|_bad| UriError::Parameter("token"))?),
         };
         let network = parameters.network.as_deref();
         let plain = |name: &&str| {
-            name.len() <= 40 && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+            name.len() <= 40
+                && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
         };
         if network.is_some_and(|name| !plain(&name)) {
             return Err(UriError::Parameter("network"));
@@ -216,13 +215,29 @@ mod tests {
         for (link, amount, asked) in [
             (format!("tron:{TO}"), None, Asked::Trx),
             (format!("TRON://{TO}?amount=1.5"), Some("1.5"), Asked::Trx),
-            (format!("tron:{TO}?amount=2&token={token}"), Some("2"), Asked::Token(token.parse().unwrap())),
-            (format!("tron:{TO}?contractAddress={token}&x=y"), None, Asked::Token(token.parse().unwrap())),
+            (
+                format!("tron:{TO}?amount=2&token={token}"),
+                Some("2"),
+                Asked::Token(token.parse().unwrap()),
+            ),
+            (
+                format!("tron:{TO}?contractAddress={token}&x=y"),
+                None,
+                Asked::Token(token.parse().unwrap()),
+            ),
             (format!("tron:{TO}?token=btt"), None, Asked::Btt),
-            (format!("ethereum:{}@199?value=5", to.ethereum()), Some("5"), Asked::Native { chain_id: 199 }),
+            (
+                format!("ethereum:{}@199?value=5", to.ethereum()),
+                Some("5"),
+                Asked::Native { chain_id: 199 },
+            ),
         ] {
             let read: PaymentUri = link.parse().unwrap();
-            assert_eq!((read.to, read.amount.as_deref(), read.asked), (to, amount, asked), "{link}");
+            assert_eq!(
+                (read.to, read.amount.as_deref(), read.asked),
+                (to, amount, asked),
+                "{link}"
+            );
         }
     }
 
