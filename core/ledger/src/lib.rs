@@ -5,9 +5,15 @@
 
 pub mod address;
 pub mod amount;
+pub mod chain_client;
+pub mod desk;
+mod evm_client;
+pub mod evm_transaction;
 pub mod network;
+pub mod now;
 pub mod outbox;
 pub mod transaction;
+mod tron_client;
 pub mod typed_data;
 
 pub use crate::address::Address;
