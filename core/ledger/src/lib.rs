@@ -6,16 +6,20 @@
 pub mod address;
 pub mod amount;
 pub mod chain_client;
+pub mod channel;
 pub mod desk;
 mod evm_client;
 pub mod evm_transaction;
 pub mod network;
 pub mod now;
 pub mod outbox;
+pub mod parties;
 pub mod transaction;
 mod tron_client;
 pub mod typed_data;
+pub mod voucher;
 
 pub use crate::address::Address;
 pub use crate::amount::{Amount, Sun};
+pub use crate::parties::{AccountId, ChannelId, Parties};
 pub use crate::transaction::{BlockId, TxId};
