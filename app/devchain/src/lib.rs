@@ -16,10 +16,19 @@ pub mod block;
 pub mod call;
 pub mod chain;
 pub mod config;
+pub mod execute;
+pub mod genesis;
+mod header;
+mod layers;
 pub mod node;
 pub mod receipt;
+pub mod received;
 pub mod refusal;
+mod rows;
 pub mod state;
+mod store;
+#[cfg(test)]
+mod tests;
 mod tvm;
 
 pub use crate::block::{Block, BlockRef, StoredTransaction};
@@ -28,6 +37,7 @@ pub use crate::chain::{Chain, Genesis};
 pub use crate::config::{BlockTime, Config};
 pub use crate::node::{Handle, Node};
 pub use crate::receipt::{ContractResult, InternalCall, Log, LogFilter, LogRecord, Receipt};
+pub use crate::received::Received;
 pub use crate::refusal::{ChainError, FaucetError, OpenError, Refused, ResponseCode};
 pub use crate::state::{Account, Contract, Resources, View};
 pub use ledger::Sun;
