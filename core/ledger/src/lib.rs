@@ -7,6 +7,7 @@ pub mod address;
 pub mod amount;
 pub mod channel;
 pub mod network;
+pub mod outbox;
 pub mod parties;
 pub mod transaction;
 pub mod typed_data;
