@@ -5,6 +5,7 @@
 
 pub mod address;
 pub mod amount;
+pub mod book;
 pub mod channel;
 pub mod network;
 pub mod outbox;
