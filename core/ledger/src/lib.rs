@@ -6,6 +6,7 @@
 pub mod address;
 pub mod amount;
 pub mod chain_client;
+pub mod book;
 pub mod channel;
 pub mod desk;
 mod evm_client;
