@@ -295,7 +295,7 @@ fn put_varint(bytes: &mut Vec<u8>, mut number: u64) {
 }
 
 /// A number, unless it is the default.
-fn put_varint_field(bytes: &mut Vec<u8>, number: u32, value: u64) {
+pub(super) fn put_varint_field(bytes: &mut Vec<u8>, number: u32, value: u64) {
     if value != 0 {
         put_varint(bytes, u64::from(number) << 3);
         put_varint(bytes, value);
@@ -307,6 +307,18 @@ pub(super) fn put_bytes(bytes: &mut Vec<u8>, number: u32, content: &[u8]) {
     put_varint(bytes, (u64::from(number) << 3) | 2);
     put_varint(bytes, content.len() as u64);
     bytes.extend_from_slice(content);
+}
+
+/// The bytes of a field, of the last one if there are several; none if there are none.
+pub(super) fn field_bytes(bytes: &[u8], wanted: u32) -> Result<&[u8], Malformed> {
+    let mut found = &[][..];
+    let mut reader = Reader { bytes };
+    while let Some((number, wire)) = reader.next()? {
+        if let (true, Wire::Bytes(content)) = (number == wanted, wire) {
+            found = content;
+        }
+    }
+    Ok(found)
 }
 
 /// Reads fields one by one.
