@@ -37,6 +37,7 @@ lint: setup
 	@$(STEP) 'Arrows between crates, and what every file owes its reader'
 	cargo run --quiet -p xtask -- tidy
 	@$(STEP) 'Licences, sources and banned crates'
+	cargo fetch --locked --quiet # Of every system: what is not built here has a licence too.
 	cargo deny --offline --log-level error check bans licenses sources
 
 test: lint

@@ -34,6 +34,8 @@ readonly DEBIAN=(
 )
 # Nodes of the DHT. Their lock files pin them and all they depend on.
 readonly NPM=test/interop/peers/npm
+# What compiles the contracts, and another chain to run them on. Likewise.
+readonly CONTRACTS=contracts
 readonly MAINLINE=test/interop/peers/mainline
 
 local_dir=$PWD/.local
@@ -64,9 +66,11 @@ has_tool() { # name version
   [ -x "$tools/bin/$1" ] && grep -q "\"$1 $2 " "$tools/.crates2.json" 2>/dev/null
 }
 
-npm_digest() { sha256sum "$NPM/package-lock.json" | cut -c1-64; }
+npm_digest() { sha256sum "$1/package-lock.json" | cut -c1-64; } # folder with the lock file
 
-has_npm() { [ "$(cat "$local_dir/npm/digest" 2>/dev/null)" = "$(npm_digest)" ]; }
+has_npm() { # its folder in .local, folder with the lock file
+  [ "$(cat "$local_dir/$1/digest" 2>/dev/null)" = "$(npm_digest "$2")" ]
+}
 
 mainline_digest() { sha256sum "$MAINLINE"/Cargo.* "$MAINLINE"/src/* | sha256sum | cut -c1-64; }
 
@@ -75,12 +79,12 @@ has_mainline() {
     && [ "$(cat "$local_dir/dht-mainline.digest" 2>/dev/null)" = "$(mainline_digest)" ]
 }
 
-install_npm() {
-  rm -rf "$local_dir/npm"
-  mkdir -p "$local_dir/npm"
-  cp "$NPM"/package*.json "$local_dir/npm/"
-  (cd "$local_dir/npm" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null)
-  npm_digest >"$local_dir/npm/digest"
+install_npm() { # its folder in .local, folder with the lock file
+  rm -rf "${local_dir:?}/$1"
+  mkdir -p "$local_dir/$1"
+  cp "$2"/package*.json "$local_dir/$1/"
+  (cd "$local_dir/$1" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null)
+  npm_digest "$2" >"$local_dir/$1/digest"
 }
 
 install_mainline() {
@@ -114,7 +118,12 @@ install_packages() {
 main() {
   mkdir -p "$local_dir"
   local digest packages
-  digest=$({ sha256sum test/setup/peers.sh; npm_digest; mainline_digest; } | sha256sum | cut -c1-64)
+  digest=$({
+    sha256sum test/setup/peers.sh
+    npm_digest "$NPM"
+    npm_digest "$CONTRACTS"
+    mainline_digest
+  } | sha256sum | cut -c1-64)
   mapfile -t packages < <(missing_packages)
 
   if [ "${1:-}" = --check ]; then
@@ -124,7 +133,8 @@ main() {
     has_torf || { say "missing: torf $TORF in .local/venv"; complete=1; }
     has_tool cargo-deny "$CARGO_DENY" || { say "missing: cargo-deny $CARGO_DENY in .local/bin"; complete=1; }
     has_tool cargo-fuzz "$CARGO_FUZZ" || { say "missing: cargo-fuzz $CARGO_FUZZ in .local/bin"; complete=1; }
-    has_npm || { say "missing: npm packages in .local/npm"; complete=1; }
+    has_npm npm "$NPM" || { say "missing: npm packages in .local/npm"; complete=1; }
+    has_npm contracts "$CONTRACTS" || { say "missing: npm packages in .local/contracts"; complete=1; }
     has_mainline || { say "missing: the node of crate mainline in .local/bin"; complete=1; }
     return "$complete"
   fi
@@ -159,7 +169,8 @@ main() {
     has_torf || { say "torf does not load from .local/venv" >&2; exit 1; }
   fi
 
-  has_npm || { say 'npm packages in .local/npm'; install_npm; }
+  has_npm npm "$NPM" || { say 'npm packages in .local/npm'; install_npm npm "$NPM"; }
+  has_npm contracts "$CONTRACTS" || { say 'npm packages in .local/contracts'; install_npm contracts "$CONTRACTS"; }
 
   local target=$local_dir/tool-target tool version entry
   has_mainline || { say 'a node of crate mainline in .local/bin'; install_mainline "$target"; }

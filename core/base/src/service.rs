@@ -24,6 +24,8 @@ pub enum Purpose {
     LocalDiscovery,
     /// The router, asked for a port.
     PortMapping,
+    /// Nodes of the chains that money lives on.
+    Chain,
 }
 
 /// Which address family an exchange is bound to. BEP 7: announce over each one that we have.

@@ -1,1 +1,14 @@
-//! stub
+//! Money: amounts, addresses, transactions, what is signed and what is owed.
+//!
+//! Sans-IO like all of core: time, bytes and randomness come in, what to do comes out. Every number
+//! is an integer with a type, every sum is checked, and every refusal says with which numbers.
+
+pub mod address;
+pub mod amount;
+pub mod network;
+pub mod transaction;
+pub mod typed_data;
+
+pub use crate::address::Address;
+pub use crate::amount::{Amount, Sun};
+pub use crate::transaction::{BlockId, TxId};

@@ -22,8 +22,12 @@ pub(crate) fn byte(digits: &[u8]) -> Option<u8> {
 
 /// Exactly `N` bytes in hexadecimal digits of either case.
 pub fn unhex<const N: usize>(text: &str) -> Option<[u8; N]> {
-    let bytes: Option<Vec<u8>> = text.as_bytes().chunks(2).map(byte).collect();
-    bytes?.try_into().ok()
+    unhex_bytes(text)?.try_into().ok()
+}
+
+/// Bytes in hexadecimal digits of either case; as long as half the text.
+pub fn unhex_bytes(text: &str) -> Option<Vec<u8>> {
+    text.as_bytes().chunks(2).map(byte).collect()
 }
 
 #[cfg(test)]

@@ -13,10 +13,14 @@
     allow(clippy::arithmetic_side_effects, reason = "tests compute with values of their own")
 )]
 
+pub mod abi;
 pub mod bencode;
 pub mod extended;
 mod hex;
 mod http_datagram;
+mod json_fields;
+pub mod json_rpc;
+pub mod keystore_json;
 pub mod krpc;
 pub mod lsd;
 pub mod magnet;
@@ -26,12 +30,15 @@ pub mod nat_pmp;
 pub mod pcp;
 pub mod peer;
 pub mod pex;
+pub mod rlp;
 pub mod ssdp;
 mod text;
 pub mod tracker;
 pub mod tracker_http;
 pub mod tracker_udp;
+pub mod tron;
+pub mod tron_http;
 pub mod upnp;
 
-pub use hex::{hex, unhex};
+pub use hex::{hex, unhex, unhex_bytes};
 pub use text::{is_disruptive, printable, visible};
