@@ -1,18 +1,6 @@
 //! Blocks and the transactions in them, as they are kept.
 
-use crate::vocabulary::{Address, TxId};
-
-/// SHA-256 of a block's raw header with its number over the first 8 bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct BlockId(pub [u8; 32]);
-
-impl BlockId {
-    /// The number that the first 8 bytes hold.
-    pub fn number(&self) -> u64 {
-        let [a, b, c, d, e, f, g, h, ..] = self.0;
-        u64::from_be_bytes([a, b, c, d, e, f, g, h])
-    }
-}
+use ledger::{Address, BlockId, TxId};
 
 /// Which block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,8 +1,8 @@
 //! Calls that change nothing: constant calls and estimates.
 
 use crate::receipt::{ContractResult, Log};
-use crate::sun::Sun;
-use crate::vocabulary::Address;
+use ledger::Address;
+use ledger::Sun;
 
 /// What to run.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -2,14 +2,13 @@
 
 use std::path::Path;
 
-use crate::block::{Block, BlockId, BlockRef, StoredTransaction};
+use crate::block::{Block, BlockRef, StoredTransaction};
 use crate::call::{CallFailure, CallOutcome, CallRequest};
 use crate::config::Config;
 use crate::receipt::{LogFilter, LogRecord, Receipt};
 use crate::refusal::{ChainError, FaucetError, OpenError, Refused};
 use crate::state::{Account, Contract, Resources, View};
-use crate::sun::Sun;
-use crate::vocabulary::{Address, TxId};
+use ledger::{Address, BlockId, Sun, TxId};
 
 /// What a chain began with. Random per chain, then fixed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -117,7 +116,7 @@ impl Chain {
 
     /// What it began with.
     pub fn genesis(&self) -> Genesis {
-        let zero = Address([0; 20]);
+        let zero = Address::new([0; 20]);
         Genesis {
             id: BlockId([0; 32]),
             chain_id: 0,
@@ -252,7 +251,7 @@ impl Chain {
 
     /// All sun burned as fees so far.
     pub fn burned(&self) -> Sun {
-        Sun::ZERO
+        Sun(0)
     }
 }
 

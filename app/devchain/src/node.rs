@@ -6,7 +6,7 @@
 
 use crate::chain::Chain;
 use crate::refusal::{ChainError, Refused};
-use crate::vocabulary::TxId;
+use ledger::TxId;
 
 /// The running thread. Dropping it lets the thread finish what waits, and waits for it.
 #[derive(Debug)]

@@ -1,8 +1,8 @@
 //! What executing a transaction did.
 
-use crate::block::BlockId;
-use crate::sun::Sun;
-use crate::vocabulary::{Address, TxId};
+use ledger::BlockId;
+use ledger::Sun;
+use ledger::{Address, TxId};
 
 /// How execution ended; the names are those of java-tron's `contractResult`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

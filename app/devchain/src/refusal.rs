@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::vocabulary::Address;
+use ledger::Address;
 
 /// java-tron's codes for a broadcast (`GrpcAPI.Return.response_code`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -78,6 +78,8 @@ pub enum ChainError {
     #[error("the chain has stopped")]
     Stopped,
 }
+
+impl revm::database_interface::DBErrorMarker for ChainError {}
 
 /// Why a chain could not be opened.
 #[derive(Debug, thiserror::Error)]

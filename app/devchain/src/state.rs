@@ -1,7 +1,7 @@
 //! Accounts and contracts, as they are shown.
 
-use crate::sun::Sun;
-use crate::vocabulary::{Address, TxId};
+use ledger::Sun;
+use ledger::{Address, TxId};
 
 /// As of when.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]

@@ -1,0 +1,76 @@
+//! How a run that failed is worded.
+//!
+//! Source: java-tron `Program.Exception`, `RuntimeImpl.setResultCode`.
+
+use revm::bytecode::OpCode;
+use revm::interpreter::InstructionResult;
+
+use crate::receipt::ContractResult;
+
+/// Where the outermost frame stopped.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Stop {
+    pub(super) opcode: u8,
+    pub(super) at: usize,
+    pub(super) stack_len: usize,
+}
+
+/// The code and words for a result of the outermost frame.
+pub(super) fn words(
+    result: InstructionResult,
+    stop: Stop,
+    energy_max: u64,
+) -> (ContractResult, String) {
+    use InstructionResult as R;
+    if result.is_ok() {
+        return (ContractResult::Success, String::new());
+    }
+    let name = name_of(stop.opcode);
+    match result {
+        R::Revert => (ContractResult::Revert, "REVERT opcode executed".to_owned()),
+        R::OutOfGas | R::MemoryOOG | R::PrecompileOOG | R::InvalidOperandOOG => (
+            ContractResult::OutOfEnergy,
+            format!(
+                "Not enough energy for '{name}' operation executing: curInvokeEnergyLimit[{energy_max}]"
+            ),
+        ),
+        R::MemoryLimitOOG => (
+            ContractResult::OutOfMemory,
+            format!("Out of Memory when '{name}' operation executing"),
+        ),
+        R::OpcodeNotFound | R::InvalidFEOpcode | R::NotActivated => (
+            ContractResult::IllegalOperation,
+            format!("Invalid operation code: opCode[{:02x}];", stop.opcode),
+        ),
+        R::InvalidJump => (
+            ContractResult::BadJumpDestination,
+            format!("Operation with pc isn't 'JUMPDEST': PC[{}];", stop.at),
+        ),
+        R::StackUnderflow => (
+            ContractResult::StackTooSmall,
+            format!("Expected stack size above actual {};", stop.stack_len),
+        ),
+        R::StackOverflow => (
+            ContractResult::StackTooLarge,
+            "Expected: overflow 1024 elements stack limit".to_owned(),
+        ),
+        R::StateChangeDuringStaticCall | R::CallNotAllowedInsideStatic => (
+            ContractResult::Unknown,
+            "Attempt to call a state modifying opcode inside STATICCALL".to_owned(),
+        ),
+        R::CreateContractStartingWithEF => {
+            (ContractResult::InvalidCode, "invalid code: must not begin with 0xef".to_owned())
+        }
+        other => (ContractResult::Unknown, format!("{other:?}")),
+    }
+}
+
+/// java-tron's name of an instruction.
+fn name_of(opcode: u8) -> &'static str {
+    match OpCode::name_by_op(opcode) {
+        "KECCAK256" => "SHA3",
+        "SELFDESTRUCT" => "SUICIDE",
+        "PREVRANDAO" => "DIFFICULTY",
+        name => name,
+    }
+}
