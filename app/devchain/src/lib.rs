@@ -16,6 +16,8 @@ pub mod block;
 pub mod call;
 pub mod chain;
 pub mod config;
+mod explorer;
+pub mod http;
 pub mod node;
 pub mod receipt;
 pub mod refusal;

@@ -30,9 +30,12 @@ struct Parameter {
     indexed: bool,
 }
 
+/// Name, parameters by name and type, and how many of them are indexed.
+type Known = (&'static str, &'static [(&'static str, &'static str)], usize);
+
 /// Events that are decoded whatever the ABI says: those of TRC-20 and of the Vault. Each by name and
 /// parameters, the indexed ones first.
-const KNOWN: [(&str, &[(&str, &str)], usize); 8] = [
+const KNOWN: [Known; 8] = [
     ("Transfer", &[("from", "address"), ("to", "address"), ("value", "uint256")], 2),
     ("Approval", &[("owner", "address"), ("spender", "address"), ("value", "uint256")], 2),
     (
@@ -188,7 +191,8 @@ impl EventShape {
 /// A log as TronGrid tells it: the event's name and declaration, its values by place and name, their
 /// types. What no shape fits is told as it is.
 pub(super) fn decoded(shapes: &[EventShape], log: &Log) -> Map<String, Value> {
-    let fits = |shape: &&EventShape| shape.topic.is_none() || shape.topic == log.topics.first().copied();
+    let fits =
+        |shape: &&EventShape| shape.topic.is_none() || shape.topic == log.topics.first().copied();
     let found = shapes.iter().filter(fits).find_map(|shape| Some((shape, shape.values(log)?)));
     let mut told = Map::new();
     let Some((shape, values)) = found else {
@@ -235,19 +239,17 @@ fn text(value: &DynSolValue) -> Value {
 /// The text of `Error(string)` in revert data.
 pub(super) fn revert_reason(output: &[u8]) -> Option<String> {
     let text = output.strip_prefix(&[0x08, 0xc3, 0x79, 0xa0])?;
-    match DynSolType::String.abi_decode(text).ok()? {
-        DynSolValue::String(reason) => Some(reason),
-        _ => None,
-    }
+    let reason = DynSolType::String.abi_decode(text).ok()?;
+    reason.as_str().map(str::to_owned)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::http::proto_json::to_bytes;
-    use crate::vocabulary::Address;
+    use ledger::Address;
 
-    fn abi(entries: Value) -> Vec<u8> {
+    fn abi(entries: &Value) -> Vec<u8> {
         let object = json!({ "entrys": entries });
         to_bytes(&ABI, object.as_object().unwrap(), Form::default()).unwrap()
     }
@@ -262,7 +264,7 @@ mod tests {
     fn a_transfer_is_told_as_trongrid_tells_it() {
         let topic = keys::keccak256(b"Transfer(address,address,uint256)");
         let log = Log {
-            address: Address([9; 20]),
+            address: Address::new([9; 20]),
             topics: vec![topic, word(1), word(2)],
             data: word(5).to_vec(),
         };
@@ -282,11 +284,13 @@ mod tests {
         let tuple = json!([{ "type": "Event", "name": "Odd", "inputs": [{ "type": "tuple", "name": "a" }] }]);
         let deep = "uint256".to_owned() + &"[]".repeat(100_000);
         let nested = json!([{ "type": "event", "name": "Deep", "inputs": [{ "type": deep }] }]);
-        for (entries, signature) in [(tuple, "Odd(tuple)".to_owned()), (nested, format!("Deep({deep})"))] {
+        for (entries, signature) in
+            [(tuple, "Odd(tuple)".to_owned()), (nested, format!("Deep({deep})"))]
+        {
             let topic = keys::keccak256(signature.as_bytes());
             let log =
-                Log { address: Address([9; 20]), topics: vec![topic], data: word(5).to_vec() };
-            let told = decoded(&events(&abi(entries)), &log);
+                Log { address: Address::new([9; 20]), topics: vec![topic], data: word(5).to_vec() };
+            let told = decoded(&events(&abi(&entries)), &log);
             assert_eq!(told["event_name"], "");
             assert_eq!(told["raw"]["data"], hex(&word(5)));
         }
@@ -295,13 +299,13 @@ mod tests {
     #[test]
     fn a_log_with_fewer_topics_than_its_event_is_told_as_it_is() {
         let topic = keys::keccak256(b"Transfer(address,address,uint256)");
-        let log = Log { address: Address([9; 20]), topics: vec![topic], data: Vec::new() };
+        let log = Log { address: Address::new([9; 20]), topics: vec![topic], data: Vec::new() };
         assert_eq!(decoded(&events(&[]), &log)["event_name"], "");
     }
 
     #[test]
     fn functions_that_read_are_told_from_those_that_write() {
-        let abi = abi(json!([
+        let abi = abi(&json!([
             { "type": "function", "name": "free", "stateMutability": "view",
               "inputs": [{ "name": "account", "type": "bytes32" }] },
             { "type": "function", "name": "set", "stateMutability": "nonpayable", "inputs": [] },

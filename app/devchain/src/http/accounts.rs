@@ -24,7 +24,7 @@ pub(super) fn account_json(account: &Account, params: &Params) -> Value {
     }
     object.insert("address".into(), shown(account.address, form).into());
     for (name, number) in [
-        ("balance", account.balance.get()),
+        ("balance", account.balance.0),
         ("create_time", account.created_ms),
         ("latest_opration_time", account.latest_operation_ms),
         ("free_net_usage", account.free_net_used),
@@ -64,10 +64,7 @@ pub(super) fn bandwidth(chain: &mut Chain, _now: u64, params: &Params) -> Result
     Ok(Value::Object(net(chain, address)?))
 }
 
-fn net(
-    chain: &Chain,
-    address: crate::vocabulary::Address,
-) -> Result<Map<String, Value>, Fault> {
+fn net(chain: &Chain, address: ledger::Address) -> Result<Map<String, Value>, Fault> {
     let mut object = Map::new();
     let Some(resources) = chain.resources(address)? else { return Ok(object) };
     for (name, number) in [

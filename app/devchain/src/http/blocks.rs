@@ -6,9 +6,10 @@ use super::fault::Fault;
 use super::params::{Params, shown};
 use super::proto_json::{Form, hex, unhex};
 use super::transactions::with_outcome;
-use crate::block::{Block, BlockId, BlockRef};
+use crate::block::{Block, BlockRef};
 use crate::chain::Chain;
 use crate::state::View;
+use ledger::BlockId;
 
 /// Most blocks that one call shows, as on the real node.
 const BLOCKS_MAX: u64 = 100;
@@ -111,11 +112,7 @@ pub(super) fn count(chain: &mut Chain, _now: u64, params: &Params) -> Result<Val
     Ok(json!({ "count": count }))
 }
 
-fn list(
-    chain: &Chain,
-    numbers: std::ops::Range<u64>,
-    params: &Params,
-) -> Result<Value, Fault> {
+fn list(chain: &Chain, numbers: std::ops::Range<u64>, params: &Params) -> Result<Value, Fault> {
     let mut blocks = Vec::new();
     for number in numbers {
         let Some(block) = find(chain, BlockRef::Number(number), params.view)? else { break };

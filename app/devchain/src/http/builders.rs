@@ -78,7 +78,7 @@ pub(super) fn transfer(chain: &mut Chain, now: u64, params: &Params) -> Result<V
     if sent == 0 {
         return Err(Fault::contract("Amount must be greater than 0."));
     }
-    if account.balance.get() < sent {
+    if account.balance.0 < sent {
         return Err(Fault::contract("Validate TransferContract error, balance is not sufficient."));
     }
     written(chain, now, params, "TransferContract", &params.fields)

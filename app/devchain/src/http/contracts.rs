@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::abi;
 use super::builders::{Around, memo, raw};
 use super::fault::Fault;
-use super::params::{Params, address_in, shown};
+use super::params::{Params, address_in, shown, sun};
 use super::proto_json::{Form, hex, to_bytes, to_json};
 use super::schema::{ABI, TRIGGER};
 use super::transactions::{log, unsigned};
@@ -13,8 +13,8 @@ use crate::call::{CallFailure, CallOutcome, CallRequest, CallTarget};
 use crate::chain::Chain;
 use crate::receipt::ContractResult;
 use crate::state::{Contract, View};
-use crate::sun::Sun;
-use crate::vocabulary::Address;
+use ledger::Address;
+use ledger::Sun;
 
 /// `getcontract`.
 pub(super) fn get(chain: &mut Chain, _now: u64, params: &Params) -> Result<Value, Fault> {
@@ -100,7 +100,7 @@ impl Trigger {
             },
             call_value: u64::try_from(params.int("call_value")?)
                 .ok()
-                .and_then(Sun::new)
+                .and_then(sun)
                 .ok_or_else(|| Fault::contract("callValue must be >= 0"))?,
             data,
             payload,

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::events::address;
 use super::fault::Fault;
-use super::params::{Params, base58};
+use super::params::Params;
 use super::proto_json::hex;
 use crate::chain::Chain;
 use crate::config::BlockTime;
@@ -27,16 +27,16 @@ pub(super) fn status(chain: &mut Chain, now: u64, _params: &Params) -> Result<Va
     Ok(json!({
         "genesis": hex(&genesis.id.0),
         "chain_id": genesis.chain_id,
-        "faucet": base58(genesis.faucet),
-        "witness": base58(genesis.witness),
-        "btt": base58(genesis.btt),
-        "vault": base58(genesis.vault),
+        "faucet": genesis.faucet.to_string(),
+        "witness": genesis.witness.to_string(),
+        "btt": genesis.btt.to_string(),
+        "vault": genesis.vault.to_string(),
         "head": { "number": chain.head().number(), "id": hex(&chain.head().0) },
         "solid": { "number": chain.solid().number(), "id": hex(&chain.solid().0) },
         "block_time": block_time,
         "solid_after_blocks": config.solid_after_blocks,
         "pending": chain.pending().len(),
-        "burned_sun": chain.burned().get().to_string(),
+        "burned_sun": chain.burned().0.to_string(),
         "now_ms": now,
         "version": env!("CARGO_PKG_VERSION"),
     }))

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use super::abi::{self, EventShape};
 use super::accounts::account_json;
 use super::fault::Fault;
-use super::params::{Params, base58};
+use super::params::Params;
 use super::proto_json::{Form, hex};
 use super::transactions::{ending, with_outcome};
 use crate::block::StoredTransaction;
@@ -18,8 +18,8 @@ use crate::call::{CallRequest, CallTarget};
 use crate::chain::Chain;
 use crate::receipt::{LogFilter, LogRecord, Receipt};
 use crate::state::View;
-use crate::sun::Sun;
-use crate::vocabulary::{Address, TxId};
+use ledger::Sun;
+use ledger::{Address, TxId};
 
 /// Entries of a page, unless others are asked for.
 const PAGE: usize = 20;
@@ -73,18 +73,13 @@ pub(super) fn address(text: &str) -> Option<Address> {
         _ => super::proto_json::unhex(text).ok()?,
     };
     match bytes.len() {
-        20 => bytes.try_into().ok().map(Address),
+        20 => bytes.try_into().ok().map(Address::new),
         _ => super::params::address_in(&bytes),
     }
 }
 
 /// Answers a question below `/v1/`.
-pub(super) fn answer(
-    chain: &mut Chain,
-    now: u64,
-    of: Of,
-    params: &Params,
-) -> Result<Value, Fault> {
+pub(super) fn answer(chain: &mut Chain, now: u64, of: Of, params: &Params) -> Result<Value, Fault> {
     let page = Page::of(params)?;
     let (data, next) = match of {
         Of::Contract(address) => contract_events(chain, address, &page)?,
@@ -240,7 +235,11 @@ fn transaction_events(chain: &Chain, id: TxId, page: &Page) -> Result<Vec<Value>
     let filter = LogFilter { newest_first: false, ..page.narrowed(chain, filter) };
     let mut teller = Teller::new(chain);
     let records = chain.logs(&filter, usize::MAX)?;
-    records.iter().filter(|record| record.transaction == id).map(|record| teller.tell(record)).collect()
+    records
+        .iter()
+        .filter(|record| record.transaction == id)
+        .map(|record| teller.tell(record))
+        .collect()
 }
 
 /// Tells events, and remembers what it had to look up.
@@ -274,8 +273,8 @@ impl<'a> Teller<'a> {
         let caller = self.callers.get(&record.transaction).copied().flatten().unwrap_or(address);
         told.insert("block_number".into(), record.block_number.into());
         told.insert("block_timestamp".into(), record.block_timestamp_ms.into());
-        told.insert("caller_contract_address".into(), base58(caller).into());
-        told.insert("contract_address".into(), base58(address).into());
+        told.insert("caller_contract_address".into(), caller.to_string().into());
+        told.insert("contract_address".into(), address.to_string().into());
         told.insert("event_index".into(), record.index_in_transaction.into());
         told.insert("transaction_id".into(), hex(&record.transaction.0).into());
         if record.block_number > self.solid {
@@ -292,7 +291,7 @@ fn account(chain: &mut Chain, address: Address, params: &Params) -> Result<Vec<V
     let btt = chain.genesis().btt;
     let mut tokens = Vec::new();
     if let Some(balance) = balance_of(chain, btt, address, view) {
-        tokens.push(json!({ base58(btt): balance }));
+        tokens.push(json!({ btt.to_string(): balance }));
     }
     value["trc20"] = tokens.into();
     Ok(vec![value])
@@ -302,7 +301,7 @@ fn account(chain: &mut Chain, address: Address, params: &Params) -> Result<Vec<V
 fn balance_of(chain: &mut Chain, token: Address, owner: Address, view: View) -> Option<String> {
     let mut data = keys::keccak256(b"balanceOf(address)")[..4].to_vec();
     data.extend_from_slice(&[0; 12]);
-    data.extend_from_slice(&owner.0);
+    data.extend_from_slice(owner.bytes());
     let word = constant(chain, token, data, view)?;
     let number = alloy_dyn_abi::DynSolType::Uint(256).abi_decode(&word).ok()?;
     let (number, _) = number.as_uint()?;
@@ -311,8 +310,8 @@ fn balance_of(chain: &mut Chain, token: Address, owner: Address, view: View) -> 
 
 fn constant(chain: &mut Chain, token: Address, data: Vec<u8>, view: View) -> Option<Vec<u8>> {
     let target = CallTarget::Contract(token, data);
-    let owner = Address([0; 20]);
-    let outcome = chain.call(&CallRequest { owner, target, call_value: Sun::ZERO }, view).ok()?;
+    let owner = Address::new([0; 20]);
+    let outcome = chain.call(&CallRequest { owner, target, call_value: Sun(0) }, view).ok()?;
     (!outcome.result.failed()).then_some(outcome.output)
 }
 
@@ -334,22 +333,18 @@ fn transactions(
 }
 
 /// A transaction with what it cost, as `TronGrid` tells it.
-fn told_transaction(
-    chain: &Chain,
-    stored: &StoredTransaction,
-    form: Form,
-) -> Result<Value, Fault> {
+fn told_transaction(chain: &Chain, stored: &StoredTransaction, form: Form) -> Result<Value, Fault> {
     let mut value = with_outcome(chain, stored, form)?;
     let Some(receipt) = chain.receipt(stored.id, View::Head)? else { return Ok(value) };
-    value["ret"] = json!([{ "contractRet": ending(receipt.result), "fee": receipt.fee.get() }]);
+    value["ret"] = json!([{ "contractRet": ending(receipt.result), "fee": receipt.fee.0 }]);
     let Receipt { energy_usage_total, net_usage, block_number, block_timestamp_ms, .. } = receipt;
     for (name, number) in [
         ("blockNumber", block_number),
         ("block_timestamp", block_timestamp_ms),
-        ("energy_fee", receipt.energy_fee.get()),
+        ("energy_fee", receipt.energy_fee.0),
         ("energy_usage", 0),
         ("energy_usage_total", energy_usage_total),
-        ("net_fee", receipt.net_fee.get()),
+        ("net_fee", receipt.net_fee.0),
         ("net_usage", net_usage),
     ] {
         value[name] = number.into();
@@ -365,12 +360,9 @@ fn transfers(
 ) -> Result<(Vec<Value>, Option<Place>), Fault> {
     let transfer = keys::keccak256(b"Transfer(address,address,uint256)");
     let mut word = [0; 32];
-    word[12..].copy_from_slice(&address.0);
+    word[12..].copy_from_slice(address.bytes());
     let mut found: BTreeMap<Place, LogRecord> = BTreeMap::new();
-    for topics in [
-        vec![vec![transfer], vec![word]],
-        vec![vec![transfer], Vec::new(), vec![word]],
-    ] {
+    for topics in [vec![vec![transfer], vec![word]], vec![vec![transfer], Vec::new(), vec![word]]] {
         let addresses = page.contract.into_iter().collect();
         let filter = LogFilter { topics, addresses, ..LogFilter::default() };
         let filter = page.narrowed(chain, filter);
@@ -397,13 +389,12 @@ fn transfer_json(
 ) -> Option<Value> {
     let told = abi::decoded(&abi::events(&[]), &record.log);
     let token = record.log.address;
-    if !tokens.contains_key(&token) {
-        tokens.insert(token, token_json(chain, token));
-    }
-    let party = |name: &str| told["result"][name].as_str().and_then(address).map(base58);
+    let party = |name: &str| {
+        told["result"][name].as_str().and_then(address).map(|address| address.to_string())
+    };
     Some(json!({
         "transaction_id": hex(&record.transaction.0),
-        "token_info": tokens.get(&token)?,
+        "token_info": tokens.entry(token).or_insert_with(|| token_json(chain, token)),
         "block_timestamp": record.block_timestamp_ms,
         "from": party("from")?,
         "to": party("to")?,
@@ -420,7 +411,7 @@ fn token_json(chain: &mut Chain, token: Address) -> Value {
         of.abi_decode(&constant(chain, token, data, View::Head)?).ok()
     };
     let mut object = Map::new();
-    object.insert("address".into(), base58(token).into());
+    object.insert("address".into(), token.to_string().into());
     for (name, signature) in [("symbol", "symbol()"), ("name", "name()")] {
         if let Some(DynSolValue::String(text)) = asked(signature, DynSolType::String) {
             object.insert(name.into(), text.into());

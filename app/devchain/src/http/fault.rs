@@ -17,10 +17,7 @@ pub(super) struct Fault {
 impl Fault {
     /// The transaction that is asked for could not be valid.
     pub(super) fn contract(message: impl Into<String>) -> Self {
-        Self {
-            class: "org.tron.core.exception.ContractValidateException",
-            message: message.into(),
-        }
+        Self { class: "org.tron.core.exception.ContractValidateException", message: message.into() }
     }
 
     /// A parameter that is missing.
@@ -41,11 +38,6 @@ impl Fault {
     /// A call that the machine could not end.
     pub(super) fn execution(class: &'static str, message: impl Into<String>) -> Self {
         Self { class, message: message.into() }
-    }
-
-    /// Asked of a chain that never does it.
-    pub(super) fn unsupported(message: impl Into<String>) -> Self {
-        Self { class: "java.lang.UnsupportedOperationException", message: message.into() }
     }
 
     /// The words after the class.

@@ -8,16 +8,15 @@ use serde_json::{Map, Value, json};
 use super::abi::revert_reason;
 use super::contracts::call as run;
 use super::parameters::CODE_VERSION;
-use super::params::address_in;
+use super::params::{address_in, sun};
 use super::proto_json::{Form, hex, to_json, unhex};
 use super::schema::TRANSACTION;
-use crate::block::{Block, BlockId, BlockRef};
+use crate::block::{Block, BlockRef};
 use crate::call::{CallRequest, CallTarget};
 use crate::chain::Chain;
 use crate::receipt::{ContractResult, LogFilter, LogRecord, Receipt};
 use crate::state::View;
-use crate::sun::Sun;
-use crate::vocabulary::{Address, TxId};
+use ledger::{Address, BlockId, TxId};
 
 /// Most calls in one request.
 pub(super) const BATCH_MAX: usize = 100;
@@ -68,13 +67,12 @@ type Answer = Result<Value, RpcError>;
 
 /// Answers a request or a batch of them.
 pub(super) fn answer(chain: &mut Chain, request: &Value, view: View) -> Value {
-    match request {
-        Value::Array(batch) if batch.is_empty() || batch.len() > BATCH_MAX => {
-            failed(&Value::Null, &RpcError::request(format!("1 to {BATCH_MAX} calls in a batch")))
-        }
-        Value::Array(batch) => batch.iter().map(|request| one(chain, request, view)).collect(),
-        request => one(chain, request, view),
+    let Some(batch) = request.as_array() else { return one(chain, request, view) };
+    if batch.is_empty() || batch.len() > BATCH_MAX {
+        let error = RpcError::request(format!("1 to {BATCH_MAX} calls in a batch"));
+        return failed(&Value::Null, &error);
     }
+    batch.iter().map(|request| one(chain, request, view)).collect()
 }
 
 /// The answer to a body that is no JSON.
@@ -93,12 +91,14 @@ fn one(chain: &mut Chain, request: &Value, view: View) -> Value {
     let Some(method) = request.get("method").and_then(Value::as_str) else {
         return failed(&id, &RpcError::request("invalid request"));
     };
-    let params = match request.get("params") {
-        None | Some(Value::Null) => Vec::new(),
-        Some(Value::Array(params)) => params.clone(),
-        Some(_) => return failed(&id, &RpcError::params("params are to be a list")),
+    let params = match request.get("params").filter(|params| !params.is_null()) {
+        None => &[][..],
+        Some(params) => match params.as_array() {
+            Some(params) => params.as_slice(),
+            None => return failed(&id, &RpcError::params("params are to be a list")),
+        },
     };
-    match answered(chain, method, &params, view) {
+    match answered(chain, method, params, view) {
         Ok(result) => json!({ "jsonrpc": "2.0", "id": id, "result": result }),
         Err(error) => failed(&id, &error),
     }
@@ -111,63 +111,71 @@ fn answered(chain: &mut Chain, method: &str, params: &[Value], view: View) -> An
         "web3_sha3" => Ok(data(&keys::keccak256(&bytes(at(0), "invalid input value")?))),
         "net_version" | "eth_chainId" => Ok(format!("0x{:x}", chain.genesis().chain_id).into()),
         "net_listening" | "eth_mining" => Ok(true.into()),
-        "net_peerCount" => Ok("0x0".into()),
         "eth_syncing" => Ok(false.into()),
-        "eth_protocolVersion" => quantity_of_head(chain, |block| block.version.into()),
-        "eth_blockNumber" => match view {
-            View::Head => Ok(quantity(chain.head().number())),
-            View::Solid => Ok(quantity(chain.solid().number())),
-        },
         "eth_gasPrice" => Ok(quantity(ENERGY_PRICE)),
-        "eth_hashrate" => Ok("0x0".into()),
+        "net_peerCount"
+        | "eth_hashrate"
+        | "eth_getUncleCountByBlockHash"
+        | "eth_getUncleCountByBlockNumber" => Ok("0x0".into()),
+        "eth_getUncleByBlockHashAndIndex" | "eth_getUncleByBlockNumberAndIndex" => Ok(Value::Null),
         "eth_accounts" => Ok(json!([])),
-        "eth_coinbase" => Ok(data(&chain.genesis().witness.0)),
-        "eth_getBalance" => {
-            only_latest(at(1))?;
-            let account = chain.account(address(at(0))?, view)?;
-            Ok(quantity(account.map_or(0, |account| account.balance.get())))
-        }
-        "eth_getCode" => {
-            only_latest(at(1))?;
-            let contract = chain.contract(address(at(0))?)?;
-            Ok(data(&contract.map(|contract| contract.runtime).unwrap_or_default()))
-        }
-        "eth_getStorageAt" => {
-            only_latest(at(2))?;
-            let slot = word(at(1), "invalid storage index")?;
-            Ok(data(&chain.storage(address(at(0))?, slot, view)?))
-        }
+        "eth_coinbase" => Ok(data(chain.genesis().witness.bytes())),
         "eth_call" => call(chain, params, view),
         "eth_estimateGas" => estimate(chain, at(0), view),
-        "eth_getBlockByNumber" => {
-            let which = tag(chain, at(0))?;
-            block(chain, which, at(1) == &Value::Bool(true))
+        "eth_getLogs" => logs(chain, at(0)),
+        "eth_getTransactionReceipt" => receipt(chain, TxId(hash(at(0))?), view),
+        "eth_getBalance" | "eth_getCode" | "eth_getStorageAt" => state(chain, method, params, view),
+        other => chain_data(chain, other, params, view),
+    }
+}
+
+/// Methods about accounts.
+fn state(chain: &Chain, method: &str, params: &[Value], view: View) -> Answer {
+    let at = |index: usize| params.get(index).unwrap_or(&Value::Null);
+    only_latest(at(if method == "eth_getStorageAt" { 2 } else { 1 }))?;
+    let address = address(at(0))?;
+    match method {
+        "eth_getBalance" => {
+            let account = chain.account(address, view)?;
+            Ok(quantity(account.map_or(0, |account| account.balance.0)))
         }
-        "eth_getBlockByHash" => {
-            let which = BlockRef::Id(BlockId(hash(at(0))?));
-            block(chain, which, at(1) == &Value::Bool(true))
+        "eth_getCode" => {
+            let contract = chain.contract(address)?;
+            Ok(data(&contract.map(|contract| contract.runtime).unwrap_or_default()))
         }
-        "eth_getBlockTransactionCountByNumber" => {
-            let which = tag(chain, at(0))?;
-            let count = |block: Block| quantity(block.transactions.len() as u64);
-            Ok(chain.block(which)?.map_or(Value::Null, count))
+        _storage => {
+            let slot = word(at(1), "invalid storage index")?;
+            Ok(data(&chain.storage(address, slot, view)?))
         }
-        "eth_getBlockTransactionCountByHash" => {
-            let found = chain.block(BlockRef::Id(BlockId(hash(at(0))?)))?;
-            Ok(found.map_or(Value::Null, |block| quantity(block.transactions.len() as u64)))
+    }
+}
+
+/// Methods about blocks and the transactions in them.
+fn chain_data(chain: &Chain, method: &str, params: &[Value], view: View) -> Answer {
+    let at = |index: usize| params.get(index).unwrap_or(&Value::Null);
+    let by_hash = || Ok::<_, RpcError>(BlockRef::Id(BlockId(hash(at(0))?)));
+    let count = |block: Option<Block>| {
+        block.map_or(Value::Null, |block| quantity(block.transactions.len() as u64))
+    };
+    let full = at(1) == &Value::Bool(true);
+    match method {
+        "eth_protocolVersion" => {
+            let head = chain.block(BlockRef::Head)?;
+            Ok(head.map_or(Value::Null, |head| quantity(head.version.into())))
         }
+        "eth_blockNumber" => Ok(quantity(match view {
+            View::Head => chain.head().number(),
+            View::Solid => chain.solid().number(),
+        })),
+        "eth_getBlockByNumber" => block(chain, tag(chain, at(0))?, full),
+        "eth_getBlockByHash" => block(chain, by_hash()?, full),
+        "eth_getBlockTransactionCountByNumber" => Ok(count(chain.block(tag(chain, at(0))?)?)),
+        "eth_getBlockTransactionCountByHash" => Ok(count(chain.block(by_hash()?)?)),
         "eth_getTransactionByHash" => transaction_by_id(chain, TxId(hash(at(0))?), view),
         "eth_getTransactionByBlockNumberAndIndex" => {
-            let which = tag(chain, at(0))?;
-            transaction_in(chain, which, at(1))
+            transaction_in(chain, tag(chain, at(0))?, at(1))
         }
-        "eth_getTransactionByBlockHashAndIndex" => {
-            transaction_in(chain, BlockRef::Id(BlockId(hash(at(0))?)), at(1))
-        }
-        "eth_getTransactionReceipt" => receipt(chain, TxId(hash(at(0))?), view),
-        "eth_getLogs" => logs(chain, at(0)),
-        "eth_getUncleCountByBlockHash" | "eth_getUncleCountByBlockNumber" => Ok("0x0".into()),
-        "eth_getUncleByBlockHashAndIndex" | "eth_getUncleByBlockNumberAndIndex" => Ok(Value::Null),
+        "eth_getTransactionByBlockHashAndIndex" => transaction_in(chain, by_hash()?, at(1)),
         other => Err(RpcError::no_method(other)),
     }
 }
@@ -181,11 +189,11 @@ fn data(bytes: &[u8]) -> Value {
 }
 
 fn bytes(value: &Value, wrong: &str) -> Result<Vec<u8>, RpcError> {
-    match value {
-        Value::Null => Ok(Vec::new()),
-        Value::String(text) => unhex(text).map_err(|_not_hex| RpcError::params(wrong)),
-        _ => Err(RpcError::params(wrong)),
+    if value.is_null() {
+        return Ok(Vec::new());
     }
+    let bytes = value.as_str().and_then(|text| unhex(text).ok());
+    bytes.ok_or_else(|| RpcError::params(wrong))
 }
 
 fn hash(value: &Value) -> Result<[u8; 32], RpcError> {
@@ -206,7 +214,7 @@ fn word(value: &Value, wrong: &str) -> Result<[u8; 32], RpcError> {
 fn address(value: &Value) -> Result<Address, RpcError> {
     let bytes = bytes(value, "invalid address hash value")?;
     match <[u8; 20]>::try_from(bytes.as_slice()) {
-        Ok(address) => Ok(Address(address)),
+        Ok(address) => Ok(Address::new(address)),
         Err(_length) => {
             address_in(&bytes).ok_or_else(|| RpcError::params("invalid address hash value"))
         }
@@ -221,13 +229,13 @@ fn number(value: &Value) -> Result<u64, RpcError> {
 
 /// State is known as of the newest block alone.
 fn only_latest(tag: &Value) -> Result<(), RpcError> {
-    match tag {
-        Value::Null => Ok(()),
-        Value::String(tag) if tag.eq_ignore_ascii_case("latest") => Ok(()),
-        Value::String(tag) if ["earliest", "pending", "finalized"].contains(&tag.as_str()) => {
+    match tag.as_str() {
+        None if tag.is_null() => Ok(()),
+        Some(text) if text.eq_ignore_ascii_case("latest") => Ok(()),
+        Some("earliest" | "pending" | "finalized") => {
             Err(RpcError::params("TAG [earliest | pending | finalized] not supported"))
         }
-        tag => {
+        _ => {
             number(tag)?;
             Err(RpcError::params("QUANTITY not supported, just support TAG as latest"))
         }
@@ -245,17 +253,13 @@ fn tag(chain: &Chain, value: &Value) -> Result<BlockRef, RpcError> {
     }
 }
 
-fn quantity_of_head(chain: &Chain, of: impl Fn(&Block) -> u64) -> Answer {
-    Ok(chain.block(BlockRef::Head)?.map_or(Value::Null, |block| quantity(of(&block))))
-}
-
 /// What a call is of: its sender, what it runs, and the TRX it sends.
 fn request(arguments: &Value) -> Result<CallRequest, RpcError> {
     let Some(object) = arguments.as_object() else {
         return Err(RpcError::request("invalid json request"));
     };
     let given = |name: &str| object.get(name).filter(|value| !value.is_null());
-    let owner = given("from").map_or(Ok(Address([0; 20])), address)?;
+    let owner = given("from").map_or(Ok(Address::new([0; 20])), address)?;
     // Newer callers say `input`.
     let code = given("data").or(given("input")).unwrap_or(&Value::Null);
     let code = bytes(code, "invalid data")?;
@@ -267,7 +271,7 @@ fn request(arguments: &Value) -> Result<CallRequest, RpcError> {
         None if code.is_empty() => return Err(RpcError::request("invalid json request")),
         None => CallTarget::Deploy(code),
     };
-    let call_value = Sun::new(value).ok_or_else(|| RpcError::params("invalid param value"))?;
+    let call_value = sun(value).ok_or_else(|| RpcError::params("invalid param value"))?;
     Ok(CallRequest { owner, target, call_value })
 }
 
@@ -279,9 +283,10 @@ fn execute(
 ) -> Result<(Vec<u8>, u64), RpcError> {
     let outcome = match run(chain, request, view) {
         Ok(Ok(outcome)) => outcome,
-        Ok(Err(fault)) => return Err(RpcError::internal(fault.message().replace('"', "'"))),
         Err(fault) if fault.is_contract() => return Err(RpcError::request(fault.message())),
-        Err(fault) => return Err(RpcError::internal(fault.message().replace('"', "'"))),
+        Ok(Err(fault)) | Err(fault) => {
+            return Err(RpcError::internal(fault.message().replace('"', "'")));
+        }
     };
     if !outcome.result.failed() {
         return Ok((outcome.output, outcome.energy_used));
@@ -292,19 +297,19 @@ fn execute(
 }
 
 fn call(chain: &mut Chain, params: &[Value], view: View) -> Answer {
-    match params.get(1) {
+    let which = params.get(1).unwrap_or(&Value::Null);
+    if which.is_object() {
         // By EIP-1898: a block that exists, though only the newest state is known.
-        Some(Value::Object(which)) => {
-            let found = match (which.get("blockNumber"), which.get("blockHash")) {
-                (Some(number), _) => tag(chain, number)?,
-                (None, Some(id)) => BlockRef::Id(BlockId(hash(id)?)),
-                (None, None) => return Err(RpcError::request("invalid json request")),
-            };
-            if chain.block(found)?.is_none() {
-                return Err(RpcError::internal("header not found"));
-            }
+        let found = match (which.get("blockNumber"), which.get("blockHash")) {
+            (Some(number), _) => tag(chain, number)?,
+            (None, Some(id)) => BlockRef::Id(BlockId(hash(id)?)),
+            (None, None) => return Err(RpcError::request("invalid json request")),
+        };
+        if chain.block(found)?.is_none() {
+            return Err(RpcError::internal("header not found"));
         }
-        other => only_latest(other.unwrap_or(&Value::Null))?,
+    } else {
+        only_latest(which)?;
     }
     let request = request(params.first().unwrap_or(&Value::Null))?;
     Ok(data(&execute(chain, &request, view)?.0))
@@ -341,7 +346,7 @@ fn block(chain: &Chain, which: BlockRef, full: bool) -> Answer {
         "transactionsRoot": data(&block.transactions_root),
         "stateRoot": "0x",
         "receiptsRoot": zeros(32),
-        "miner": if block.number == 0 { zeros(20) } else { data(&block.witness.0) },
+        "miner": if block.number == 0 { zeros(20) } else { data(block.witness.bytes()) },
         "difficulty": "0x0",
         "totalDifficulty": "0x0",
         "extraData": "0x",
@@ -381,10 +386,8 @@ fn parts(bytes: &[u8]) -> Parts {
         Some(twenty) => format!("0x{twenty}").into(),
         None => Value::Null,
     };
-    let to = match party("to_address") {
-        Value::Null => party("contract_address"),
-        to => to,
-    };
+    let to = party("to_address");
+    let to = if to.is_null() { party("contract_address") } else { to };
     let value = payload["amount"].as_u64().or(payload["call_value"].as_u64());
     Parts {
         from: party("owner_address"),
@@ -483,7 +486,7 @@ fn receipt(chain: &Chain, id: TxId, view: View) -> Answer {
     let logs = receipt.logs.iter().zip(logs_before..).map(|(log, index)| {
         let mut entry = place.clone();
         entry.insert("logIndex".into(), quantity(index));
-        entry.insert("address".into(), data(&log.address.0));
+        entry.insert("address".into(), data(log.address.bytes()));
         entry.insert("topics".into(), log.topics.iter().map(|topic| data(topic)).collect());
         entry.insert("data".into(), data(&log.data));
         entry.insert("removed".into(), false.into());
@@ -495,7 +498,7 @@ fn receipt(chain: &Chain, id: TxId, view: View) -> Answer {
     told.extend(receipt_parts(&receipt, cumulative));
     told.insert("from".into(), parts.from);
     told.insert("to".into(), parts.to);
-    told.insert("contractAddress".into(), made.map_or(Value::Null, |made| data(&made.0)));
+    told.insert("contractAddress".into(), made.map_or(Value::Null, |made| data(made.bytes())));
     told.insert("logs".into(), logs.into());
     Ok(Value::Object(told))
 }
@@ -525,12 +528,14 @@ fn logs(chain: &Chain, filter: &Value) -> Answer {
 fn log_filter(chain: &Chain, filter: &Value) -> Result<LogFilter, RpcError> {
     let head = chain.head().number();
     let given = |name: &str| filter.get(name).filter(|value| !value.is_null());
-    let end = |name: &str| match given(name) {
-        None => Ok(None),
-        Some(value) => match tag(chain, value)? {
-            BlockRef::Number(number) => Ok(Some(number)),
-            BlockRef::Head | BlockRef::Solid | BlockRef::Id(_) => Ok(None),
-        },
+    let end = |name: &str| -> Result<Option<u64>, RpcError> {
+        match given(name) {
+            None => Ok(None),
+            Some(value) => match tag(chain, value)? {
+                BlockRef::Number(number) => Ok(Some(number)),
+                BlockRef::Head | BlockRef::Solid | BlockRef::Id(_) => Ok(None),
+            },
+        }
     };
     let (from_block, to_block) = if let Some(id) = given("blockHash") {
         if given("fromBlock").or(given("toBlock")).is_some() {
@@ -554,12 +559,14 @@ fn log_filter(chain: &Chain, filter: &Value) -> Result<LogFilter, RpcError> {
     }
     let addresses = match given("address") {
         None => Vec::new(),
-        Some(Value::Array(list)) => list.iter().map(address).collect::<Result<_, _>>()?,
-        Some(one) => vec![address(one)?],
+        Some(value) => match value.as_array() {
+            Some(list) => list.iter().map(address).collect::<Result<_, _>>()?,
+            None => vec![address(value)?],
+        },
     };
-    let topics = match given("topics") {
+    let topics = match given("topics").map(Value::as_array) {
         None => Vec::new(),
-        Some(Value::Array(list)) if list.len() <= 4 => {
+        Some(Some(list)) if list.len() <= 4 => {
             list.iter().map(topics_at).collect::<Result<_, _>>()?
         }
         Some(_) => return Err(RpcError::params("topics size should be <= 4")),
@@ -569,10 +576,11 @@ fn log_filter(chain: &Chain, filter: &Value) -> Result<LogFilter, RpcError> {
 
 /// The topics that are allowed at one place.
 fn topics_at(value: &Value) -> Result<Vec<[u8; 32]>, RpcError> {
-    match value {
-        Value::Null => Ok(Vec::new()),
-        Value::Array(list) => list.iter().map(|topic| word(topic, "invalid topic(s)")).collect(),
-        one => Ok(vec![word(one, "invalid topic(s)")?]),
+    let topic = |value| word(value, "invalid topic(s)");
+    match value.as_array() {
+        Some(list) => list.iter().map(topic).collect(),
+        None if value.is_null() => Ok(Vec::new()),
+        None => Ok(vec![topic(value)?]),
     }
 }
 
@@ -584,7 +592,7 @@ fn log_json(record: &LogRecord) -> Value {
         "transactionHash": data(&record.transaction.0),
         "blockHash": data(&record.block_id.0),
         "blockNumber": quantity(record.block_number),
-        "address": data(&record.log.address.0),
+        "address": data(record.log.address.bytes()),
         "data": data(&record.log.data),
         "topics": topics,
         "removed": false,

@@ -79,7 +79,7 @@ pub(super) fn memo_prices(_: &mut Chain, _now: u64, _params: &Params) -> Result<
 
 /// `getburntrx`.
 pub(super) fn burned(chain: &mut Chain, _now: u64, _params: &Params) -> Result<Value, Fault> {
-    Ok(json!({ "burnTrxAmount": chain.burned().get() }))
+    Ok(json!({ "burnTrxAmount": chain.burned().0 }))
 }
 
 /// `getnextmaintenancetime`: there is none; the head's time is what comes nearest.
@@ -89,7 +89,7 @@ pub(super) fn maintenance(_: &mut Chain, now: u64, _params: &Params) -> Result<V
 
 /// `getnodeinfo`.
 pub(super) fn node(chain: &mut Chain, _now: u64, _params: &Params) -> Result<Value, Fault> {
-    let place = |id: crate::block::BlockId| format!("Num:{},ID:{}", id.number(), hex(&id.0));
+    let place = |id: ledger::BlockId| format!("Num:{},ID:{}", id.number(), hex(&id.0));
     Ok(json!({
         "activeConnectCount": 0,
         "beginSyncNum": chain.head().number(),

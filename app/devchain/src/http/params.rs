@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use super::fault::Fault;
 use super::proto_json::{Form, address_of, unhex, whole};
 use crate::state::View;
-use crate::vocabulary::{Address, TxId};
+use ledger::{Address, Sun, TxId};
 
 /// The parameters of a call.
 #[derive(Clone, Debug, Default)]
@@ -18,16 +18,11 @@ pub(super) struct Params {
     pub(super) view: View,
 }
 
-/// The first byte of an address where it has 21 of them.
-const PREFIX: u8 = 0x41;
-
 impl Params {
     pub(super) fn new(fields: Map<String, Value>, view: View) -> Self {
         let mut params = Self { fields, form: Form::default(), view };
-        params.form = Form {
-            visible: params.flag("visible"),
-            int64_as_text: params.flag("int64_as_string"),
-        };
+        params.form =
+            Form { visible: params.flag("visible"), int64_as_text: params.flag("int64_as_string") };
         params
     }
 
@@ -90,25 +85,15 @@ impl Params {
 
 /// The address that 21 bytes are.
 pub(super) fn address_in(bytes: &[u8]) -> Option<Address> {
-    match bytes.split_first() {
-        Some((&PREFIX, rest)) => rest.try_into().ok().map(Address),
-        _ => None,
-    }
-}
-
-/// The 21 bytes of an address.
-pub(super) fn bytes_of(address: Address) -> [u8; 21] {
-    let mut bytes = [PREFIX; 21];
-    bytes[1..].copy_from_slice(&address.0);
-    bytes
+    Address::from_prefixed(bytes).ok()
 }
 
 /// An address as text, in the form that is asked for.
 pub(super) fn shown(address: Address, form: Form) -> String {
-    super::proto_json::address(&bytes_of(address), form)
+    super::proto_json::address(&address.prefixed(), form)
 }
 
-/// An address in base58check.
-pub(super) fn base58(address: Address) -> String {
-    keys::base58check::encode(&bytes_of(address))
+/// An amount that TRON's 63 bits hold.
+pub(super) fn sun(number: u64) -> Option<Sun> {
+    (number <= i64::MAX.cast_unsigned()).then_some(Sun(number))
 }

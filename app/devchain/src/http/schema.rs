@@ -173,9 +173,8 @@ static VOTE_WITNESS: Message = Message {
     fields: &[OWNER, many(2, "votes", Kind::Message(&VOTE)), one(3, "support", Kind::Bool)],
 };
 
-static VOTE: Message = Message {
-    fields: &[one(1, "vote_address", Kind::Address), one(2, "vote_count", Kind::Int64)],
-};
+static VOTE: Message =
+    Message { fields: &[one(1, "vote_address", Kind::Address), one(2, "vote_count", Kind::Int64)] };
 
 static RESOURCES: [(i32, &str); 3] = [(0, "BANDWIDTH"), (1, "ENERGY"), (2, "TRON_POWER")];
 
@@ -303,13 +302,8 @@ static ABI_ENTRY_TYPES: [(i32, &str); 7] = [
     (6, "Error"),
 ];
 
-static ABI_MUTABILITIES: [(i32, &str); 5] = [
-    (0, "UnknownMutabilityType"),
-    (1, "Pure"),
-    (2, "View"),
-    (3, "Nonpayable"),
-    (4, "Payable"),
-];
+static ABI_MUTABILITIES: [(i32, &str); 5] =
+    [(0, "UnknownMutabilityType"), (1, "Pure"), (2, "View"), (3, "Nonpayable"), (4, "Payable")];
 
 static UPDATE_SETTING: Message = Message {
     fields: &[
@@ -327,8 +321,7 @@ static UPDATE_ENERGY_LIMIT: Message = Message {
     ],
 };
 
-static CLEAR_ABI: Message =
-    Message { fields: &[OWNER, one(2, "contract_address", Kind::Address)] };
+static CLEAR_ABI: Message = Message { fields: &[OWNER, one(2, "contract_address", Kind::Address)] };
 
 #[cfg(test)]
 mod tests {

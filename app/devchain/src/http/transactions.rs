@@ -3,14 +3,14 @@
 use serde_json::{Map, Value, json};
 
 use super::fault::Fault;
-use super::params::{Params, bytes_of, shown};
+use super::params::{Params, shown};
 use super::proto_json::{Form, Malformed, hex, to_json};
 use super::schema::{RAW, TRANSACTION};
 use crate::block::{BlockRef, StoredTransaction};
 use crate::chain::Chain;
 use crate::receipt::{ContractResult, InternalCall, Log, Receipt};
 use crate::state::View;
-use crate::vocabulary::TxId;
+use ledger::TxId;
 
 /// `gettransactionbyid`.
 pub(super) fn by_id(chain: &mut Chain, _now: u64, params: &Params) -> Result<Value, Fault> {
@@ -127,7 +127,7 @@ fn created_address(raw: &[u8], id: TxId) -> Option<[u8; 21]> {
     preimage.extend(super::proto_json::unhex(&owner).ok()?);
     let hash = keys::keccak256(&preimage);
     let (_, last) = hash.split_last_chunk::<20>()?;
-    Some(bytes_of(crate::vocabulary::Address(*last)))
+    Some(ledger::Address::new(*last).prefixed())
 }
 
 /// The raw data within an encoded transaction, as it stands there.
@@ -148,17 +148,17 @@ pub(super) fn info(receipt: &Receipt, form: Form) -> Value {
         }
     };
     let positive = |number: u64| (number != 0).then(|| int(number));
-    put("fee", positive(receipt.fee.get()));
+    put("fee", positive(receipt.fee.0));
     put("blockNumber", positive(receipt.block_number));
     put("blockTimeStamp", positive(receipt.block_timestamp_ms));
     put("contractResult", Some(json!([hex(&receipt.output)])));
     put("contract_address", receipt.contract.map(|address| shown(address, form).into()));
     let mut resources = Map::new();
     for (name, number) in [
-        ("energy_fee", receipt.energy_fee.get()),
+        ("energy_fee", receipt.energy_fee.0),
         ("energy_usage_total", receipt.energy_usage_total),
         ("net_usage", receipt.net_usage),
-        ("net_fee", receipt.net_fee.get()),
+        ("net_fee", receipt.net_fee.0),
     ] {
         if let Some(value) = positive(number) {
             resources.insert(name.into(), value);
@@ -184,8 +184,7 @@ pub(super) fn info(receipt: &Receipt, form: Form) -> Value {
 
 /// An event: by 20 bytes of address, unless it is to be readable.
 pub(super) fn log(log: &Log, form: Form) -> Value {
-    let address =
-        if form.visible { shown(log.address, form) } else { hex(&log.address.0) };
+    let address = if form.visible { shown(log.address, form) } else { hex(log.address.bytes()) };
     let mut object = Map::new();
     object.insert("address".into(), address.into());
     let topics: Vec<Value> = log.topics.iter().map(|topic| hex(topic).into()).collect();
@@ -202,7 +201,7 @@ pub(super) fn log(log: &Log, form: Form) -> Value {
 fn internal(id: TxId, at: usize, call: &InternalCall, form: Form) -> Value {
     let mut preimage = id.0.to_vec();
     preimage.extend_from_slice(&(at as u64).to_be_bytes());
-    let value = match call.value.get() {
+    let value = match call.value.0 {
         0 => json!([{}]),
         value => json!([{ "callValue": value }]),
     };
