@@ -181,10 +181,10 @@ pub(super) fn to_bytes(
 
 fn put(bytes: &mut Vec<u8>, field: &Field, value: &Value, form: Form) -> Result<(), JsonError> {
     match &field.kind {
-        Kind::Bool => match value {
-            Value::Bool(flag) => put_varint_field(bytes, field.number, u64::from(*flag)),
-            _ => return Err(JsonError::Bool),
-        },
+        Kind::Bool => {
+            let flag = value.as_bool().ok_or(JsonError::Bool)?;
+            put_varint_field(bytes, field.number, u64::from(flag));
+        }
         Kind::Int32 | Kind::Int64 => {
             let number = whole(value)?;
             put_varint_field(bytes, field.number, number.cast_unsigned());
@@ -202,19 +202,21 @@ fn put(bytes: &mut Vec<u8>, field: &Field, value: &Value, form: Form) -> Result<
             }
         }
         Kind::Text | Kind::Bytes | Kind::Address | Kind::Name => {
-            let text = value.as_str().ok_or(JsonError::Text)?;
-            let content = match &field.kind {
-                Kind::Text => text.as_bytes().to_vec(),
-                Kind::Address if form.visible => address_of(text)?,
-                Kind::Name if form.visible => text.as_bytes().to_vec(),
-                _ => unhex(text)?,
-            };
+            let content = content(&field.kind, value.as_str().ok_or(JsonError::Text)?, form)?;
             if field.many || !content.is_empty() {
                 put_bytes(bytes, field.number, &content);
             }
         }
     }
     Ok(())
+}
+
+/// The bytes that a text stands for in a field of a kind.
+fn content(kind: &Kind, text: &str, form: Form) -> Result<Vec<u8>, JsonError> {
+    if matches!(kind, Kind::Text) || (matches!(kind, Kind::Name) && form.visible) {
+        return Ok(text.as_bytes().to_vec());
+    }
+    if matches!(kind, Kind::Address) && form.visible { address_of(text) } else { unhex(text) }
 }
 
 /// Like the real node, a contract without a type that it knows is left out: the transaction then has

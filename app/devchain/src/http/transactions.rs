@@ -82,10 +82,7 @@ pub(super) fn with_outcome(
 
 /// How a transaction ended, by the name that it has within the transaction.
 pub(super) fn ending(result: ContractResult) -> &'static str {
-    match result {
-        ContractResult::Default => ContractResult::Success.name(),
-        other => other.name(),
-    }
+    if result == ContractResult::Default { ContractResult::Success.name() } else { result.name() }
 }
 
 /// An encoded transaction with its id and the hexadecimal digits of its raw data.
