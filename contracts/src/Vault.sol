@@ -23,14 +23,6 @@ import {TIP712} from "@openzeppelin/tron-contracts/utils/cryptography/TIP712.sol
 contract Vault is TIP712, ReentrancyGuardTransient {
     using SafeTRC20 for ITRC20;
 
-    struct Channel {
-        uint128 locked;
-        uint128 redeemed;
-        uint64 delay;
-        uint64 unlockAt; // 0: no unlock is announced
-        uint64 round;
-    }
-
     event Deposited(bytes32 indexed account, address indexed owner, address indexed signer, uint256 amount);
     event Withdrawn(bytes32 indexed account, address indexed owner, uint256 amount);
     event Locked(
@@ -95,7 +87,10 @@ contract Vault is TIP712, ReentrancyGuardTransient {
     ITRC20 private immutable TOKEN;
 
     mapping(bytes32 account => uint256) private _free;
-    mapping(bytes32 id => Channel) private _channels;
+    // A channel is two words. They are packed by hand because TRON charges every write of a word
+    // in full, and the compiler writes a word once for each of its fields.
+    mapping(bytes32 id => uint256) private _money; // redeemed << 128 | locked
+    mapping(bytes32 id => uint256) private _terms; // round << 128 | unlockAt << 64 | delay
 
     constructor(address token_) TIP712("Shoal Vault", "1") {
         require(token_ != address(0), AddressIsZero());
@@ -125,8 +120,9 @@ contract Vault is TIP712, ReentrancyGuardTransient {
         view
         returns (uint128 locked, uint128 redeemed, uint64 delay, uint64 unlockAt, uint64 round)
     {
-        Channel storage c = _channels[id];
-        return (c.locked, c.redeemed, c.delay, c.unlockAt, c.round);
+        (uint256 locked_, uint256 redeemed_) = _readMoney(id);
+        (delay, unlockAt, round) = _readTerms(id);
+        return (uint128(locked_), uint128(redeemed_), delay, unlockAt, round);
     }
 
     // The owner's side
@@ -165,16 +161,15 @@ contract Vault is TIP712, ReentrancyGuardTransient {
         _takeFree(account, amount);
 
         bytes32 id = _channelId(account, payee);
-        Channel storage c = _channels[id];
-        uint256 locked = c.locked;
-        require(locked == 0 || delay >= c.delay, DelayTooShort(delay, c.delay));
-        require(amount <= type(uint128).max - locked - c.redeemed, LockTooLarge(amount));
+        (uint256 locked, uint256 redeemed) = _readMoney(id);
+        (uint64 delayMin,, uint64 round) = _readTerms(id);
+        require(locked == 0 || delay >= delayMin, DelayTooShort(delay, delayMin));
+        require(amount <= type(uint128).max - locked - redeemed, LockTooLarge(amount));
         // A lock on nothing begins a round, however the last one ended: by an unlock, a close, or
         // by vouchers that took all. A release of that round is worth nothing in this one.
-        if (locked == 0) c.round += 1;
-        c.locked = uint128(locked + amount);
-        c.delay = delay;
-        c.unlockAt = 0;
+        if (locked == 0) round += 1;
+        _writeMoney(id, locked + amount, redeemed);
+        _writeTerms(id, delay, 0, round);
         emit Locked(id, account, payee, amount, delay);
     }
 
@@ -182,11 +177,12 @@ contract Vault is TIP712, ReentrancyGuardTransient {
     function announceUnlock(address signer, address payee) external {
         bytes32 account = accountOf(msg.sender, signer);
         bytes32 id = _channelId(account, payee);
-        Channel storage c = _channels[id];
-        require(c.locked != 0, NothingLocked(id));
-        require(c.unlockAt == 0, UnlockAlreadyAnnounced(c.unlockAt));
-        uint64 unlockAt = uint64(block.timestamp) + c.delay;
-        c.unlockAt = unlockAt;
+        (uint256 locked,) = _readMoney(id);
+        (uint64 delay, uint64 unlockAt, uint64 round) = _readTerms(id);
+        require(locked != 0, NothingLocked(id));
+        require(unlockAt == 0, UnlockAlreadyAnnounced(unlockAt));
+        unlockAt = uint64(block.timestamp) + delay;
+        _writeTerms(id, delay, unlockAt, round);
         emit UnlockAnnounced(id, account, payee, unlockAt);
     }
 
@@ -194,11 +190,15 @@ contract Vault is TIP712, ReentrancyGuardTransient {
     function unlock(address owner, address signer, address payee) external {
         bytes32 account = accountOf(owner, signer);
         bytes32 id = _channelId(account, payee);
-        Channel storage c = _channels[id];
-        require(c.locked != 0, NothingLocked(id));
-        require(c.unlockAt != 0, UnlockNotAnnounced(id));
-        require(block.timestamp >= c.unlockAt, UnlockTooEarly(c.unlockAt));
-        _end(c, id, account, payee);
+        (uint256 locked, uint256 redeemed) = _readMoney(id);
+        (, uint64 unlockAt, uint64 round) = _readTerms(id);
+        require(locked != 0, NothingLocked(id));
+        require(unlockAt != 0, UnlockNotAnnounced(id));
+        require(block.timestamp >= unlockAt, UnlockTooEarly(unlockAt));
+        _writeMoney(id, 0, redeemed);
+        _writeTerms(id, 0, 0, round);
+        _free[account] += locked;
+        emit Unlocked(id, account, payee, locked);
     }
 
     /// Both parties agree: the payee gets what the voucher says, the account the rest, at once.
@@ -212,12 +212,18 @@ contract Vault is TIP712, ReentrancyGuardTransient {
     ) external nonReentrant {
         bytes32 account = accountOf(owner, signer);
         bytes32 id = _channelId(account, payee);
-        Channel storage c = _channels[id];
-        require(c.locked != 0, NothingLocked(id));
+        (uint256 locked, uint256 redeemed) = _readMoney(id);
+        (,, uint64 round) = _readTerms(id);
+        require(locked != 0, NothingLocked(id));
         _requireSigned(signer, keccak256(abi.encode(VOUCHER, id, cumulative)), voucher);
-        _requireSigned(payee, keccak256(abi.encode(RELEASE, id, c.round, cumulative)), release);
-        uint256 paid = _claim(id, account, payee, cumulative);
-        _end(c, id, account, payee);
+        _requireSigned(payee, keccak256(abi.encode(RELEASE, id, round, cumulative)), release);
+        uint256 paid = _due(cumulative, locked, redeemed);
+        uint256 rest = locked - paid;
+        _writeMoney(id, 0, redeemed + paid);
+        _writeTerms(id, 0, 0, round);
+        _free[account] += rest;
+        if (paid != 0) emit Redeemed(id, account, payee, paid, redeemed + paid);
+        emit Unlocked(id, account, payee, rest);
         _pay(payee, paid);
     }
 
@@ -325,14 +331,28 @@ contract Vault is TIP712, ReentrancyGuardTransient {
         }
     }
 
-    /// Ends a round of the channel: all that is still locked is free again.
-    function _end(Channel storage c, bytes32 id, bytes32 account, address payee) private {
-        uint256 rest = c.locked;
-        c.locked = 0;
-        c.delay = 0;
-        c.unlockAt = 0;
-        _free[account] += rest;
-        emit Unlocked(id, account, payee, rest);
+    function _readMoney(bytes32 id) private view returns (uint256 locked, uint256 redeemed) {
+        uint256 word = _money[id];
+        return (word & type(uint128).max, word >> 128);
+    }
+
+    /// Their sum is below 2^128: `lock` sees to it, and a claim only moves from one to the other.
+    function _writeMoney(bytes32 id, uint256 locked, uint256 redeemed) private {
+        _money[id] = redeemed << 128 | locked;
+    }
+
+    /// `unlockAt` 0: no unlock is announced.
+    function _readTerms(bytes32 id)
+        private
+        view
+        returns (uint64 delay, uint64 unlockAt, uint64 round)
+    {
+        uint256 word = _terms[id];
+        return (uint64(word), uint64(word >> 64), uint64(word >> 128));
+    }
+
+    function _writeTerms(bytes32 id, uint64 delay, uint64 unlockAt, uint64 round) private {
+        _terms[id] = uint256(round) << 128 | uint256(unlockAt) << 64 | delay;
     }
 
     function _claimByVoucher(
@@ -353,16 +373,17 @@ contract Vault is TIP712, ReentrancyGuardTransient {
         private
         returns (uint256)
     {
-        Channel storage c = _channels[id];
-        uint128 locked = c.locked;
-        uint128 redeemed = c.redeemed;
-        if (claim <= redeemed || locked == 0) return 0;
-        uint256 owed = claim - redeemed;
-        uint128 paid = owed < locked ? uint128(owed) : locked;
-        c.locked = locked - paid;
-        c.redeemed = redeemed + paid;
+        (uint256 locked, uint256 redeemed) = _readMoney(id);
+        uint256 paid = _due(claim, locked, redeemed);
+        if (paid == 0) return 0;
+        _writeMoney(id, locked - paid, redeemed + paid);
         emit Redeemed(id, account, payee, paid, redeemed + paid);
         return paid;
+    }
+
+    function _due(uint256 claim, uint256 locked, uint256 redeemed) private pure returns (uint256) {
+        if (claim <= redeemed) return 0;
+        return claim - redeemed < locked ? claim - redeemed : locked;
     }
 
     /// Pays exactly `amount`, whatever the token says of it: some say false when they succeeded.

@@ -5,10 +5,15 @@
 
 pub mod address;
 pub mod amount;
+pub mod channel;
 pub mod network;
+pub mod outbox;
+pub mod parties;
 pub mod transaction;
 pub mod typed_data;
+pub mod voucher;
 
 pub use crate::address::Address;
 pub use crate::amount::{Amount, Sun};
+pub use crate::parties::{AccountId, ChannelId, Parties};
 pub use crate::transaction::{BlockId, TxId};
