@@ -20,6 +20,8 @@ pub mod execute;
 pub mod genesis;
 mod header;
 mod layers;
+mod explorer;
+pub mod http;
 pub mod node;
 pub mod receipt;
 pub mod received;

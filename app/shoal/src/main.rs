@@ -5,6 +5,7 @@
 
 mod alike;
 mod args;
+mod chain;
 mod command_line;
 mod completions;
 mod create;
@@ -61,6 +62,7 @@ fn main() -> ExitCode {
         Command::Verify(args) => verify::verify(&args, &out),
         Command::Show(args) => show::show(&args, &out),
         Command::Magnet(args) => magnet::magnet(&args, &out),
+        Command::Chain(args) => chain::chain(&args, &out),
         Command::Dht(args) => dht::dht(&args, &out),
         Command::Completions(args) => completions::completions(args.shell, &out),
         Command::Man(args) => man::man(&args, &out),
