@@ -15,6 +15,7 @@ pub mod network;
 pub mod now;
 pub mod outbox;
 pub mod parties;
+pub mod payment_uri;
 pub mod transaction;
 mod tron_client;
 pub mod typed_data;
