@@ -6,6 +6,7 @@
 mod alike;
 mod args;
 mod ask;
+mod chain;
 mod chance;
 mod command_line;
 mod completions;
@@ -65,6 +66,7 @@ fn main() -> ExitCode {
         Command::Verify(args) => verify::verify(&args, &out),
         Command::Show(args) => show::show(&args, &out),
         Command::Magnet(args) => magnet::magnet(&args, &out),
+        Command::Chain(args) => chain::chain(&args, &out),
         Command::Dht(args) => dht::dht(&args, &out),
         Command::Wallet(args) => wallet::wallet(&args, &out),
         Command::Completions(args) => completions::completions(args.shell, &out),

@@ -5,6 +5,7 @@
 
 pub mod address;
 pub mod amount;
+pub mod book;
 pub mod chain_client;
 pub mod channel;
 pub mod desk;
