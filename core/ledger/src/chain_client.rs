@@ -105,7 +105,7 @@ impl core::fmt::Display for Notice {
             }
             Self::Outvoted { what, believed, said } => write!(
                 f,
-                "node {} says {what} is {}, but the others say {believed}",
+                "node {} says of {what}: {}, but the others say: {believed}",
                 said.endpoint, said.what
             ),
         }
@@ -526,6 +526,3 @@ fn judge_prices(fact: &Fact) -> Result<(), Fault> {
         _ => Ok(()),
     }
 }
-
-#[cfg(test)]
-mod tests;
