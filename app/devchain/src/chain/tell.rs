@@ -294,4 +294,10 @@ impl Chain {
     ) -> Result<Vec<StoredTransaction>, ChainError> {
         self.store.transactions_of(address, before, count_max.min(TRANSACTIONS_OF_MAX))
     }
+
+    /// All that all accounts have, in sun.
+    #[cfg(test)]
+    pub(crate) fn sum_of_balances(&self) -> Result<u64, ChainError> {
+        self.store.sum_of_balances()
+    }
 }
