@@ -6,6 +6,7 @@
 pub mod address;
 pub mod amount;
 pub mod chain_client;
+pub mod book;
 pub mod channel;
 pub mod desk;
 mod evm_client;
@@ -14,6 +15,7 @@ pub mod network;
 pub mod now;
 pub mod outbox;
 pub mod parties;
+pub mod payment_uri;
 pub mod transaction;
 mod tron_client;
 pub mod typed_data;
