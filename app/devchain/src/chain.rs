@@ -1,14 +1,53 @@
 //! The chain: what it takes, makes and tells.
+//!
+//! Source: java-tron `Manager`, `Wallet`. A transaction is carried out when it comes, over the
+//! state of the block that is being filled; making the block writes it down. So each runs once,
+//! and who is told that a transaction was taken knows that it could be carried out.
+//!
+//! Invariant: `head` is the newest block in the database; `open`, if any, comes next.
 
+mod tell;
+
+pub use self::tell::{CALL_ENERGY_MAX, LOGS_MAX, TRANSACTIONS_OF_MAX};
+
+use std::collections::HashSet;
 use std::path::Path;
 
-use crate::block::{Block, BlockRef, StoredTransaction};
-use crate::call::{CallFailure, CallOutcome, CallRequest};
-use crate::config::Config;
-use crate::receipt::{LogFilter, LogRecord, Receipt};
-use crate::refusal::{ChainError, FaucetError, OpenError, Refused};
-use crate::state::{Account, Contract, Resources, View};
+use ledger::transaction::{Action, Terms, Unsigned};
 use ledger::{Address, BlockId, Sun, TxId};
+use wire::abi;
+
+use crate::config::{BlockTime, Config};
+use crate::execute::{self, Executed};
+use crate::genesis::{self, Deployments, OwnKeys};
+use crate::header::{self, Header};
+use crate::layers::inner;
+use crate::received::Received;
+use crate::refusal::{ChainError, FaucetError, OpenError, Refused, ResponseCode};
+use crate::rows::Changes;
+use crate::store::{BlockRow, Store, TransactionRow};
+use crate::tvm::Surroundings;
+
+/// Transactions of one block; more wait no longer than a client waits for an answer.
+pub const BLOCK_TRANSACTIONS_MAX: usize = 10_000;
+
+/// Bytes of the transactions of one block: 16 of the longest.
+pub const BLOCK_BYTES_MAX: usize = 8 * 1_024 * 1_024;
+
+/// The most that a transaction may look ahead.
+const EXPIRATION_MS_MAX: u64 = 24 * 60 * 60 * 1_000;
+
+/// How long the faucet's own transactions are good for.
+const FAUCET_EXPIRATION_MS: u64 = 60_000;
+
+/// Energy for the faucet's token transfers: 100 TRX.
+const FAUCET_FEE_LIMIT: Sun = Sun(100_000_000);
+
+/// TRX that one call of the faucet gives, in sun: ten million TRX.
+pub const FAUCET_SUN_MAX: u64 = 10_000_000_000_000;
+
+/// BTT that one call of the faucet gives: ten thousand million.
+pub const FAUCET_BTT_MAX: u128 = 10_000_000_000 * 1_000_000_000_000_000_000;
 
 /// What a chain began with. Random per chain, then fixed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +70,32 @@ pub struct Genesis {
 #[derive(Debug)]
 pub struct Chain {
     config: Config,
+    store: Store,
+    keys: OwnKeys,
+    genesis: Genesis,
+    head: BlockRow,
+    /// Number of the newest final block.
+    solid: u64,
+    solid_id: BlockId,
+    open: Option<Open>,
+    /// The latest time that a caller told.
+    now_ms: u64,
+    /// How far the chain's clock runs ahead.
+    skipped_ms: u64,
+    /// Time of the newest block that was thrown away: what replaces it is another block.
+    thrown_ms: u64,
+    /// Time of the faucet's last transaction, so that no two are the same.
+    faucet_ms: u64,
+}
+
+/// The block that is being filled.
+#[derive(Debug)]
+struct Open {
+    surroundings: Surroundings,
+    changes: Changes,
+    transactions: Vec<TransactionRow>,
+    ids: HashSet<TxId>,
+    bytes: usize,
 }
 
 impl Chain {
@@ -45,8 +110,77 @@ impl Chain {
         entropy: [u8; 32],
         now_ms: u64,
     ) -> Result<Self, OpenError> {
-        let _ = (path, entropy, now_ms);
-        Ok(Self { config })
+        let store = Store::open(path)?;
+        let seed = match store.meta("seed")? {
+            Some(seed) => seed.try_into().map_err(|_length| ChainError::Damaged("seed"))?,
+            None => {
+                store.set_meta("seed", &entropy)?;
+                entropy
+            }
+        };
+        let keys = OwnKeys::derive(&seed)?;
+        if store.head_number()?.is_none() {
+            genesis::write(&store, &keys, &seed, now_ms)?;
+        }
+        let first = block_of(&store, 0)?;
+        let head = block_of(&store, store.head_number()?.unwrap_or_default())?;
+        let [btt, vault] = match (store.meta("btt")?, store.meta("vault")?) {
+            (Some(btt), Some(vault)) => [address_of(&btt)?, address_of(&vault)?],
+            (_, _) => {
+                let first = genesis::deployments(&keys, first.id, first.timestamp_ms)?;
+                [first.btt, first.vault]
+            }
+        };
+        let genesis = Genesis {
+            id: first.id,
+            chain_id: first.id.chain_id(),
+            faucet: keys.faucet_address(),
+            witness: keys.witness_address(),
+            btt,
+            vault,
+        };
+        let solid = number_of(store.meta("solid")?)?.min(head.number);
+        let skipped_ms = number_of(store.meta("skipped_ms")?)?;
+        let solid_id = block_of(&store, solid)?.id;
+        let mut chain = Self {
+            config,
+            store,
+            keys,
+            genesis,
+            head,
+            solid,
+            solid_id,
+            open: None,
+            now_ms,
+            skipped_ms,
+            thrown_ms: 0,
+            faucet_ms: now_ms,
+        };
+        if chain.head.number == 0 {
+            chain.deploy()?;
+        }
+        Ok(chain)
+    }
+
+    /// Makes block 1, which counts as final at once.
+    fn deploy(&mut self) -> Result<(), ChainError> {
+        let first_ms = self.head.timestamp_ms;
+        let Deployments { transactions, btt, vault } =
+            genesis::deployments(&self.keys, self.genesis.id, first_ms)?;
+        self.store.set_meta("btt", btt.bytes())?;
+        self.store.set_meta("vault", vault.bytes())?;
+        for transaction in transactions {
+            self.broadcast(&transaction, first_ms)
+                .map_err(|_refused| ChainError::Damaged("genesis transaction"))?;
+        }
+        self.solid = 1;
+        self.mine(first_ms)?;
+        for contract in [btt, vault] {
+            if self.contract(contract)?.is_none() {
+                return Err(ChainError::Damaged("genesis contract"));
+            }
+        }
+        Ok(())
     }
 
     /// How it paces itself.
@@ -54,13 +188,127 @@ impl Chain {
         self.config
     }
 
-    /// Takes an encoded, signed `Transaction` into the queue if it would execute now.
+    /// What it began with.
+    pub fn genesis(&self) -> Genesis {
+        self.genesis
+    }
+
+    /// Tells what time it is. Everything that takes a time does so too.
+    pub fn tick(&mut self, now_ms: u64) {
+        self.now_ms = self.now_ms.max(now_ms);
+    }
+
+    /// The chain's own time: the latest that was told, and what was skipped.
+    pub fn clock_ms(&self) -> u64 {
+        self.now_ms.saturating_add(self.skipped_ms)
+    }
+
+    /// Takes an encoded, signed `Transaction` into the next block if it can be carried out.
     ///
     /// # Errors
     /// In java-tron's order, with its codes and words.
     pub fn broadcast(&mut self, bytes: &[u8], now_ms: u64) -> Result<TxId, Refused> {
-        let _ = (bytes, now_ms);
-        Err(not_yet())
+        self.accept(Received::parse(bytes.to_vec())?, now_ms)
+    }
+
+    /// As [`Self::broadcast`], of what was parsed elsewhere.
+    ///
+    /// # Errors
+    /// As [`Self::broadcast`].
+    pub fn accept(&mut self, received: Received, now_ms: u64) -> Result<TxId, Refused> {
+        self.tick(now_ms);
+        if !self.has_room(&received) {
+            return Err(refused(ResponseCode::ServerBusy, "Server busy."));
+        }
+        self.check_reference(&received)?;
+        self.check_expiration(&received)?;
+        if self.open.as_ref().is_some_and(|open| open.ids.contains(&received.id))
+            || self.store.has_transaction(received.id)?
+        {
+            return Err(refused(ResponseCode::DupTransactionError, "Dup transaction."));
+        }
+        let surroundings = self.next_surroundings();
+        let empty = Changes::default();
+        let (surroundings, changes) = match &self.open {
+            Some(open) => (open.surroundings, &open.changes),
+            None => (surroundings, &empty),
+        };
+        let executed = execute::execute(&self.store, changes, &surroundings, &received)?;
+        let id = received.id;
+        self.include(surroundings, received, executed);
+        Ok(id)
+    }
+
+    fn include(&mut self, surroundings: Surroundings, received: Received, executed: Executed) {
+        let open = self.open.get_or_insert_with(|| Open {
+            surroundings,
+            changes: Changes::default(),
+            transactions: Vec::new(),
+            ids: HashSet::new(),
+            bytes: 0,
+        });
+        open.ids.insert(received.id);
+        open.bytes += received.bytes.len();
+        open.changes.absorb(executed.changes);
+        open.transactions.push(TransactionRow {
+            bytes: received.bytes,
+            receipt: executed.receipt,
+            parties: executed.parties,
+        });
+    }
+
+    /// Whether the block that is being filled can take this one too.
+    pub(crate) fn has_room(&self, received: &Received) -> bool {
+        self.open.as_ref().is_none_or(|open| {
+            open.transactions.len() < BLOCK_TRANSACTIONS_MAX
+                && open.bytes + received.bytes.len() <= BLOCK_BYTES_MAX
+        })
+    }
+
+    /// The block that a transaction names must be on this chain.
+    fn check_reference(&self, received: &Received) -> Result<(), Refused> {
+        let tapos = || refused(ResponseCode::TaposError, "Tapos check error.");
+        let low: [u8; 2] =
+            received.raw.ref_block_bytes.as_slice().try_into().map_err(|_length| tapos())?;
+        let back =
+            (self.head.number & 0xffff).wrapping_sub(u16::from_be_bytes(low).into()) & 0xffff;
+        let number = self.head.number.checked_sub(back).ok_or_else(tapos)?;
+        let id = if number == self.head.number {
+            self.head.id
+        } else {
+            self.store.block(number)?.ok_or_else(tapos)?.id
+        };
+        if received.raw.ref_block_hash == id.0[8..16] { Ok(()) } else { Err(tapos()) }
+    }
+
+    /// A chain that makes blocks on demand may not have made one for long: what a client takes for
+    /// now may be the head's time or the clock's.
+    fn check_expiration(&self, received: &Received) -> Result<(), Refused> {
+        let head_ms = self.head.timestamp_ms;
+        let latest = head_ms.max(self.clock_ms()).saturating_add(EXPIRATION_MS_MAX);
+        let expiration = u64::try_from(received.raw.expiration).unwrap_or_default();
+        if expiration <= head_ms || expiration > latest {
+            return Err(refused(ResponseCode::TransactionExpirationError, "Transaction expired"));
+        }
+        Ok(())
+    }
+
+    /// What code in the next block sees around itself.
+    fn next_surroundings(&self) -> Surroundings {
+        let earliest = self.clock_ms().max(self.head.timestamp_ms.max(self.thrown_ms) + 1);
+        let timestamp_ms = match self.config.block_time {
+            BlockTime::OnDemand => earliest,
+            BlockTime::Every(interval) => {
+                let interval_ms = u64::try_from(interval.as_millis()).unwrap_or(u64::MAX).max(1);
+                earliest.div_ceil(interval_ms).saturating_mul(interval_ms)
+            }
+        };
+        Surroundings {
+            number: self.head.number + 1,
+            timestamp_ms,
+            witness: inner(self.genesis.witness),
+            chain_id: self.genesis.chain_id,
+        }
     }
 
     /// Makes a block of what waits; none if nothing does. When this returns, it is on the disk.
@@ -68,8 +316,11 @@ impl Chain {
     /// # Errors
     /// The database failed: the block does not exist, and the transactions still wait.
     pub fn produce(&mut self, now_ms: u64) -> Result<Option<BlockId>, ChainError> {
-        let _ = now_ms;
-        Ok(None)
+        if self.open.is_none() {
+            self.tick(now_ms);
+            return Ok(None);
+        }
+        self.mine(now_ms).map(Some)
     }
 
     /// Makes a block of what waits, even if nothing does.
@@ -77,18 +328,89 @@ impl Chain {
     /// # Errors
     /// As [`Self::produce`].
     pub fn mine(&mut self, now_ms: u64) -> Result<BlockId, ChainError> {
-        let _ = now_ms;
-        Err(ChainError::Stopped)
+        self.tick(now_ms);
+        let open = self.open.take().unwrap_or_else(|| Open {
+            surroundings: self.next_surroundings(),
+            changes: Changes::default(),
+            transactions: Vec::new(),
+            ids: HashSet::new(),
+            bytes: 0,
+        });
+        match self.seal(&open) {
+            Ok(block) => {
+                let id = block.id;
+                self.head = block;
+                Ok(id)
+            }
+            Err(error) => {
+                self.open = Some(open);
+                Err(error)
+            }
+        }
+    }
+
+    fn seal(&mut self, open: &Open) -> Result<BlockRow, ChainError> {
+        let hashes = open
+            .transactions
+            .iter()
+            .map(|one| {
+                let outcome = one.receipt.result.in_block().number();
+                keys::sha256(&header::with_outcome(&one.bytes, outcome))
+            })
+            .collect();
+        let header = Header {
+            number: open.surroundings.number,
+            timestamp_ms: open.surroundings.timestamp_ms,
+            parent: self.head.id,
+            transactions_root: header::transactions_root(hashes),
+            witness: self.genesis.witness,
+        };
+        let signature = self.keys.witness.sign(&header.digest()).to_bytes().to_vec();
+        let energy = open.transactions.iter().map(|one| one.receipt.energy_usage_total).sum();
+        let block = BlockRow {
+            number: header.number,
+            id: header.id(),
+            timestamp_ms: header.timestamp_ms,
+            transactions_root: header.transactions_root,
+            signature,
+            size_bytes: (open.bytes + header.encode().len()) as u64,
+            energy_used: energy,
+            burned: self.head.burned + open.changes.burned,
+        };
+        let delay = u64::from(self.config.solid_after_blocks);
+        let solid = self.solid.max(block.number.saturating_sub(delay));
+        self.store.commit_block(&block, &open.transactions, &open.changes, solid)?;
+        self.solid_id =
+            if solid == block.number { block.id } else { block_of(&self.store, solid)?.id };
+        self.solid = solid;
+        Ok(block)
     }
 
     /// Throws the newest `blocks` blocks away, as a reorganisation would; their transactions wait
-    /// again if `put_back`. Returns the new head.
+    /// again if `put_back`. What waited before waits no more. Returns the new head.
     ///
     /// # Errors
     /// Final blocks stay: [`ChainError::RewindTooFar`], and nothing changed.
     pub fn rewind(&mut self, blocks: u64, put_back: bool) -> Result<BlockId, ChainError> {
-        let _ = (blocks, put_back);
-        Err(ChainError::Stopped)
+        let unsolid = self.head.number.saturating_sub(self.solid);
+        if blocks > unsolid {
+            return Err(ChainError::RewindTooFar { blocks, unsolid });
+        }
+        let to = self.head.number - blocks;
+        let mut again = self.store.bytes_after(to)?;
+        if let Some(open) = self.open.take() {
+            again.extend(open.transactions.into_iter().map(|one| one.bytes));
+        }
+        self.store.rewind(to)?;
+        self.thrown_ms = self.thrown_ms.max(self.head.timestamp_ms);
+        self.head = block_of(&self.store, to)?;
+        if put_back {
+            for bytes in again {
+                // Refused now: its reference block is gone, or somebody was faster.
+                drop(self.broadcast(&bytes, self.now_ms));
+            }
+        }
+        Ok(self.head.id)
     }
 
     /// Lets the chain's clock run ahead of the caller's by `ms` more from now on, for tests of delays.
@@ -96,141 +418,16 @@ impl Chain {
     /// # Errors
     /// The database failed.
     pub fn skip_time(&mut self, ms: u64) -> Result<(), ChainError> {
-        let _ = ms;
+        let skipped_ms = self.skipped_ms.saturating_add(ms);
+        self.store.set_meta("skipped_ms", &skipped_ms.to_le_bytes())?;
+        self.skipped_ms = skipped_ms;
         Ok(())
     }
 
     /// Transactions that wait for a block, oldest first.
     pub fn pending(&self) -> Vec<TxId> {
-        Vec::new()
-    }
-
-    /// Runs a call and undoes it. `energy_max` bounds it; java-tron's is 100,000,000.
-    ///
-    /// # Errors
-    /// See [`CallFailure`]; a revert is an outcome, no error.
-    pub fn call(&mut self, request: &CallRequest, view: View) -> Result<CallOutcome, CallFailure> {
-        let _ = (request, view);
-        Err(ChainError::Stopped.into())
-    }
-
-    /// What it began with.
-    pub fn genesis(&self) -> Genesis {
-        let zero = Address::new([0; 20]);
-        Genesis {
-            id: BlockId([0; 32]),
-            chain_id: 0,
-            faucet: zero,
-            witness: zero,
-            btt: zero,
-            vault: zero,
-        }
-    }
-
-    /// Number of the newest block.
-    pub fn head(&self) -> BlockId {
-        BlockId([0; 32])
-    }
-
-    /// The newest final block.
-    pub fn solid(&self) -> BlockId {
-        BlockId([0; 32])
-    }
-
-    /// A block; none if there is no such.
-    ///
-    /// # Errors
-    /// The database failed.
-    pub fn block(&self, which: BlockRef) -> Result<Option<Block>, ChainError> {
-        let _ = which;
-        Ok(None)
-    }
-
-    /// A transaction in a block or waiting; with [`View::Solid`] only in a final block.
-    ///
-    /// # Errors
-    /// The database failed.
-    pub fn transaction(
-        &self,
-        id: TxId,
-        view: View,
-    ) -> Result<Option<StoredTransaction>, ChainError> {
-        let _ = (id, view);
-        Ok(None)
-    }
-
-    /// What executing it did; none until it is in a block (in a final one by [`View::Solid`]).
-    ///
-    /// # Errors
-    /// The database failed.
-    pub fn receipt(&self, id: TxId, view: View) -> Result<Option<Receipt>, ChainError> {
-        let _ = (id, view);
-        Ok(None)
-    }
-
-    /// An account; none if it does not exist.
-    ///
-    /// # Errors
-    /// The database failed.
-    pub fn account(&self, address: Address, view: View) -> Result<Option<Account>, ChainError> {
-        let _ = (address, view);
-        Ok(None)
-    }
-
-    /// A contract; none if none is there.
-    ///
-    /// # Errors
-    /// The database failed.
-    pub fn contract(&self, address: Address) -> Result<Option<Contract>, ChainError> {
-        let _ = address;
-        Ok(None)
-    }
-
-    /// One word of a contract's storage; zero if never written.
-    ///
-    /// # Errors
-    /// The database failed.
-    pub fn storage(
-        &self,
-        address: Address,
-        slot: [u8; 32],
-        view: View,
-    ) -> Result<[u8; 32], ChainError> {
-        let _ = (address, slot, view);
-        Ok([0; 32])
-    }
-
-    /// What an account may use without paying; none if it does not exist.
-    ///
-    /// # Errors
-    /// The database failed.
-    pub fn resources(&self, address: Address) -> Result<Option<Resources>, ChainError> {
-        let _ = address;
-        Ok(None)
-    }
-
-    /// At most `count_max` events, itself at most 10,000.
-    ///
-    /// # Errors
-    /// The database failed.
-    pub fn logs(&self, filter: &LogFilter, count_max: usize) -> Result<Vec<LogRecord>, ChainError> {
-        let _ = (filter, count_max);
-        Ok(Vec::new())
-    }
-
-    /// Transactions that an account sent or was sent (owner, or receiver or contract), newest
-    /// first, at most `count_max`, itself at most 200, before the place given.
-    ///
-    /// # Errors
-    /// The database failed.
-    pub fn transactions_of(
-        &self,
-        address: Address,
-        before: Option<(u64, u32)>,
-        count_max: usize,
-    ) -> Result<Vec<StoredTransaction>, ChainError> {
-        let _ = (address, before, count_max);
-        Ok(Vec::new())
+        let open = self.open.iter();
+        open.flat_map(|open| open.transactions.iter().map(|one| one.receipt.id)).collect()
     }
 
     /// Sends play TRX (`token` none, `amount` in sun) or test BTT to `to` by an ordinary
@@ -245,16 +442,61 @@ impl Chain {
         amount: u128,
         now_ms: u64,
     ) -> Result<TxId, FaucetError> {
-        let _ = (to, token, amount, now_ms);
-        Err(not_yet().into())
+        self.tick(now_ms);
+        let (action, fee_limit) = self.gift(to, token, amount)?;
+        let clock_ms = self.clock_ms().max(self.head.timestamp_ms);
+        self.faucet_ms = clock_ms.max(self.faucet_ms + 1);
+        let terms = Terms {
+            ref_block: self.head.id,
+            expiration_ms: clock_ms + FAUCET_EXPIRATION_MS,
+            timestamp_ms: self.faucet_ms,
+            fee_limit,
+        };
+        let signed = Unsigned::build(self.genesis.faucet, &action, &terms)
+            .and_then(|unsigned| unsigned.sign(&self.keys.faucet))
+            .map_err(|error| refused(ResponseCode::OtherError, &error.to_string()))?;
+        Ok(self.broadcast(&signed.to_bytes(), now_ms)?)
     }
 
-    /// All sun burned as fees so far.
-    pub fn burned(&self) -> Sun {
-        Sun(0)
+    fn gift(
+        &self,
+        to: Address,
+        token: Option<Address>,
+        amount: u128,
+    ) -> Result<(Action, Sun), FaucetError> {
+        let Some(contract) = token else {
+            let sun = u64::try_from(amount).ok().filter(|sun| (1..=FAUCET_SUN_MAX).contains(sun));
+            let amount_max = FAUCET_SUN_MAX.into();
+            let sun = sun.ok_or(FaucetError::Amount { amount, amount_max })?;
+            return Ok((Action::Transfer { to, amount: Sun(sun) }, Sun(0)));
+        };
+        if contract != self.genesis.btt {
+            return Err(FaucetError::Token(contract));
+        }
+        if !(1..=FAUCET_BTT_MAX).contains(&amount) {
+            return Err(FaucetError::Amount { amount, amount_max: FAUCET_BTT_MAX });
+        }
+        let call = abi::Encoder::call("transfer(address,uint256)").address(to.bytes()).uint(amount);
+        let action = Action::Trigger { contract, call_value: Sun(0), data: call.finish() };
+        Ok((action, FAUCET_FEE_LIMIT))
     }
 }
 
-fn not_yet() -> Refused {
-    Refused { code: crate::refusal::ResponseCode::OtherError, message: String::new() }
+fn refused(code: ResponseCode, words: &str) -> Refused {
+    Refused { code, message: words.to_owned() }
+}
+
+fn block_of(store: &Store, number: u64) -> Result<BlockRow, ChainError> {
+    store.block(number)?.ok_or(ChainError::Damaged("block is missing"))
+}
+
+fn address_of(bytes: &[u8]) -> Result<Address, ChainError> {
+    let bytes = bytes.try_into().map_err(|_length| ChainError::Damaged("address"))?;
+    Ok(Address::new(bytes))
+}
+
+fn number_of(bytes: Option<Vec<u8>>) -> Result<u64, ChainError> {
+    let Some(bytes) = bytes else { return Ok(0) };
+    let bytes = bytes.try_into().map_err(|_length| ChainError::Damaged("number"))?;
+    Ok(u64::from_le_bytes(bytes))
 }

@@ -42,6 +42,25 @@ pub enum ContractResult {
 }
 
 impl ContractResult {
+    const ALL: [Self; 16] = [
+        Self::Default,
+        Self::Success,
+        Self::Revert,
+        Self::BadJumpDestination,
+        Self::OutOfMemory,
+        Self::PrecompiledContract,
+        Self::StackTooSmall,
+        Self::StackTooLarge,
+        Self::IllegalOperation,
+        Self::StackOverflow,
+        Self::OutOfEnergy,
+        Self::OutOfTime,
+        Self::JvmStackOverFlow,
+        Self::Unknown,
+        Self::TransferFailed,
+        Self::InvalidCode,
+    ];
+
     /// The name on the wire.
     pub const fn name(self) -> &'static str {
         match self {
@@ -86,6 +105,16 @@ impl ContractResult {
         }
     }
 
+    /// By its number on the wire.
+    pub fn from_number(number: i32) -> Option<Self> {
+        Self::ALL.into_iter().find(|result| result.number() == number)
+    }
+
+    /// What the transaction's outcome says in its block: there a plain transfer succeeded too.
+    pub const fn in_block(self) -> Self {
+        if matches!(self, Self::Default) { Self::Success } else { self }
+    }
+
     /// Whether `Transaction.Result.code`, and the receipt's `result`, say FAILED.
     pub const fn failed(self) -> bool {
         !matches!(self, Self::Default | Self::Success)
@@ -112,7 +141,7 @@ pub struct InternalCall {
     pub to: Address,
     /// TRX sent along.
     pub value: Sun,
-    /// `call`, `create` or `suicide`, as java-tron notes them.
+    /// `call` or `create`, as java-tron notes them.
     pub note: &'static str,
     /// Whether it, or what it was part of, was undone.
     pub rejected: bool,

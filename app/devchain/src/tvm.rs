@@ -18,19 +18,24 @@ mod failure;
 mod instructions;
 mod machine;
 mod precompiles;
-#[cfg(test)]
-mod tests;
 
 use revm::primitives::{Address, B256, Bytes, Log, U256};
 use revm::state::EvmState;
 
 use crate::receipt::{ContractResult, InternalCall};
 
-pub(crate) use self::addresses::deployed_address;
 pub(crate) use self::machine::run;
+pub(crate) use self::precompiles::recover;
 
 /// Price of energy in sun, what `GASPRICE` and `BASEFEE` give.
 pub(crate) const ENERGY_PRICE_SUN: u64 = 100;
+
+/// What the state gives as the nonce of an account without code. TRON has no nonces; for revm it is
+/// what makes an account exist.
+pub(crate) const NONCE_PERSON: u64 = 1;
+
+/// The same for a contract: nothing can be made at its address.
+pub(crate) const NONCE_CONTRACT: u64 = 2;
 
 /// The block that code sees around itself.
 #[derive(Debug, Clone, Copy)]

@@ -1,6 +1,8 @@
 //! The command line.
 
+pub(crate) mod chain;
 pub(crate) mod dht;
+pub(crate) mod wallet;
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
@@ -10,7 +12,9 @@ use std::time::Duration;
 use clap::{Args, ColorChoice, Parser, Subcommand, ValueHint};
 use clap_complete::Shell;
 
+use crate::args::chain::ChainArgs;
 use crate::args::dht::DhtArgs;
+use crate::args::wallet::WalletArgs;
 use crate::limits::{DownArgs, UpArgs};
 use crate::log::Level;
 use crate::place::OnCollision;
@@ -99,6 +103,29 @@ Everybody can read what is stored, and see the address of who stores or asks.
 
 Exit codes: 0 found or stored; 1 not; 2 wrong command line; 130 stopped";
 
+const CHAIN_EXAMPLES: &str = "\
+Examples:
+  shoal chain
+  shoal chain faucet TUEZSdKsoDHQMeZwihtdoBiN46zxhGWYdH
+  shoal chain faucet TUEZSdKsoDHQMeZwihtdoBiN46zxhGWYdH 500 --coin btt
+  shoal chain run --memory --listen 127.0.0.1:0
+  shoal chain run --block-time 3s --solid-after 19
+
+A browser shows what happens on it at http://127.0.0.1:9090. tronweb and other programs for TRON take that address for a full node's.
+
+Exit codes: 0 stopped by Ctrl-C, or done; 1 failed; 2 wrong command line";
+const WALLET_EXAMPLES: &str = "\
+Examples:
+  shoal wallet new
+  shoal wallet import keystore.json --name old
+  shoal wallet request 1.5 BTT
+  shoal wallet sign 'I am who I say'
+  shoal wallet backup wallet.backup
+
+Passphrases and keys are asked for or read from files, never taken from the command line. Without --network it is the chain of `shoal chain` on this machine, whose money is play money.
+
+Exit codes: 0 done; 1 not; 2 wrong command line; 130 stopped";
+
 const COMPLETIONS_EXAMPLES: &str = "\
 Examples, each to be done once:
   shoal completions bash >\\
@@ -151,6 +178,12 @@ pub(crate) enum Command {
     /// Use the DHT, the directory of BitTorrent that needs no server, as a tool
     #[command(after_help = DHT_EXAMPLES)]
     Dht(DhtArgs),
+    /// Run a TRON-compatible chain on this machine, with play money, for development
+    #[command(after_help = CHAIN_EXAMPLES)]
+    Chain(ChainArgs),
+    /// Keep money, pay and be paid: TRX, BTT and tokens
+    #[command(after_help = WALLET_EXAMPLES)]
+    Wallet(WalletArgs),
     /// Print completions for a shell
     #[command(after_help = COMPLETIONS_EXAMPLES)]
     Completions(CompletionsArgs),

@@ -5,6 +5,7 @@
 
 pub mod address;
 pub mod amount;
+pub mod book;
 pub mod chain_client;
 pub mod channel;
 pub mod desk;
@@ -15,6 +16,7 @@ pub mod network;
 pub mod now;
 pub mod outbox;
 pub mod parties;
+pub mod payment_uri;
 pub mod transaction;
 mod tron_client;
 pub mod typed_data;

@@ -7,15 +7,6 @@ use revm::primitives::{Address, B256, U256, keccak256};
 /// What TRON puts before the 20 bytes of an address.
 const PREFIX: u8 = 0x41;
 
-/// The address of the contract that a transaction deploys.
-pub(crate) fn deployed_address(transaction: B256, owner: Address) -> Address {
-    let mut bytes = [0; 32 + 21];
-    bytes[..32].copy_from_slice(transaction.as_slice());
-    bytes[32] = PREFIX;
-    bytes[33..].copy_from_slice(owner.as_slice());
-    last_20(keccak256(bytes))
-}
-
 /// The address of what `CREATE` makes; `nonce` counts the calls and creations of the transaction
 /// so far.
 pub(super) fn created_address(transaction: B256, nonce: u64) -> Address {

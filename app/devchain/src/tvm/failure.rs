@@ -22,9 +22,6 @@ pub(super) fn words(
     energy_max: u64,
 ) -> (ContractResult, String) {
     use InstructionResult as R;
-    if result.is_ok() {
-        return (ContractResult::Success, String::new());
-    }
     let name = name_of(stop.opcode);
     match result {
         R::Revert => (ContractResult::Revert, "REVERT opcode executed".to_owned()),
@@ -61,7 +58,24 @@ pub(super) fn words(
         R::CreateContractStartingWithEF => {
             (ContractResult::InvalidCode, "invalid code: must not begin with 0xef".to_owned())
         }
-        other => (ContractResult::Unknown, format!("{other:?}")),
+        R::Stop | R::Return | R::SelfDestruct | R::Suspend => {
+            (ContractResult::Success, String::new())
+        }
+        R::CallTooDeep
+        | R::OutOfFunds
+        | R::CreateInitCodeStartingEF00
+        | R::InvalidEOFInitCode
+        | R::InvalidExtDelegateCallTarget
+        | R::ReentrancySentryOOG
+        | R::OutOfOffset
+        | R::CreateCollision
+        | R::OverflowPayment
+        | R::PrecompileError
+        | R::NonceOverflow
+        | R::CreateContractSizeLimit
+        | R::CreateInitCodeSizeLimit
+        | R::FatalExternalError
+        | R::InvalidImmediateEncoding => (ContractResult::Unknown, format!("{result:?}")),
     }
 }
 

@@ -17,13 +17,13 @@ use revm::interpreter::{
     CallInput, CallInputs, CallOutcome, CallScheme, CallValue, CreateInputs, CreateOutcome,
     FrameInput, Gas, InstructionResult, InterpreterAction, InterpreterResult, SharedMemory,
 };
-use revm::primitives::{Address, B256, Bytes, KECCAK_EMPTY, U256};
+use revm::primitives::{Address, B256, Bytes, U256};
 
 use super::addresses::{created_address, salted_address};
 use super::failure::{Stop, words};
 use super::instructions::{Host, SPEC, Written, dynamic_costs, instructions};
 use super::precompiles::{TronPrecompiles, is_precompiled};
-use super::{ENERGY_PRICE_SUN, Entry, Ran, Run, Surroundings, word};
+use super::{ENERGY_PRICE_SUN, Entry, NONCE_PERSON, Ran, Run, Surroundings, word};
 use crate::receipt::InternalCall;
 use crate::refusal::ChainError;
 use ledger::Sun;
@@ -36,9 +36,10 @@ const MEMORY_BYTES_MAX: usize = 3 * 1024 * 1024;
 
 type Error = ContextError<ChainError>;
 type Frame = EthFrame<EthInterpreter>;
+type Instructions<DB> = EthInstructions<EthInterpreter, Host<DB>>;
 
 struct Machine<DB: Database<Error = ChainError>> {
-    evm: Evm<Host<DB>, (), EthInstructions<EthInterpreter, Host<DB>>, TronPrecompiles, Frame>,
+    evm: Evm<Host<DB>, (), Instructions<DB>, TronPrecompiles, Frame>,
     transaction: B256,
     /// Calls and creations so far.
     nonce: u64,
@@ -230,10 +231,10 @@ impl<DB: Database<Error = ChainError>> Machine<DB> {
         }
         let journal = &mut self.evm.ctx.journaled_state;
         let mut account = journal.load_account_mut(address)?.data;
-        if *account.code_hash() == KECCAK_EMPTY && account.nonce() != 0 {
+        let is_made = self.created.iter().any(|(made, _)| *made == address);
+        if account.nonce() == NONCE_PERSON && !is_made {
             account.set_nonce(0);
         }
-        drop(account);
         if depth > 0 {
             self.note(inputs.caller(), address, inputs.value(), "create");
         }
@@ -268,6 +269,9 @@ impl<DB: Database<Error = ChainError>> Machine<DB> {
         if frame.interpreter.memory.len() > MEMORY_BYTES_MAX {
             let gas = frame.interpreter.gas;
             action = InterpreterAction::new_halt(InstructionResult::MemoryLimitOOG, gas);
+        }
+        if action.instruction_result() == Some(InstructionResult::SelfDestruct) {
+            self.nonce += 1; // It counts as a call.
         }
         if frame.depth == 0 {
             let at = frame.interpreter.bytecode.pc().saturating_sub(1);

@@ -176,7 +176,7 @@ fn fault<CTX: ContextTr>(error: &<CTX::Db as Database>::Error) -> String {
 }
 
 /// Who made a 65-byte signature over `hash`; `v` from 0 or from 27, high `s` too, as TRON takes it.
-fn recover(signature: &[u8], hash: &[u8; 32]) -> Option<Address> {
+pub(crate) fn recover(signature: &[u8], hash: &[u8; 32]) -> Option<Address> {
     let (rs, rest) = signature.split_first_chunk::<64>()?;
     let v = *rest.first()?;
     let parity = if v >= 27 { v - 27 } else { v };
