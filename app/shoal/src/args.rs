@@ -2,6 +2,7 @@
 
 pub(crate) mod chain;
 pub(crate) mod dht;
+pub(crate) mod wallet;
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
@@ -13,6 +14,7 @@ use clap_complete::Shell;
 
 use crate::args::chain::ChainArgs;
 use crate::args::dht::DhtArgs;
+use crate::args::wallet::WalletArgs;
 use crate::limits::{DownArgs, UpArgs};
 use crate::log::Level;
 use crate::place::OnCollision;
@@ -112,6 +114,17 @@ Examples:
 A browser shows what happens on it at http://127.0.0.1:9090. tronweb and other programs for TRON take that address for a full node's.
 
 Exit codes: 0 stopped by Ctrl-C, or done; 1 failed; 2 wrong command line";
+const WALLET_EXAMPLES: &str = "\
+Examples:
+  shoal wallet new
+  shoal wallet import keystore.json --name old
+  shoal wallet request 1.5 BTT
+  shoal wallet sign 'I am who I say'
+  shoal wallet backup wallet.backup
+
+Passphrases and keys are asked for or read from files, never taken from the command line. Without --network it is the chain of `shoal chain` on this machine, whose money is play money.
+
+Exit codes: 0 done; 1 not; 2 wrong command line; 130 stopped";
 
 const COMPLETIONS_EXAMPLES: &str = "\
 Examples, each to be done once:
@@ -168,6 +181,9 @@ pub(crate) enum Command {
     /// Run a TRON-compatible chain on this machine, with play money, for development
     #[command(after_help = CHAIN_EXAMPLES)]
     Chain(ChainArgs),
+    /// Keep money, pay and be paid: TRX, BTT and tokens
+    #[command(after_help = WALLET_EXAMPLES)]
+    Wallet(WalletArgs),
     /// Print completions for a shell
     #[command(after_help = COMPLETIONS_EXAMPLES)]
     Completions(CompletionsArgs),

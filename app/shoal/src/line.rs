@@ -134,6 +134,11 @@ impl Signs {
         if unicode { &Self::UNICODE } else { &Self::ASCII }
     }
 
+    /// Whether more than ASCII can be shown.
+    pub(crate) fn are_unicode(&self) -> bool {
+        self.unicode
+    }
+
     /// A text as it can be shown.
     pub(crate) fn text(&self, text: &str) -> String {
         if self.unicode {

@@ -5,7 +5,9 @@
 
 mod alike;
 mod args;
+mod ask;
 mod chain;
+mod chance;
 mod command_line;
 mod completions;
 mod create;
@@ -23,6 +25,7 @@ mod load;
 mod log;
 mod magnet;
 mod man;
+mod money;
 mod node_setup;
 mod orders;
 mod out;
@@ -42,6 +45,7 @@ mod state_dir;
 mod transfer;
 mod units;
 mod verify;
+mod wallet;
 
 use std::process::ExitCode;
 
@@ -64,6 +68,7 @@ fn main() -> ExitCode {
         Command::Magnet(args) => magnet::magnet(&args, &out),
         Command::Chain(args) => chain::chain(&args, &out),
         Command::Dht(args) => dht::dht(&args, &out),
+        Command::Wallet(args) => wallet::wallet(&args, &out),
         Command::Completions(args) => completions::completions(args.shell, &out),
         Command::Man(args) => man::man(&args, &out),
     });

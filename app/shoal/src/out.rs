@@ -107,6 +107,18 @@ impl Out {
         }
     }
 
+    /// Whether standard output is a terminal.
+    pub(crate) fn on_terminal(&self) -> bool {
+        self.terminals.0
+    }
+
+    /// A question, or a part of a line, on standard error; the cursor stays behind it.
+    pub(crate) fn prompt(&self, text: &str) {
+        let lines: Vec<String> = text.split('\n').map(wire::visible).collect();
+        // Nobody to tell that standard error is gone.
+        io::stderr().lock().write_all(lines.join("\n").as_bytes()).ok();
+    }
+
     /// A line of data.
     ///
     /// # Errors

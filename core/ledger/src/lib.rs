@@ -5,11 +5,19 @@
 
 pub mod address;
 pub mod amount;
+pub mod book;
+pub mod chain_client;
 pub mod channel;
+pub mod desk;
+mod evm_client;
+pub mod evm_transaction;
 pub mod network;
+pub mod now;
 pub mod outbox;
 pub mod parties;
+pub mod payment_uri;
 pub mod transaction;
+mod tron_client;
 pub mod typed_data;
 pub mod voucher;
 

@@ -103,6 +103,13 @@ impl Profile {
         }
     }
 
+    /// Whether it is somebody's own chain for development: nothing is known of it beforehand, and its
+    /// money is play money. Its node is believed in everything.
+    #[must_use]
+    pub fn is_development(&self) -> bool {
+        self.worth == Worth::Play && self.chain_id.is_none() && self.genesis.is_none()
+    }
+
     /// Digits after the point of the native coin.
     #[must_use]
     pub fn native_decimals(&self) -> u8 {

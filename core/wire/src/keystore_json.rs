@@ -5,7 +5,6 @@
 //! address may be Ethereum's 20 bytes, TRON's 21 that begin with 41, or Base58. We write what geth writes.
 //! Everything in it may be known to all; see `keys::keystore_v3` for what is secret.
 
-use keys::base58check;
 use keys::keystore_v3::{Derivation, Keystore, SALT_BYTES_MAX};
 use serde_json::{Map, Value, json};
 
@@ -179,20 +178,7 @@ fn address(map: &Map<String, Value>) -> Result<Option<[u8; 20]>, KeystoreJsonErr
     if text.is_empty() {
         return Ok(None);
     }
-    if let Some(address) = unhex(bare(text)) {
-        return Ok(Some(address));
-    }
-    let bytes: [u8; 21] = match unhex(bare(text)) {
-        Some(bytes) => bytes,
-        None => base58check::decode(text, 21)
-            .ok()
-            .and_then(|bytes| bytes.try_into().ok())
-            .ok_or_else(malformed)?,
-    };
-    match bytes {
-        [0x41, address @ ..] => Ok(Some(address)),
-        _ => Err(malformed()),
-    }
+    crate::address_text::address(text).map(Some).ok_or_else(malformed)
 }
 
 fn id(map: &Map<String, Value>) -> Result<[u8; 16], KeystoreJsonError> {

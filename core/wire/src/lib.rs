@@ -14,6 +14,7 @@
 )]
 
 pub mod abi;
+mod address_text;
 pub mod bencode;
 pub mod extended;
 mod hex;
@@ -38,6 +39,7 @@ pub mod tracker_http;
 pub mod tracker_udp;
 pub mod tron;
 pub mod tron_http;
+pub mod typed_data_json;
 pub mod upnp;
 
 pub use hex::{hex, unhex, unhex_bytes};

@@ -4,6 +4,7 @@
 //! This crate decides nothing: it has no retry, no time-out of its own and no protocol. Anything
 //! that could be wrong belongs in `core`, where it can be simulated. Start at [`node`].
 
+pub mod chain;
 pub mod factory;
 pub mod node;
 pub mod services;

@@ -74,6 +74,21 @@ fn calls_with_money_cost_as_on_tron() {
     assert_eq!(world.balance(address(99)), 1);
 }
 
+/// TRON counts TRX in 63 bits.
+#[test]
+fn more_money_than_there_can_be_ends_the_frame() {
+    let mut world = World::new();
+    // PUSH0, PUSH0, PUSH0, NOT, CREATE
+    let created = world.try_code(vec![0x5f, 0x5f, 0x5f, 0x19, 0xf0]);
+    assert_eq!(created.result, ContractResult::TransferFailed);
+    assert_eq!(created.energy_used, crate::chain::CALL_ENERGY_MAX);
+    // PUSH0 x4, PUSH0, NOT, PUSH1 9, GAS, CALL
+    let called = world.try_code(vec![0x5f, 0x5f, 0x5f, 0x5f, 0x5f, 0x19, 0x60, 9, 0x5a, 0xf1]);
+    assert_eq!(called.result, ContractResult::TransferFailed);
+    assert_eq!(called.message, "endowment out of long range");
+    assert!(called.energy_used < 100);
+}
+
 #[test]
 fn code_is_paid_per_byte_and_may_not_begin_with_0xef() {
     let mut world = World::new();
