@@ -5,8 +5,8 @@
 
 mod alike;
 mod args;
-mod chain;
 mod ask;
+mod chain;
 mod chance;
 mod command_line;
 mod completions;

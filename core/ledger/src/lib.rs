@@ -5,8 +5,8 @@
 
 pub mod address;
 pub mod amount;
-pub mod chain_client;
 pub mod book;
+pub mod chain_client;
 pub mod channel;
 pub mod desk;
 mod evm_client;
