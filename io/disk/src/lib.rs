@@ -23,6 +23,7 @@ mod files;
 mod known_files;
 mod lockstep;
 mod mapped;
+mod money_db;
 mod pool;
 mod resident;
 mod resume_db;
@@ -34,5 +35,9 @@ mod worker;
 pub use crate::files::can_reserve;
 pub use crate::known_files::KnownFile;
 pub use crate::lockstep::{Lane, LaneError, LaneFiles, LaneReader};
+pub use crate::money_db::{
+    Cursor, Kept, MoneyBatch, MoneyDb, MoneyError, MoneyRefusal, Spend, StoredStatement,
+    StoredVoucher,
+};
 pub use crate::pool::{Completion, DiskConfig, DiskHandle, DiskPool};
 pub use crate::resume_db::{Place, StartError};

@@ -140,7 +140,7 @@ impl Received<Voucher> {
     }
 }
 
-impl Verified<Voucher> {
+impl Received<Voucher> {
     /// Its bytes.
     pub fn encode(&self) -> Vec<u8> {
         let voucher = &self.statement;
@@ -158,6 +158,13 @@ impl Verified<Voucher> {
     }
 }
 
+impl Verified<Voucher> {
+    /// Its bytes.
+    pub fn encode(&self) -> Vec<u8> {
+        self.to_received().encode()
+    }
+}
+
 impl Received<Release> {
     /// Reads a release.
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
@@ -170,7 +177,7 @@ impl Received<Release> {
     }
 }
 
-impl Verified<Release> {
+impl Received<Release> {
     /// Its bytes.
     pub fn encode(&self) -> Vec<u8> {
         let mut bytes = vec![VERSION, TAG_RELEASE];
@@ -178,6 +185,13 @@ impl Verified<Release> {
         bytes.extend_from_slice(&self.statement.round.to_be_bytes());
         bytes.extend_from_slice(&self.statement.cumulative.units().to_be_bytes());
         finish(bytes, self.signature)
+    }
+}
+
+impl Verified<Release> {
+    /// Its bytes.
+    pub fn encode(&self) -> Vec<u8> {
+        self.to_received().encode()
     }
 }
 
@@ -197,7 +211,7 @@ impl Received<Mandate> {
     }
 }
 
-impl Verified<Mandate> {
+impl Received<Mandate> {
     /// Its bytes.
     pub fn encode(&self) -> Vec<u8> {
         let mut bytes = vec![VERSION, TAG_MANDATE];
@@ -206,5 +220,12 @@ impl Verified<Mandate> {
         bytes.extend_from_slice(&self.statement.share.to_be_bytes());
         bytes.extend_from_slice(&self.statement.until.0.to_be_bytes());
         finish(bytes, self.signature)
+    }
+}
+
+impl Verified<Mandate> {
+    /// Its bytes.
+    pub fn encode(&self) -> Vec<u8> {
+        self.to_received().encode()
     }
 }
