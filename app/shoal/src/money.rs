@@ -1,3 +1,8 @@
-//! What `shoal wallet` and `shoal vault` have in common: networks, coins, and talking to a chain.
+//! What `shoal wallet` and `shoal vault` have in common: networks, coins, and sending something.
 
+pub(crate) mod booking;
+pub(crate) mod coin;
+pub(crate) mod confirm;
 pub(crate) mod network;
+pub(crate) mod send;
+pub(crate) mod teller;

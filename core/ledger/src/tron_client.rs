@@ -320,7 +320,9 @@ fn priced(
     };
     let energy_fee = amount(parameters.energy_price, energy.saturating_sub(energy_free));
     let margin = (energy / 100).saturating_mul(MARGIN_PERCENT).max(MARGIN_MIN);
-    let energy_max = if energy == 0 { 0 } else { energy.saturating_add(margin) };
+    // A transfer of TRX runs no code; any call does, whatever a node says that it uses.
+    let runs_code = !matches!(action, Action::Transfer { .. });
+    let energy_max = if runs_code { energy.saturating_add(margin) } else { 0 };
     let fee_limit = amount(parameters.energy_price, energy_max).min(FEE_LIMIT_MAX.amount());
     let sum = |parts: [Amount; 3]| {
         parts.into_iter().try_fold(Amount::ZERO, Amount::plus).unwrap_or(Amount::MAX)

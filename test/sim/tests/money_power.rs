@@ -19,13 +19,13 @@ const STEPS: u32 = 12;
 
 fn record(step: u32, status: Status) -> Record {
     Record {
-        intent: IntentId([u8::try_from(step).unwrap(); 16]),
+        intent: IntentId([u8::try_from(step).expect("few steps"); 16]),
         attempt: 1,
         network: HERE,
         from: Address::new([1; 20]),
         action: Action::Transfer { to: Address::new([5; 20]), amount: Amount::new(5) },
         fee_max: Amount::new(10),
-        id: TxId([u8::try_from(step).unwrap(); 32]),
+        id: TxId([u8::try_from(step).expect("few steps"); 32]),
         bytes: vec![7; 3_000],
         validity: Validity::Until { expiration_ms: 60_000 },
         made_ms: u64::from(step),
@@ -49,9 +49,9 @@ fn batch(step: u32) -> MoneyBatch {
     let mut book = Book::new(HERE);
     let amounts = (Amount::new(step.into()), Amount::new(u128::from(step) + 1));
     let channel = (CHANNEL, Direction::Given);
-    let posting = Posting::voucher(channel, UnixTime(0), Coin::Native, amounts).unwrap();
-    book.post(posting).unwrap();
-    let Some(Commit { entries, .. }) = book.poll_output() else { panic!("an entry") };
+    let posting = Posting::voucher(channel, UnixTime(0), Coin::Native, amounts).expect("it is balanced");
+    book.post(posting).expect("it is new");
+    let Commit { entries, .. } = book.poll_output().expect("an entry");
     let ended = step.checked_sub(1).map(|before| record(before, confirmed()));
     let records = ended.into_iter().chain([record(step, Status::Live)]).collect();
     MoneyBatch { entries, records, ..MoneyBatch::default() }
@@ -70,7 +70,7 @@ fn run(disk: &PowerDisk, from: u32) -> Result<u32, (u32, MoneyError)> {
 fn there(disk: &PowerDisk) -> Result<u32, MoneyError> {
     let db = MoneyDb::open(Some(&disk.path("money.db")))?;
     let entries = db.entries(HERE)?;
-    let steps = u32::try_from(entries.len()).unwrap();
+    let steps = u32::try_from(entries.len()).expect("few");
     for (step, entry) in (0..).zip(&entries) {
         assert_eq!(*entry, batch(step).entries[0], "entries are in order");
         let expected = if step + 1 == steps { Status::Live } else { confirmed() };

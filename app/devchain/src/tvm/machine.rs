@@ -270,6 +270,9 @@ impl<DB: Database<Error = ChainError>> Machine<DB> {
             let gas = frame.interpreter.gas;
             action = InterpreterAction::new_halt(InstructionResult::MemoryLimitOOG, gas);
         }
+        if action.instruction_result() == Some(InstructionResult::SelfDestruct) {
+            self.nonce += 1; // It counts as a call.
+        }
         if frame.depth == 0 {
             let at = frame.interpreter.bytecode.pc().saturating_sub(1);
             let code = frame.interpreter.bytecode.bytecode_slice();

@@ -178,10 +178,17 @@ impl Run {
         if said.len() < Self::needed(endpoints) {
             return self.too_few(said.len(), endpoints);
         }
-        let voices_for = |fact: &Fact| said.iter().filter(|(_, other)| *other == fact).count();
+        let voices_for = |fact: &Fact| said.iter().filter(|(_, other)| other.agrees(fact)).count();
         let believed = said.iter().find(|(_, fact)| 2 * voices_for(fact) > said.len());
         if let Some((_, fact)) = believed {
             let voices = voices_for(fact);
+            let is_new_dissent = said.iter().any(|(index, other)| {
+                !other.agrees(fact) && !endpoints.get(*index).is_some_and(|known| known.is_doubted)
+            });
+            // It may be a block behind, and say the same in a moment.
+            if is_new_dissent && self.round == 0 {
+                return Verdict::Again;
+            }
             if voices >= Self::needed(endpoints) {
                 let agreed = Agreed {
                     fact: (*fact).clone(),
@@ -196,7 +203,7 @@ impl Run {
         };
         let mut distinct = said.iter();
         let one = distinct.next();
-        let other = one.and_then(|(_, fact)| distinct.find(|(_, other)| other != fact));
+        let other = one.and_then(|(_, fact)| distinct.find(|(_, other)| !other.agrees(fact)));
         match (one, other) {
             (Some((i, one)), Some((j, other))) => self.again_or(ClientError::Disagree {
                 what: self.probe.what,
@@ -211,7 +218,7 @@ impl Run {
     fn agreed(&self, agreed: Agreed, said: &[(usize, &Fact)], endpoints: &[Endpoint]) -> Verdict {
         let outvoted: Vec<Notice> = said
             .iter()
-            .filter(|(_, fact)| **fact != agreed.fact)
+            .filter(|(_, fact)| !fact.agrees(&agreed.fact))
             .map(|(index, fact)| Notice::Outvoted {
                 what: self.probe.what,
                 believed: describe(&agreed.fact),
