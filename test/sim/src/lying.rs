@@ -344,13 +344,15 @@ impl World {
     /// Gives a request to its node, and the reply a time to arrive.
     fn exchange(&mut self, request: HttpRequest) {
         self.exchanges += 1;
-        let index = self.endpoints.iter().position(|endpoint| request.url.starts_with(&endpoint.url));
+        let index =
+            self.endpoints.iter().position(|endpoint| request.url.starts_with(&endpoint.url));
         let endpoint = &mut self.endpoints[index.expect("a node of the profile")];
         let path = request.url[endpoint.url.len() + 1..].to_owned();
         let body = request.post.expect("everything is asked by POST").body;
         let asked = serde_json::from_slice(&body).expect("we send JSON");
         let mut delay = Duration::from_millis(u64::from(20 + self.rng.below(200)));
-        let is_dropped = endpoint.lie == Some(Lie::TakenAndDropped) && path.ends_with("broadcasthex");
+        let is_dropped =
+            endpoint.lie == Some(Lie::TakenAndDropped) && path.ends_with("broadcasthex");
         let honest = if is_dropped {
             // The answer of a chain that will never be.
             endpoint.node.answer(&mut self.chain.clone(), &path, &asked)
@@ -402,9 +404,8 @@ impl World {
         assert!(terms.fee_limit.0 <= FEE_CAP, "seed {seed}: {} is above the cap", terms.fee_limit);
         if self.majority_is_honest() {
             let blocks = (0..=self.chain.solid().number).filter_map(|n| self.chain.block(n));
-            let refers = |block: &crate::tron_chain::Block| {
-                block.id[6..16] == terms.ref_block.0[6..16]
-            };
+            let refers =
+                |block: &crate::tron_chain::Block| block.id[6..16] == terms.ref_block.0[6..16];
             assert!(blocks.into_iter().any(refers), "seed {seed}: refers to a block that is not");
         }
     }

@@ -7,10 +7,10 @@
 use std::time::Duration;
 
 use base::Rng;
+use ledger::Amount;
 use ledger::chain_client::{Answer, Query, View};
 use ledger::network::Coin;
 use ledger::outbox::{SendError, Status};
-use ledger::Amount;
 use sim::lying::{FRIEND, LIES, Lie, World, owner};
 use sim::tron_chain::TOKEN;
 
@@ -48,11 +48,13 @@ struct Seen {
 
 /// Everything that a wallet does: looks at balances, sends tokens, and sends what will fail.
 fn everything(world: &mut World) -> Seen {
-    let balance = |world: &mut World, coin| {
-        match world.ask(Query::Balance { of: owner(), coin, view: View::Solid }) {
-            Ok(Answer::Balance(amount)) => Some(amount.units()),
-            _ => None,
-        }
+    let balance = |world: &mut World, coin| match world.ask(Query::Balance {
+        of: owner(),
+        coin,
+        view: View::Solid,
+    }) {
+        Ok(Answer::Balance(amount)) => Some(amount.units()),
+        _ => None,
     };
     let trx = balance(world, Coin::Native);
     let token = balance(world, Coin::Token(TOKEN));
@@ -73,7 +75,15 @@ fn explore() {
             let mut said = world.said.clone();
             said.dedup();
             said.truncate(4);
-            println!("{lie:?} {} {} {:?}\n     {:?} {:?}\n    {}", lies.len(), seen.trx == Some(10_000_000_000), seen.token, seen.sent, seen.failing, said.join("\n    "));
+            println!(
+                "{lie:?} {} {} {:?}\n     {:?} {:?}\n    {}",
+                lies.len(),
+                seen.trx == Some(10_000_000_000),
+                seen.token,
+                seen.sent,
+                seen.failing,
+                said.join("\n    ")
+            );
         }
     }
 }

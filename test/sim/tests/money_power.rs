@@ -49,7 +49,8 @@ fn batch(step: u32) -> MoneyBatch {
     let mut book = Book::new(HERE);
     let amounts = (Amount::new(step.into()), Amount::new(u128::from(step) + 1));
     let channel = (CHANNEL, Direction::Given);
-    let posting = Posting::voucher(channel, UnixTime(0), Coin::Native, amounts).expect("it is balanced");
+    let posting =
+        Posting::voucher(channel, UnixTime(0), Coin::Native, amounts).expect("it is balanced");
     book.post(posting).expect("it is new");
     let Commit { entries, .. } = book.poll_output().expect("an entry");
     let ended = step.checked_sub(1).map(|before| record(before, confirmed()));
