@@ -228,18 +228,6 @@ fn one_liar_of_three_changes_nothing_and_is_named() {
                 (0..3).any(|honest| honest != place && by_name(honest))
             });
             assert!(!accused, "{lie:?} at {place}: an honest node is accused:\n{said}");
-            let mut said = world.said.clone();
-            said.dedup();
-            said.truncate(4);
-            println!(
-                "{lie:?} {} {} {:?}\n     {:?} {:?}\n    {}",
-                lies.len(),
-                seen.trx == Some(10_000_000_000),
-                seen.token,
-                seen.sent,
-                seen.failing,
-                said.join("\n    ")
-            );
         }
     }
 }
