@@ -217,7 +217,9 @@ impl Chain {
     /// As [`Self::broadcast`].
     pub fn accept(&mut self, received: Received, now_ms: u64) -> Result<TxId, Refused> {
         self.tick(now_ms);
-        self.check_room(&received)?;
+        if !self.has_room(&received) {
+            return Err(refused(ResponseCode::ServerBusy, "Server busy."));
+        }
         self.check_reference(&received)?;
         self.check_expiration(&received)?;
         if self.open.as_ref().is_some_and(|open| open.ids.contains(&received.id))
@@ -255,11 +257,12 @@ impl Chain {
         });
     }
 
-    fn check_room(&self, received: &Received) -> Result<(), Refused> {
-        let Some(open) = &self.open else { return Ok(()) };
-        let is_full = open.transactions.len() >= BLOCK_TRANSACTIONS_MAX
-            || open.bytes + received.bytes.len() > BLOCK_BYTES_MAX;
-        if is_full { Err(refused(ResponseCode::ServerBusy, "Server busy.")) } else { Ok(()) }
+    /// Whether the block that is being filled can take this one too.
+    pub(crate) fn has_room(&self, received: &Received) -> bool {
+        self.open.as_ref().is_none_or(|open| {
+            open.transactions.len() < BLOCK_TRANSACTIONS_MAX
+                && open.bytes + received.bytes.len() <= BLOCK_BYTES_MAX
+        })
     }
 
     /// The block that a transaction names must be on this chain.

@@ -274,7 +274,6 @@ impl Work<'_> {
         if ran.result == ContractResult::Success {
             let contract = SmartContract {
                 contract_address: address.prefixed().to_vec(),
-                code_hash: keys::keccak256(&new.bytecode).to_vec(),
                 trx_hash: self.received.id.0.to_vec(),
                 version: 1,
                 ..new.clone()

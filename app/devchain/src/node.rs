@@ -185,10 +185,15 @@ fn work(chain: &mut Chain, jobs: &mut Vec<Job>, block_time: BlockTime) {
     chain.tick(now_ms);
     for job in jobs.drain(..) {
         match job {
-            Job::Broadcast(received, answer) => match chain.accept(*received, now_ms) {
-                Ok(id) if block_time == BlockTime::OnDemand => accepted.push((answer, id)),
-                outcome => drop(answer.send(outcome)),
-            },
+            Job::Broadcast(received, answer) => {
+                if !chain.has_room(&received) {
+                    settle(chain, core::mem::take(&mut accepted), block_time);
+                }
+                match chain.accept(*received, now_ms) {
+                    Ok(id) if block_time == BlockTime::OnDemand => accepted.push((answer, id)),
+                    outcome => drop(answer.send(outcome)),
+                }
+            }
             Job::Ask(question) => questions.push(question),
         }
     }

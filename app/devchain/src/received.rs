@@ -42,7 +42,7 @@ impl Received {
     /// Form, kind and signature, in java-tron's words.
     pub fn parse(bytes: Vec<u8>) -> Result<Self, Refused> {
         if bytes.len() > tron::TRANSACTION_BYTES_MAX {
-            return Err(too_big(bytes.len()));
+            return Err(too_big("", bytes.len()));
         }
         let malformed = |error: tron::TronError| Refused {
             code: ResponseCode::OtherError,
@@ -68,6 +68,16 @@ impl Received {
         let kind = ContractKind::try_from(contract.r#type);
         let (owner, body) = read_body(kind.ok(), contract.r#type, &parameter.value)?;
         check_signatures(&transaction.signature, &id, owner, contract.permission_id)?;
+        // An outcome that came along counts for nothing: the block says what it was.
+        let bytes = match (transaction.ret.as_slice(), transaction.signature.as_slice()) {
+            ([], _) => bytes,
+            (_, signatures) => {
+                tron::signed(&raw_bytes, signatures.first().map_or(&[][..], Vec::as_slice))
+            }
+        };
+        if bytes.len() + 2 * RESULT_BYTES_MAX > tron::TRANSACTION_BYTES_MAX {
+            return Err(too_big(&format!(" with result, TxId {id}"), bytes.len()));
+        }
         Ok(Self { id, bytes, raw, owner, body })
     }
 
@@ -153,7 +163,7 @@ fn check_signatures(
             wire::hex(signature),
             Address::new(signer.into_array())
         ))),
-        None => Err(refused("Header byte out of range or no key is behind it")),
+        None => Err(refused("Could not recover public key from signature")),
     }
 }
 
@@ -162,11 +172,11 @@ pub(crate) fn invalid(words: &str) -> Refused {
     Refused { code: ResponseCode::ContractValidateError, message: format!("{INVALID}{words}") }
 }
 
-fn too_big(bytes: usize) -> Refused {
+fn too_big(which: &str, bytes: usize) -> Refused {
     Refused {
         code: ResponseCode::TooBigTransactionError,
         message: format!(
-            "Too big transaction, the size is {bytes} bytes, maxTxSize {}",
+            "Too big transaction{which}, the size is {bytes} bytes, maxTxSize {}",
             tron::TRANSACTION_BYTES_MAX
         ),
     }

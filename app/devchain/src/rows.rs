@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use revm::bytecode::Bytecode;
 use revm::primitives::{Address, B256, KECCAK_EMPTY, U256};
-use revm::state::EvmState;
+use revm::state::{Account as EvmAccount, EvmState};
 use wire::tron::SmartContract;
 
 use crate::refusal::ChainError;
@@ -101,6 +101,9 @@ impl Changes {
     }
 
     /// Takes over what a run left behind. `before` gives an account as it was.
+    ///
+    /// # Errors
+    /// The database failed, or the run made money out of nothing.
     pub(crate) fn take_run(
         &mut self,
         state: EvmState,
@@ -110,34 +113,53 @@ impl Changes {
         let mut touched: Vec<_> =
             state.into_iter().filter(|(_, account)| account.is_touched()).collect();
         touched.sort_unstable_by_key(|(address, _)| *address);
+        let (mut sum_before, mut sum_after) = (0_u128, 0_u128);
         for (address, account) in touched {
+            let old = before(self, address)?;
+            sum_before += old.map_or(0, |row| u128::from(row.balance));
             if account.is_selfdestructed() {
                 self.accounts.insert(address, None);
                 self.contracts.insert(address, None);
                 continue;
             }
-            let old = before(self, address)?;
             let balance = u64::try_from(account.info.balance)
                 .map_err(|_large| ChainError::Damaged("balance above 64 bits"))?;
-            let is_nothing = balance == 0 && account.info.code_hash == KECCAK_EMPTY;
-            if old.is_none() && is_nothing && !account.is_created() {
-                continue;
-            }
-            let mut row = old.unwrap_or_else(|| AccountRow::new(now_ms));
-            row.balance = balance;
-            if account.is_created() {
-                row.is_contract = true;
-                row.code_hash = account.info.code_hash;
-                if let Some(code) = account.info.code {
-                    self.codes.insert(row.code_hash, code);
-                }
-            }
-            self.accounts.insert(address, Some(row));
-            let changed = account.storage.into_iter().filter(|(_, value)| value.is_changed());
-            self.storage
-                .extend(changed.map(|(slot, value)| ((address, slot), value.present_value)));
+            sum_after += u128::from(balance);
+            self.take_account(address, old, balance, now_ms, account);
         }
+        // A contract that destroys itself in favour of itself burns what it has.
+        let burned = sum_before
+            .checked_sub(sum_after)
+            .and_then(|burned| u64::try_from(burned).ok())
+            .ok_or(ChainError::Damaged("a run made money out of nothing"))?;
+        self.burned += burned;
         Ok(())
+    }
+
+    fn take_account(
+        &mut self,
+        address: Address,
+        old: Option<AccountRow>,
+        balance: u64,
+        now_ms: u64,
+        account: EvmAccount,
+    ) {
+        let is_nothing = balance == 0 && account.info.code_hash == KECCAK_EMPTY;
+        if old.is_none() && is_nothing && !account.is_created() {
+            return;
+        }
+        let mut row = old.unwrap_or_else(|| AccountRow::new(now_ms));
+        row.balance = balance;
+        if account.is_created() {
+            row.is_contract = true;
+            row.code_hash = account.info.code_hash;
+            if let Some(code) = account.info.code {
+                self.codes.insert(row.code_hash, code);
+            }
+        }
+        self.accounts.insert(address, Some(row));
+        let changed = account.storage.into_iter().filter(|(_, value)| value.is_changed());
+        self.storage.extend(changed.map(|(slot, value)| ((address, slot), value.present_value)));
     }
 }
 

@@ -35,7 +35,7 @@ pub struct Account {
 pub struct Contract {
     /// Its address.
     pub address: Address,
-    /// Who deployed it: the account, also if a contract made it on its behalf.
+    /// Who deployed it: a person, or the contract that made it.
     pub origin: Address,
     /// Its name as deployed; may be empty.
     pub name: String,
@@ -45,7 +45,7 @@ pub struct Contract {
     pub bytecode: Vec<u8>,
     /// The code that runs.
     pub runtime: Vec<u8>,
-    /// Keccak-256 of `bytecode`, as java-tron has it in `code_hash`.
+    /// Keccak-256 of `runtime`, as java-tron has it in `code_hash`.
     pub code_hash: [u8; 32],
     /// The share of energy that callers pay, in percent.
     pub consume_user_resource_percent: u32,

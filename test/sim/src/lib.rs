@@ -14,9 +14,12 @@ pub mod dht;
 pub mod disk;
 pub mod fault;
 pub mod hostile;
+pub mod lying;
 pub mod network;
+pub mod power;
 pub mod scenario;
 pub mod tally;
+pub mod tron_chain;
 pub mod world;
 
 /// The seeds that a simulation test runs.

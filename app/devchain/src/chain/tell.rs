@@ -235,7 +235,7 @@ impl Chain {
             abi: contract.abi.map(|abi| tron::encode(&abi)).unwrap_or_default(),
             bytecode: contract.bytecode,
             runtime: code_of(&layers, &row)?.original_bytes().to_vec(),
-            code_hash: contract.code_hash.try_into().unwrap_or_default(),
+            code_hash: row.code_hash.0,
             consume_user_resource_percent: u32::try_from(contract.consume_user_resource_percent)
                 .unwrap_or_default(),
             origin_energy_limit: u64::try_from(contract.origin_energy_limit).unwrap_or_default(),
@@ -293,5 +293,17 @@ impl Chain {
         count_max: usize,
     ) -> Result<Vec<StoredTransaction>, ChainError> {
         self.store.transactions_of(address, before, count_max.min(TRANSACTIONS_OF_MAX))
+    }
+
+    /// All that all accounts have, in sun.
+    #[cfg(test)]
+    pub(crate) fn sum_of_balances(&self) -> Result<u64, ChainError> {
+        self.store.sum_of_balances()
+    }
+
+    /// Has the disk be full at so many pages, or at what it is, or no more.
+    #[cfg(test)]
+    pub(crate) fn limit_pages(&self, pages: Option<u32>) {
+        self.store.limit_pages(pages);
     }
 }

@@ -65,6 +65,10 @@ pub(super) fn faucet(chain: &mut Chain, now: u64, params: &Params) -> Result<Val
     };
     let id = chain.faucet(to, token, amount, now);
     let id = id.map_err(|error| Fault::argument(error.to_string()))?;
+    if chain.config().block_time == BlockTime::OnDemand {
+        // Who is told of it may rely on it.
+        chain.produce(now)?;
+    }
     Ok(json!({ "txid": hex(&id.0), "amount": amount.to_string() }))
 }
 

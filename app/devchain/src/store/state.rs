@@ -203,4 +203,18 @@ impl Store {
         cache.accounts.clear();
         cache.storage.clear();
     }
+
+    /// All that all accounts have, in sun.
+    #[cfg(test)]
+    pub(crate) fn sum_of_balances(&self) -> Result<u64, ChainError> {
+        let mut statement = self
+            .connection
+            .prepare_cached("SELECT value FROM state WHERE substr(key, 1, 1) = ?1")?;
+        let mut rows = statement.query([&b"a"[..]])?;
+        let mut sum = 0;
+        while let Some(row) = rows.next()? {
+            sum += AccountRow::decode(&row.get::<_, Vec<u8>>(0)?)?.balance;
+        }
+        Ok(sum)
+    }
 }

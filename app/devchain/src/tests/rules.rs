@@ -6,7 +6,8 @@ use proptest::prelude::*;
 use wire::tron;
 
 use super::world::{
-    FEE_LIMIT, START_MS, TRX, World, address, btt_transfer, deploy, key, signed, transfer, trigger,
+    FEE_LIMIT, START_MS, TRX, World, address, btt_transfer, creating, deploy, key, signed,
+    transfer, trigger,
 };
 
 #[test]
@@ -193,6 +194,16 @@ fn only_the_owners_signature_counts() {
     assert!(refused.message.ends_with(&words), "{}", refused.message);
     let none = world.send(&raw_only(&raw)).unwrap_err();
     assert_eq!(none.message, "Validate signature error: miss sig or contract");
+    // revm's recovery panics at an id that there is none of.
+    for v in [4, 26, 35, 255] {
+        let mut odd = key(1).sign(&id).to_bytes();
+        odd[64] = v;
+        let refused = world.send(&tron::signed(&raw, &odd)).unwrap_err();
+        assert_eq!(
+            refused.message,
+            "Validate signature error: Could not recover public key from signature"
+        );
+    }
     // The node takes a `v` that begins at 0 too.
     let mut low = key(1).sign(&id).to_bytes();
     low[64] -= 27;
@@ -273,6 +284,52 @@ fn the_faucet_gives_up_to_its_bounds() {
     }
     world.chain.produce(now_ms).unwrap();
     assert_eq!(world.balance(address(1)), 20);
+}
+
+/// Instructions that do something with money, contracts or storage, often.
+fn code() -> impl Strategy<Value = Vec<u8>> {
+    let busy = prop::sample::select(vec![
+        0x30, 0x31, 0x33, 0x34, 0x35, 0x47, 0x50, 0x51, 0x52, 0x54, 0x55, 0x5a, 0x5b, 0x5f, 0x5f,
+        0x5f, 0x60, 0x80, 0x90, 0xa1, 0xf0, 0xf1, 0xf2, 0xf3, 0xf4, 0xf5, 0xfa, 0xfd, 0xff,
+    ]);
+    prop::collection::vec(prop_oneof![3 => busy, 1 => any::<u8>()], 0..120)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn any_code_ends_and_makes_no_money(codes in prop::collection::vec(code(), 1..6), sun in 0..TRX) {
+        let mut world = World::new();
+        world.fund(address(1), 100_000 * TRX);
+        for code in codes {
+            let action = Action::Deploy {
+                name: String::new(),
+                bytecode: creating(&code),
+                abi: tron::ContractAbi::default(),
+                call_value: Sun(sun),
+            };
+            drop(world.act(1, &deploy(&code)));
+            if let Ok(receipt) = world.act(1, &action) {
+                let contract = receipt.contract.unwrap();
+                drop(world.act(1, &Action::Trigger { contract, call_value: Sun(sun), data: code }));
+            }
+        }
+        // Nothing was lost either: all accounts that there are, and what was burned.
+        prop_assert_eq!(world.chain.sum_of_balances().unwrap() + world.chain.burned().0, crate::genesis::SUPPLY_SUN);
+    }
+
+    #[test]
+    fn no_bytes_stop_the_chain(bytes in prop::collection::vec(any::<u8>(), 0..200), at in 0_usize..300, to in any::<u8>()) {
+        let mut world = World::new();
+        drop(world.send(&bytes));
+        world.fund(address(1), 100 * TRX);
+        let mut damaged = world.signed(1, &transfer(address(2), TRX));
+        let at = at % damaged.len();
+        damaged[at] = to;
+        drop(world.send(&damaged));
+        world.chain.mine(world.now_ms).unwrap();
+    }
 }
 
 proptest! {

@@ -10,8 +10,8 @@ use keys::secp256k1::SecretKey;
 use ledger::transaction::{Action, Terms, Unsigned};
 use wire::abi::{Decoder, Encoder};
 
-/// When it all begins.
-pub(crate) const START_MS: u64 = 1_790_000_000_000;
+/// When it all begins: in 2100, so that the real clock of a `Node` never passes it.
+pub(crate) const START_MS: u64 = 4_102_444_800_000;
 
 pub(crate) const TRX: u64 = 1_000_000;
 

@@ -26,13 +26,21 @@ pub(super) enum Standing {
 pub(super) struct Endpoint {
     pub(super) url: String,
     pub(super) standing: Standing,
+    /// It was outvoted, and not for being a block behind.
+    pub(super) is_doubted: bool,
     faults: u32,
     resting_until: Option<Instant>,
 }
 
 impl Endpoint {
     pub(super) fn new(url: &str) -> Self {
-        Self { url: url.to_owned(), standing: Standing::Unchecked, faults: 0, resting_until: None }
+        Self {
+            url: url.to_owned(),
+            standing: Standing::Unchecked,
+            is_doubted: false,
+            faults: 0,
+            resting_until: None,
+        }
     }
 
     pub(super) fn below(&self, path: &str) -> String {

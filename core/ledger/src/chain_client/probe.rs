@@ -22,8 +22,9 @@ pub(crate) enum Spread {
     One,
     /// Several, of which the greater part must say the same.
     Agree,
-    /// Several; the lowest block counts, so that a node which is ahead, or says so, gains nothing.
-    Lowest,
+    /// Several; the highest block counts that as many have reached as must agree: one that is ahead,
+    /// or says so, gains nothing, and one that is behind holds up nobody.
+    Reached,
     /// All, and every word counts.
     All,
 }
@@ -58,6 +59,14 @@ pub(crate) enum Fact {
 }
 
 impl Fact {
+    /// Whether two nodes say the same. What a call uses is an estimate, and no part of its result.
+    pub(crate) fn agrees(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Call(one), Self::Call(other)) => one.result == other.result,
+            (one, other) => one == other,
+        }
+    }
+
     pub(crate) fn block(&self) -> Option<Block> {
         if let Self::Block(block) = self { *block } else { None }
     }
@@ -98,7 +107,8 @@ pub(crate) fn describe(fact: &Fact) -> String {
     match fact {
         Fact::Block(None) => "no such block".to_owned(),
         Fact::Block(Some(block)) => {
-            format!("block {} {}", block.number, wire::hex(&block.id))
+            let Block { number, id, time_ms, .. } = block;
+            format!("block {number} {} of {time_ms} ms", wire::hex(id))
         }
         Fact::Parameters(parameters) => {
             format!("{} sun an energy, {} a byte", parameters.energy_price, parameters.byte_price)

@@ -231,7 +231,7 @@ pub fn decode_chain_parameters(body: &[u8]) -> Result<ChainParameters, ReplyErro
 /// executed and that failed is not an error.
 pub fn decode_constant(body: &[u8]) -> Result<Constant, ReplyError> {
     let value = object(body)?;
-    let result = value.get("result").ok_or(ReplyError::Missing("result"))?;
+    let result = result_of(&value)?;
     let message = message(result)?;
     if result.get("result") != Some(&Value::Bool(true)) {
         let code = text(str_of(result, "code")?);
@@ -268,7 +268,7 @@ pub fn decode_constant(body: &[u8]) -> Result<Constant, ReplyError> {
 /// What is wrong with the reply; nodes that don't estimate refuse.
 pub fn decode_estimate(body: &[u8]) -> Result<u64, ReplyError> {
     let value = object(body)?;
-    let result = value.get("result").ok_or(ReplyError::Missing("result"))?;
+    let result = result_of(&value)?;
     if result.get("result") != Some(&Value::Bool(true)) {
         return Err(ReplyError::Refused { code: None, text: message(result)?, data: Vec::new() });
     }
@@ -338,6 +338,12 @@ pub fn decode_receipts(body: &[u8]) -> Result<Vec<Receipt>, ReplyError> {
             Err(ReplyError::Wrong("receipts"))
         }
     }
+}
+
+/// What came of a call.
+fn result_of(value: &Value) -> Result<&Value, ReplyError> {
+    let result = value.get("result").ok_or(ReplyError::Missing("result"))?;
+    if result.is_object() { Ok(result) } else { Err(ReplyError::Wrong("result")) }
 }
 
 fn receipt(value: &Value) -> Result<Receipt, ReplyError> {
