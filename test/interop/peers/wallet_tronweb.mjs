@@ -9,7 +9,7 @@ import fs from 'node:fs'
 import { pathToFileURL } from 'node:url'
 
 const [modules, folder, check] = process.argv.slice(2)
-const { TronWeb } = await import(pathToFileURL(`${modules}/tronweb/lib/esm/index.js`))
+const { TronWeb, utils } = await import(pathToFileURL(`${modules}/tronweb/lib/esm/index.js`))
 const ethers = await import(pathToFileURL(`${modules}/ethers/lib.esm/index.js`))
 const read = name => JSON.parse(fs.readFileSync(`${folder}/${name}`))
 const { domain, types, primaryType, message } = read('typed.json')
@@ -29,8 +29,9 @@ if (check === 'ours') {
   assert.equal(await client.trx.signMessageV2(text, key), signature)
   assert.equal(await client.trx.signTypedData(domain, types, message, key), typedSignature)
 } else if (check === 'theirs') {
-  const { privateKey, address } = TronWeb.utils.accounts.generateAccount()
-  const account = { address: ethers.computeAddress(`0x${privateKey.toLowerCase()}`), privateKey: `0x${privateKey.toLowerCase()}` }
+  const { privateKey, address } = utils.accounts.generateAccount()
+  const key = `0x${privateKey.toLowerCase()}`
+  const account = { address: ethers.computeAddress(key), privateKey: key }
   const scrypt = { N: 4096, r: 8, p: 1 }
   const keystore = await ethers.encryptKeystoreJson(account, 'their password', { scrypt })
   fs.writeFileSync(`${folder}/their-keystore.json`, keystore)
