@@ -181,7 +181,9 @@ impl Sender<'_> {
         if quote.fee_max > fee_max {
             let (needed, cap) = (native.show(quote.fee_max), native.show(fee_max));
             return Err(Failure::with_hint(
-                format!("it can cost {needed} in fees, more than the {cap} that may be spent on it"),
+                format!(
+                    "it can cost {needed} in fees, more than the {cap} that may be spent on it"
+                ),
                 "--fee-max AMOUNT allows more",
             ));
         }
