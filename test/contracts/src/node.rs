@@ -245,7 +245,7 @@ impl Node {
                 }
                 Some(Output::Answer(id, answer)) => return (Some((id, *answer)), None),
                 Some(Output::Done(_, how)) => return (None, Some(how)),
-                Some(Output::Progress(..)) => {}
+                Some(Output::Progress(..) | Output::Told(_)) => {}
                 Some(Output::Notice(notice)) => panic!("the node is honest: {notice:?}"),
                 None if self.under_way > 0 => {
                     let (id, result) = self.completion();

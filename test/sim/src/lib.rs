@@ -16,6 +16,7 @@ pub mod fault;
 pub mod hostile;
 pub mod lying;
 pub mod network;
+pub mod power;
 pub mod scenario;
 pub mod tally;
 pub mod tron_chain;

@@ -367,7 +367,9 @@ fn constant_json(at: &Block, body: &Value) -> Value {
 fn broadcast_json(chain: &mut Chain, body: &Value) -> Value {
     let bytes = unhex_bytes(body["transaction"].as_str().unwrap_or_default()).unwrap_or_default();
     match chain.take(&bytes) {
-        Ok(id) => json!({ "result": true, "code": "SUCCESS", "message": "", "txid": id.to_string() }),
+        Ok(id) => {
+            json!({ "result": true, "code": "SUCCESS", "message": "", "txid": id.to_string() })
+        }
         Err((code, words)) => {
             json!({ "result": false, "code": code, "message": hex(words.as_bytes()) })
         }

@@ -32,7 +32,8 @@ impl Summary {
         };
         if quote.energy > 0 {
             let at = quote.energy_price.shown(native.decimals);
-            let own = if free > 0 { format!("{free} of them free, the rest ") } else { String::new() };
+            let own =
+                if free > 0 { format!("{free} of them free, the rest ") } else { String::new() };
             self.line(work, format!("{}, {own}at {at} {}", quote.energy, native.symbol));
         }
         if quote.bandwidth > 0 {

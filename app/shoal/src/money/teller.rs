@@ -140,10 +140,9 @@ fn failure(profile: &Profile, error: &ClientError) -> Failure {
             };
             Failure::with_hint(format!("cannot reach {profile}: {message}"), hint)
         }
-        ClientError::TooFew { .. } | ClientError::Disagree { .. } => Failure::with_hint(
-            message,
-            "try again; --node names nodes that you trust",
-        ),
+        ClientError::TooFew { .. } | ClientError::Disagree { .. } => {
+            Failure::with_hint(message, "try again; --node names nodes that you trust")
+        }
         ClientError::NotToken(_) => Failure::with_hint(message, "is the address right?"),
         ClientError::NoEndpoint
         | ClientError::Refused(_)
