@@ -389,7 +389,7 @@ impl Program {
             match output {
                 outbox::Output::Ask(ticket, query) => {
                     self.effect()?;
-                    let answer = chain.answer(query);
+                    let answer = chain.answer(&query);
                     self.effect()?;
                     let lost = ClientError::Unsupported("such luck");
                     running.outbox.on_answer(ticket, answer.ok_or(lost), chain.now());
