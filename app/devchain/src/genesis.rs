@@ -141,6 +141,11 @@ fn deployment(
     Ok((signed.to_bytes(), address))
 }
 
+/// The compiler's JSON of a contract's interface as TRON keeps it, in protobuf.
+pub fn interface_bytes(abi: &Value) -> Vec<u8> {
+    wire::tron::encode(&interface(abi))
+}
+
 /// The compiler's JSON as TRON keeps interfaces.
 fn interface(abi: &Value) -> ContractAbi {
     let entries = abi.as_array().map(Vec::as_slice).unwrap_or_default();

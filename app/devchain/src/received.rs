@@ -163,7 +163,7 @@ fn check_signatures(
             wire::hex(signature),
             Address::new(signer.into_array())
         ))),
-        None => Err(refused("Header byte out of range or no key is behind it")),
+        None => Err(refused("Could not recover public key from signature")),
     }
 }
 

@@ -2,6 +2,7 @@
 
 pub(crate) mod chain;
 pub(crate) mod dht;
+pub(crate) mod vault;
 pub(crate) mod wallet;
 
 use std::ffi::OsString;
@@ -14,6 +15,7 @@ use clap_complete::Shell;
 
 use crate::args::chain::ChainArgs;
 use crate::args::dht::DhtArgs;
+use crate::args::vault::VaultArgs;
 use crate::args::wallet::WalletArgs;
 use crate::limits::{DownArgs, UpArgs};
 use crate::log::Level;
@@ -118,11 +120,25 @@ const WALLET_EXAMPLES: &str = "\
 Examples:
   shoal wallet new
   shoal wallet import keystore.json --name old
+  shoal wallet balance
+  shoal wallet send 1.5 BTT TUEZSdKsoDHQMeZwihtdoBiN46zxhGWYdH
   shoal wallet request 1.5 BTT
   shoal wallet sign 'I am who I say'
   shoal wallet backup wallet.backup
 
 Passphrases and keys are asked for or read from files, never taken from the command line. Without --network it is the chain of `shoal chain` on this machine, whose money is play money.
+
+Exit codes: 0 done; 1 not; 2 wrong command line; 130 stopped";
+
+const VAULT_EXAMPLES: &str = "\
+Examples:
+  shoal vault deposit 100
+  shoal vault lock TUEZSdKsoDHQMeZwihtdoBiN46zxhGWYdH 10
+  shoal vault voucher sign TUEZSdKsoDHQMeZwihtdoBiN46zxhGWYdH 2.5
+  shoal vault redeem voucher.json
+  shoal vault status TUEZSdKsoDHQMeZwihtdoBiN46zxhGWYdH
+
+docs/vault.md says what the contract guarantees.
 
 Exit codes: 0 done; 1 not; 2 wrong command line; 130 stopped";
 
@@ -184,6 +200,9 @@ pub(crate) enum Command {
     /// Keep money, pay and be paid: TRX, BTT and tokens
     #[command(after_help = WALLET_EXAMPLES)]
     Wallet(WalletArgs),
+    /// Lock money for payees, and redeem what was promised
+    #[command(after_help = VAULT_EXAMPLES)]
+    Vault(VaultArgs),
     /// Print completions for a shell
     #[command(after_help = COMPLETIONS_EXAMPLES)]
     Completions(CompletionsArgs),

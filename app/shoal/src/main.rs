@@ -44,6 +44,7 @@ mod show;
 mod state_dir;
 mod transfer;
 mod units;
+mod vault;
 mod verify;
 mod wallet;
 
@@ -68,6 +69,7 @@ fn main() -> ExitCode {
         Command::Magnet(args) => magnet::magnet(&args, &out),
         Command::Chain(args) => chain::chain(&args, &out),
         Command::Dht(args) => dht::dht(&args, &out),
+        Command::Vault(args) => vault::vault(&args, &out),
         Command::Wallet(args) => wallet::wallet(&args, &out),
         Command::Completions(args) => completions::completions(args.shell, &out),
         Command::Man(args) => man::man(&args, &out),

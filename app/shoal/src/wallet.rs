@@ -4,15 +4,19 @@
 
 mod accounts;
 mod backup;
+mod balance;
+mod caps;
 mod export;
-mod hygiene;
+mod history;
+pub(crate) mod hygiene;
 mod import;
 pub(crate) mod keyfile;
 mod message;
 pub(crate) mod passphrase;
 mod qr;
 mod request;
-mod store;
+mod send;
+pub(crate) mod store;
 mod words;
 
 use keys::seal::{Chance, Cost, SealError};
@@ -39,6 +43,10 @@ pub(crate) fn wallet(args: &WalletArgs, out: &Out) -> Result<Exit, Failure> {
         Command::Use(what) => accounts::choose(&desk, what),
         Command::Forget(what) => accounts::forget(&desk, what),
         Command::Address(what) => accounts::address(&desk, what),
+        Command::Balance(what) => balance::balance(&desk, what),
+        Command::Send(what) => send::send(&desk, what),
+        Command::History(what) => history::history(&desk, what),
+        Command::Caps(what) => caps::caps(&desk, what),
         Command::Request(what) => request::request(&desk, what),
         Command::Sign(what) => message::sign(&desk, what),
         Command::Verify(what) => message::verify(&desk, what),

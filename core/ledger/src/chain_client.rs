@@ -105,7 +105,7 @@ impl core::fmt::Display for Notice {
             }
             Self::Outvoted { what, believed, said } => write!(
                 f,
-                "node {} says {what} is {}, but the others say {believed}",
+                "node {} says of {what}: {}, but the others say: {believed}",
                 said.endpoint, said.what
             ),
         }
@@ -519,13 +519,10 @@ fn judge_time(fact: &Fact, is_development: bool, now: Now) -> Result<(), Fault> 
 /// Nothing is free on a chain whose money is worth something: a fee limit made of such prices would
 /// have our transactions fail for want of energy.
 fn judge_prices(fact: &Fact) -> Result<(), Fault> {
-    match fact {
-        Fact::Parameters(prices) if prices.energy_price == 0 || prices.byte_price == 0 => {
-            Err(Fault::Impossible("that energy or bandwidth is for nothing"))
-        }
-        _ => Ok(()),
+    if let Fact::Parameters(prices) = fact
+        && (prices.energy_price == 0 || prices.byte_price == 0)
+    {
+        return Err(Fault::Impossible("that energy or bandwidth is for nothing"));
     }
+    Ok(())
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,6 +1,6 @@
-//! A chain client and an outbox behind one door.
+//! A chain client, an outbox and a follower of events behind one door.
 //!
-//! Questions of the outbox go to the client and their answers back; what the caller sees is what
+//! Questions of the two go to the client and their answers back; what the caller sees is what
 //! needs the world: HTTP, a signature, a record to be stored. Drive it as all our machines are driven:
 //! feed an event, call [`Desk::poll_output`] until it returns `None`, sleep until [`Desk::deadline`].
 
@@ -9,7 +9,9 @@ use std::collections::{BTreeMap, VecDeque};
 use base::{ExchangeId, HttpError, HttpReply, HttpRequest, Instant};
 use keys::secp256k1::Signature;
 
+use crate::address::Address;
 use crate::chain_client::{self, Answer, AskId, ChainClient, ClientError, Notice, Query};
+use crate::follower::{self, Cursor, Follower};
 use crate::network::Profile;
 use crate::now::Now;
 use crate::outbox::{self, IntentId, Order, Outbox, Progress, Record, SendError, Ticket, ToSign};
@@ -29,8 +31,17 @@ pub enum Output {
     Progress(IntentId, Progress),
     /// An order's end.
     Done(IntentId, Result<Record, SendError>),
+    /// What contracts tell; never [`follower::Output::Ask`].
+    Told(follower::Output),
     /// Something about a node that a person should know.
     Notice(Notice),
+}
+
+/// Who asked the client.
+#[derive(Clone, Copy, Debug)]
+enum Asker {
+    Outbox(Ticket),
+    Follower,
 }
 
 /// See the [module documentation](self).
@@ -38,8 +49,9 @@ pub enum Output {
 pub struct Desk {
     client: ChainClient,
     outbox: Outbox,
-    /// Questions of the outbox's under way.
-    tickets: BTreeMap<AskId, Ticket>,
+    follower: Option<Follower>,
+    /// Questions under way that are not the caller's.
+    askers: BTreeMap<AskId, Asker>,
     outputs: VecDeque<Output>,
 }
 
@@ -51,7 +63,8 @@ impl Desk {
         Self {
             client: ChainClient::new(profile),
             outbox,
-            tickets: BTreeMap::new(),
+            follower: None,
+            askers: BTreeMap::new(),
             outputs: VecDeque::new(),
         }
     }
@@ -76,6 +89,14 @@ impl Desk {
     /// Goes on with a live record, after a restart.
     pub fn resume(&mut self, record: Record, now: Now) {
         self.outbox.resume(record);
+        self.settle(now);
+    }
+
+    /// Begins to follow what contracts tell, in place of what was followed before. See
+    /// [`Follower::new`].
+    pub fn follow(&mut self, contracts: Vec<Address>, cursor: Option<Cursor>, now: Now) {
+        self.askers.retain(|_, asker| !matches!(asker, Asker::Follower));
+        self.follower = Some(Follower::new(contracts, cursor));
         self.settle(now);
     }
 
@@ -112,13 +133,17 @@ impl Desk {
     pub fn on_deadline(&mut self, now: Now) {
         self.client.on_deadline(now);
         self.outbox.on_deadline(now);
+        if let Some(follower) = &mut self.follower {
+            follower.on_deadline(now);
+        }
         self.settle(now);
     }
 
     /// When to call [`Self::on_deadline`] if nothing else happens first.
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
-        [self.client.deadline(), self.outbox.deadline()].into_iter().flatten().min()
+        let follower = self.follower.as_ref().and_then(Follower::deadline);
+        [self.client.deadline(), self.outbox.deadline(), follower].into_iter().flatten().min()
     }
 
     /// The next thing to do, oldest first.
@@ -126,41 +151,57 @@ impl Desk {
         self.outputs.pop_front()
     }
 
-    /// Carries what one machine says to the other until both are silent.
+    /// Carries what one machine says to the others until all are silent.
     fn settle(&mut self, now: Now) {
         loop {
+            let told = self.follower.as_mut().and_then(Follower::poll_output);
             if let Some(output) = self.outbox.poll_output() {
-                match output {
-                    outbox::Output::Ask(ticket, query) => {
-                        let id = self.client.ask(query, now);
-                        self.tickets.insert(id, ticket);
-                    }
-                    outbox::Output::Sign(intent, to_sign) => {
-                        self.outputs.push_back(Output::Sign(intent, to_sign));
-                    }
-                    outbox::Output::Store(record) => self.outputs.push_back(Output::Store(record)),
-                    outbox::Output::Progress(intent, progress) => {
-                        self.outputs.push_back(Output::Progress(intent, progress));
-                    }
-                    outbox::Output::Done(intent, how) => {
-                        self.outputs.push_back(Output::Done(intent, how));
-                    }
-                }
+                self.on_outbox(output, now);
             } else if let Some(output) = self.client.poll_output() {
-                match output {
-                    chain_client::Output::Http(request) => {
-                        self.outputs.push_back(Output::Http(request));
-                    }
-                    chain_client::Output::Answer(id, answer) => match self.tickets.remove(&id) {
-                        Some(ticket) => self.outbox.on_answer(ticket, *answer, now),
-                        None => self.outputs.push_back(Output::Answer(id, answer)),
-                    },
-                    chain_client::Output::Notice(notice) => {
-                        self.outputs.push_back(Output::Notice(notice));
+                self.on_client(output, now);
+            } else if told.is_none() {
+                return;
+            }
+            match told {
+                Some(follower::Output::Ask(query)) => {
+                    let id = self.client.ask(query, now);
+                    self.askers.insert(id, Asker::Follower);
+                }
+                Some(told) => self.outputs.push_back(Output::Told(told)),
+                None => {}
+            }
+        }
+    }
+
+    fn on_outbox(&mut self, output: outbox::Output, now: Now) {
+        let output = match output {
+            outbox::Output::Ask(ticket, query) => {
+                let id = self.client.ask(query, now);
+                self.askers.insert(id, Asker::Outbox(ticket));
+                return;
+            }
+            outbox::Output::Sign(intent, to_sign) => Output::Sign(intent, to_sign),
+            outbox::Output::Store(record) => Output::Store(record),
+            outbox::Output::Progress(intent, progress) => Output::Progress(intent, progress),
+            outbox::Output::Done(intent, how) => Output::Done(intent, how),
+        };
+        self.outputs.push_back(output);
+    }
+
+    fn on_client(&mut self, output: chain_client::Output, now: Now) {
+        match output {
+            chain_client::Output::Http(request) => self.outputs.push_back(Output::Http(request)),
+            chain_client::Output::Answer(id, answer) => match self.askers.remove(&id) {
+                Some(Asker::Outbox(ticket)) => self.outbox.on_answer(ticket, *answer, now),
+                Some(Asker::Follower) => {
+                    if let Some(follower) = &mut self.follower {
+                        follower.on_answer(*answer, now);
                     }
                 }
-            } else {
-                return;
+                None => self.outputs.push_back(Output::Answer(id, answer)),
+            },
+            chain_client::Output::Notice(notice) => {
+                self.outputs.push_back(Output::Notice(notice));
             }
         }
     }

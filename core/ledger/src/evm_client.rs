@@ -118,7 +118,7 @@ fn solid_block<'a>(facts: &'a [Agreed], context: Context<'_>) -> Found<'a, Block
     match facts {
         [] => {
             let at = if depth == 0 { At::Finalized } else { At::Latest };
-            Err(Box::new(probe(Evm::Block(at), Spread::Lowest, "the newest final block")))
+            Err(Box::new(probe(Evm::Block(at), Spread::Reached, "the newest final block")))
         }
         [Agreed { fact: Fact::Block(Some(block)), .. }] => {
             let number = block.number.saturating_sub(depth);

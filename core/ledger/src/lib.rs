@@ -11,6 +11,7 @@ pub mod channel;
 pub mod desk;
 mod evm_client;
 pub mod evm_transaction;
+pub mod follower;
 pub mod network;
 pub mod now;
 pub mod outbox;

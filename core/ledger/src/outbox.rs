@@ -601,6 +601,3 @@ fn sun(amount: Amount) -> Result<Sun, SendError> {
             .into()
     })
 }
-
-#[cfg(test)]
-mod tests;

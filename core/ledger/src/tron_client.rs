@@ -116,13 +116,13 @@ fn broken() -> Step {
     Step::Fail(ClientError::Unsupported("such sequence of facts"))
 }
 
-/// The newest final block that the nodes agree on, and the facts after it. The lowest that any of
-/// them names, so that a node which claims to be ahead gains nothing; then its id by agreement.
+/// The newest final block that the nodes agree on, and the facts after it: how far enough of them
+/// are, then the id there by agreement.
 fn solid_block(facts: &[Agreed]) -> Result<(Block, &[Agreed]), Box<Step>> {
     match facts {
         [] => Err(Box::new(probe(
             Tron::NowBlock(View::Solid),
-            Spread::Lowest,
+            Spread::Reached,
             "the newest final block",
         ))),
         [Agreed { fact: Fact::Block(Some(block)), .. }] => {
@@ -140,7 +140,7 @@ fn network(facts: &[Agreed], context: Context<'_>) -> Step {
     };
     match rest {
         [] => probe(Tron::NowBlock(View::Head), Spread::One, "the newest block"),
-        [_] => probe(Tron::ChainParameters, Spread::One, "the prices"),
+        [_] => probe(Tron::ChainParameters, Spread::Agree, "the prices"),
         [
             Agreed { fact: Fact::Block(Some(head)), .. },
             Agreed { fact: Fact::Parameters(parameters), .. },
@@ -254,7 +254,7 @@ fn fate(id: TxId, facts: &[Agreed], context: Context<'_>) -> Step {
 
 fn quote(from: Address, action: &Action, facts: &[Agreed]) -> Step {
     match facts {
-        [] => probe(Tron::ChainParameters, Spread::One, "the prices"),
+        [] => probe(Tron::ChainParameters, Spread::Agree, "the prices"),
         [_] => probe(Tron::Resources(*from.bytes()), Spread::One, "resources"),
         [_, _] => probe(Tron::Account(*from.bytes(), View::Head), Spread::One, "the balance"),
         [_, _, _] => match action {

@@ -121,9 +121,9 @@ impl Request {
         }
     }
 
-    /// The JSON to send; `id` comes back with the answer.
+    /// The JSON to send; `id` comes back with the answer, as far as [`ID_MAX`] goes.
     pub fn body(&self, id: u64) -> Vec<u8> {
-        json!({ "jsonrpc": "2.0", "id": id, "method": self.method(), "params": self.params() })
+        json!({ "jsonrpc": "2.0", "id": id & ID_MAX, "method": self.method(), "params": self.params() })
             .to_string()
             .into_bytes()
     }
@@ -186,13 +186,16 @@ pub struct Receipt {
     pub logs: Vec<Log>,
 }
 
+/// What of an id is sent: nodes written in JavaScript read it as a float and round the rest away.
+const ID_MAX: u64 = (1 << 53) - 1;
+
 /// The `result` of an answer to the question with this `id`.
 fn result(body: &[u8], id: u64) -> Result<Value, ReplyError> {
     let mut value = parse(body)?;
     if let Some(error) = value.get("error").filter(|error| !error.is_null()) {
         return Err(refusal(error));
     }
-    if value.get("id").and_then(Value::as_u64) != Some(id) {
+    if value.get("id").and_then(Value::as_u64) != Some(id & ID_MAX) {
         return Err(ReplyError::Wrong("id"));
     }
     value.get_mut("result").map(Value::take).ok_or(ReplyError::Missing("result"))
@@ -406,6 +409,15 @@ mod tests {
         assert_eq!(decode_number(&answer(r#""0x1""#), 2), Err(ReplyError::Wrong("id")));
         assert_eq!(decode_number(b"{", 2), Err(ReplyError::NotJson));
         assert_eq!(decode_number(br#"{"id":2}"#, 2), Err(ReplyError::Missing("result")));
+    }
+
+    /// Found by hardhat, which answered for 2594073385365406000 when 2594073385365405697 asked.
+    #[test]
+    fn a_node_that_reads_ids_as_floats_still_answers_for_the_question_that_was_asked() {
+        let id = 0x2400_0000_0000_0001;
+        let body: Value = serde_json::from_slice(&Request::ChainId.body(id)).unwrap();
+        assert_eq!(body["id"], json!(1));
+        assert_eq!(decode_number(&answer(r#""0x1""#), id), Ok(1));
     }
 
     #[test]

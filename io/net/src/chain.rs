@@ -277,8 +277,8 @@ impl Chain {
         while let Some(output) = self.desk.poll_output() {
             match output {
                 Output::Answer(of, answer) if of == id => return Some(*answer),
-                // Of a question that was interrupted.
-                Output::Answer(..) => {}
+                // Of a question that was interrupted; and a session follows no events.
+                Output::Answer(..) | Output::Told(_) => {}
                 Output::Http(_) | Output::Notice(_) => self.serve(output),
                 Output::Sign(..) | Output::Store(_) | Output::Progress(..) | Output::Done(..) => {
                     self.parked.push_back(output);
@@ -308,6 +308,7 @@ impl Chain {
                 Go::Stop => Handled::Stop(intent),
             },
             Output::Done(intent, how) => Handled::Done(intent, how),
+            Output::Told(_) => Handled::Other,
             Output::Http(_) | Output::Notice(_) | Output::Answer(..) => {
                 self.serve(output);
                 Handled::Other
@@ -327,6 +328,7 @@ impl Chain {
             }
             Output::Notice(notice) => self.notices.push(notice),
             Output::Answer(..)
+            | Output::Told(_)
             | Output::Sign(..)
             | Output::Store(_)
             | Output::Progress(..)

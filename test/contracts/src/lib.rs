@@ -10,6 +10,7 @@
 pub mod artifact;
 pub mod attackers;
 pub mod model;
+pub mod node;
 pub mod operation;
 pub mod party;
 pub mod stage;

@@ -7,6 +7,7 @@ use revm::primitives::hardfork::SpecId;
 use revm::primitives::{Address, Bytes, Log, TxKind, U256};
 use revm::{Context, ExecuteCommitEvm as _, ExecuteEvm as _, MainBuilder as _, MainContext as _};
 
+use crate::node::Node;
 use crate::party::Party;
 
 /// When every world begins, in seconds since 1970.
@@ -30,6 +31,8 @@ pub struct Outcome {
 pub enum World {
     /// revm in this process, with the rules of Cancun.
     Revm(Box<Revm>),
+    /// hardhat in a process of its own, by the product's client.
+    Node(Box<Node>),
 }
 
 /// A chain in memory: every transaction is a block of its own.
@@ -47,6 +50,62 @@ impl World {
     /// An empty chain in this process.
     #[must_use]
     pub fn revm(chain_id: u64) -> Self {
+        Self::Revm(Box::new(Revm::new(chain_id)))
+    }
+
+    /// The id of the chain.
+    #[must_use]
+    pub fn chain_id(&self) -> u64 {
+        match self {
+            Self::Revm(chain) => chain.evm.ctx.cfg.chain_id,
+            Self::Node(node) => node.chain_id(),
+        }
+    }
+
+    /// What the next transaction will see as the time of its block.
+    #[must_use]
+    pub fn now(&self) -> u64 {
+        match self {
+            Self::Revm(chain) => chain.evm.ctx.block.timestamp.to(),
+            Self::Node(node) => node.now(),
+        }
+    }
+
+    /// Lets time pass.
+    pub fn wait(&mut self, seconds: u64) {
+        match self {
+            Self::Revm(chain) => chain.evm.ctx.block.timestamp += U256::from(seconds),
+            Self::Node(node) => node.wait(seconds),
+        }
+    }
+
+    /// Creates a contract.
+    pub fn create(&mut self, sender: &Party, creation: Vec<u8>) -> Outcome {
+        match self {
+            Self::Revm(chain) => chain.transact(sender.address, TxKind::Create, creation, true),
+            Self::Node(node) => node.create(sender, creation),
+        }
+    }
+
+    /// Calls a contract by a transaction.
+    pub fn send(&mut self, sender: &Party, to: Address, data: Vec<u8>) -> Outcome {
+        match self {
+            Self::Revm(chain) => chain.transact(sender.address, TxKind::Call(to), data, true),
+            Self::Node(node) => node.send(sender, to, data),
+        }
+    }
+
+    /// Calls a contract and forgets what it changed.
+    pub fn ask(&mut self, to: Address, data: Vec<u8>) -> Outcome {
+        match self {
+            Self::Revm(chain) => chain.transact(Address::ZERO, TxKind::Call(to), data, false),
+            Self::Node(node) => node.ask(to, data),
+        }
+    }
+}
+
+impl Revm {
+    fn new(chain_id: u64) -> Self {
         let evm = Context::mainnet()
             .with_db(CacheDB::<EmptyDB>::default())
             .modify_cfg_chained(|cfg| {
@@ -57,62 +116,14 @@ impl World {
             })
             .modify_block_chained(|block| block.timestamp = U256::from(GENESIS))
             .build_mainnet();
-        Self::Revm(Box::new(Revm { evm }))
+        Self { evm }
     }
 
-    /// The id of the chain.
-    #[must_use]
-    pub fn chain_id(&self) -> u64 {
-        match self {
-            Self::Revm(chain) => chain.evm.ctx.cfg.chain_id,
-        }
-    }
-
-    /// What the next transaction will see as the time of its block.
-    #[must_use]
-    pub fn now(&self) -> u64 {
-        match self {
-            Self::Revm(chain) => chain.evm.ctx.block.timestamp.to(),
-        }
-    }
-
-    /// Lets time pass.
-    pub fn wait(&mut self, seconds: u64) {
-        match self {
-            Self::Revm(chain) => chain.evm.ctx.block.timestamp += U256::from(seconds),
-        }
-    }
-
-    /// Another chain with the same past, as after a fork that everybody but its nodes ignores.
+    /// Becomes another chain with the same past, as after a fork.
     pub fn become_chain(&mut self, chain_id: u64) {
-        match self {
-            Self::Revm(chain) => chain.evm.ctx.cfg.chain_id = chain_id,
-        }
+        self.evm.ctx.cfg.chain_id = chain_id;
     }
 
-    /// Creates a contract.
-    pub fn create(&mut self, sender: &Party, creation: Vec<u8>) -> Outcome {
-        match self {
-            Self::Revm(chain) => chain.transact(sender.address, TxKind::Create, creation, true),
-        }
-    }
-
-    /// Calls a contract by a transaction.
-    pub fn send(&mut self, sender: &Party, to: Address, data: Vec<u8>) -> Outcome {
-        match self {
-            Self::Revm(chain) => chain.transact(sender.address, TxKind::Call(to), data, true),
-        }
-    }
-
-    /// Calls a contract and forgets what it changed.
-    pub fn ask(&mut self, to: Address, data: Vec<u8>) -> Outcome {
-        match self {
-            Self::Revm(chain) => chain.transact(Address::ZERO, TxKind::Call(to), data, false),
-        }
-    }
-}
-
-impl Revm {
     fn transact(&mut self, caller: Address, kind: TxKind, data: Vec<u8>, is_kept: bool) -> Outcome {
         let chain_id = Some(self.evm.ctx.cfg.chain_id);
         let data = Bytes::from(data);

@@ -23,15 +23,21 @@ macro_rules! on_revm {
 for_each_case!(on_revm);
 
 #[test]
-fn after_a_fork_of_the_chain_old_vouchers_count_on_the_old_side_only() {
+fn after_a_fork_of_the_chain_vouchers_count_on_their_own_side_only() {
     let mut stage = stage();
     stage.open(100);
     let old = stage.entry(10);
-    stage.world.become_chain(CHAIN_ID + 1);
+    become_chain(&mut stage, CHAIN_ID + 1);
     let new = stage.entry(10);
     stage.model = None;
     stage.refuses_with(&cast().payee, &redeem(std::slice::from_ref(&old)), "SignedByAnother");
-    stage.accepts(&cast().payee, &redeem(&[new]));
-    stage.world.become_chain(CHAIN_ID);
+    stage.accepts(&cast().payee, &redeem(std::slice::from_ref(&new)));
+    become_chain(&mut stage, CHAIN_ID);
+    stage.refuses_with(&cast().payee, &redeem(&[new]), "SignedByAnother");
     stage.accepts(&cast().payee, &redeem(&[old]));
+}
+
+fn become_chain(stage: &mut Stage, chain_id: u64) {
+    let World::Revm(chain) = &mut stage.world else { unreachable!("the stage is on revm") };
+    chain.become_chain(chain_id);
 }

@@ -289,11 +289,11 @@ fn hex(text: &str) -> String {
     text.bytes().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn peers(name: &str) -> PathBuf {
+pub(crate) fn peers(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("peers").join(name)
 }
 
 /// What `test/setup/peers.sh` put there.
-fn local(name: &str) -> PathBuf {
+pub(crate) fn local(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.local").join(name)
 }

@@ -8,6 +8,7 @@
 //! `test/setup/peers.sh` installs the clients.
 
 mod aria2;
+mod chain;
 mod client;
 mod content;
 mod corrupter;
@@ -24,6 +25,7 @@ mod transmission;
 mod wire_peek;
 
 pub use aria2::Aria2;
+pub use chain::Chain;
 pub use client::{ByDht, Client, Completion, Job, Running, Task};
 pub use content::{Content, Shape, assert_identical};
 pub use corrupter::corrupter;

@@ -16,6 +16,7 @@ use base::{ExchangeId, HttpError, HttpReply, HttpRequest, Instant, Rng};
 use keys::secp256k1::SecretKey;
 use ledger::chain_client::{Answer, AskId, ClientError, Query};
 use ledger::desk::{Desk, Output};
+use ledger::follower::{self, Cursor, Event};
 use ledger::network::{Kind, Profile, Worth};
 use ledger::now::Now;
 use ledger::outbox::{
@@ -65,6 +66,14 @@ pub struct World {
     answers: BTreeMap<AskId, Result<Answer, ClientError>>,
     ended: BTreeMap<IntentId, Result<Record, SendError>>,
     orders: BTreeMap<IntentId, Order>,
+    /// The follower's cursor as it was stored with what was credited; none: nothing is followed.
+    cursor: Option<Option<Cursor>>,
+    /// What was credited to the friend by final events.
+    pub credited: u128,
+    /// Events shown and not taken back, by block.
+    seen: BTreeMap<[u8; 32], u32>,
+    /// Blocks that were shown and taken back.
+    pub undone: u32,
     /// Crashes so far.
     pub crashes: u32,
     /// Signatures so far.
@@ -140,6 +149,10 @@ impl World {
             answers: BTreeMap::new(),
             ended: BTreeMap::new(),
             orders: BTreeMap::new(),
+            cursor: None,
+            credited: 0,
+            seen: BTreeMap::new(),
+            undone: 0,
             crashes: 0,
             signatures: 0,
             crashed: false,
@@ -285,7 +298,53 @@ impl World {
                 }
                 self.ended.insert(intent, how);
             }
+            Output::Told(told) => self.on_told(told),
             Output::Notice(notice) => self.said.push(notice.to_string()),
+        }
+    }
+
+    /// Follows the token's events from now on.
+    pub fn follow(&mut self) {
+        let now = self.now();
+        let cursor = self.cursor.flatten();
+        self.cursor = Some(cursor);
+        self.desk.follow(vec![TOKEN], cursor, now);
+    }
+
+    fn on_told(&mut self, told: follower::Output) {
+        let seed = self.seed;
+        match told {
+            follower::Output::Ask(_) => panic!("seed {seed}: the desk asks by itself"),
+            follower::Output::Seen(event) => {
+                *self.seen.entry(event.block.id).or_default() += 1;
+            }
+            follower::Output::Undone(block) => {
+                self.seen.remove(&block.id);
+                self.undone += 1;
+            }
+            follower::Output::Final { cursor, events } => self.credit(cursor, &events),
+            follower::Output::Trouble(trouble) => self.said.push(trouble.to_string()),
+        }
+    }
+
+    /// Counts a final block's events, and checks them against the chain.
+    fn credit(&mut self, cursor: Cursor, events: &[Event]) {
+        let seed = self.seed;
+        let before = self.cursor.flatten();
+        let follows = before.is_none_or(|before| before.number + 1 == cursor.number);
+        assert!(follows, "seed {seed}: a gap before block {}", cursor.number);
+        let amount_of = |event: &Event| wire::abi::Decoder::new(&event.log.data).uint();
+        let credited: u128 = events.iter().filter_map(|event| amount_of(event).ok()).sum();
+        self.credited += credited;
+        self.cursor = Some(Some(cursor));
+        self.seen.remove(&cursor.id);
+        if before.is_some() && self.majority_is_honest() {
+            let block = self.chain.block(cursor.number).expect("a block of the chain");
+            assert!(block.number <= self.chain.solid().number, "seed {seed}: not final");
+            assert_eq!(block.id, cursor.id, "seed {seed}: another block was counted");
+            let truth = block.carried.iter().filter_map(|carried| carried.event);
+            let truth: u128 = truth.map(|(_, _, amount)| amount).sum();
+            assert_eq!(credited, truth, "seed {seed}: block {} credited wrongly", block.number);
         }
     }
 
@@ -317,6 +376,9 @@ impl World {
         self.desk = Desk::new(self.profile.clone());
         self.replies.clear();
         let now = self.now();
+        if let Some(cursor) = self.cursor {
+            self.desk.follow(vec![TOKEN], cursor, now);
+        }
         let live: Vec<Record> =
             self.stored.values().filter(|record| record.is_live()).cloned().collect();
         for record in live {

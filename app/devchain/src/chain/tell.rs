@@ -300,4 +300,10 @@ impl Chain {
     pub(crate) fn sum_of_balances(&self) -> Result<u64, ChainError> {
         self.store.sum_of_balances()
     }
+
+    /// Has the disk be full at so many pages, or at what it is, or no more.
+    #[cfg(test)]
+    pub(crate) fn limit_pages(&self, pages: Option<u32>) {
+        self.store.limit_pages(pages);
+    }
 }

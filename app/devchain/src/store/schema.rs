@@ -116,6 +116,13 @@ impl Store {
         Ok(())
     }
 
+    /// Has the disk be full at so many pages, or at what it is, or no more.
+    #[cfg(test)]
+    pub(crate) fn limit_pages(&self, pages: Option<u32>) {
+        let pages = pages.unwrap_or(u32::MAX - 1);
+        self.connection.pragma_update(None, "max_page_count", pages).expect("a pragma");
+    }
+
     /// Begins what is committed as one.
     pub(crate) fn begin(&self) -> Result<(), ChainError> {
         Ok(self.connection.execute_batch("BEGIN IMMEDIATE")?)

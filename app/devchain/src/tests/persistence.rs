@@ -1,6 +1,8 @@
 //! What was answered as in a block is there again.
 
-use crate::{Chain, Config, OpenError, View};
+use crate::genesis::OwnKeys;
+use crate::store::Store;
+use crate::{Chain, ChainError, Config, OpenError, View};
 
 use super::world::{Folder, START_MS, TRX, World, address, btt_transfer, transfer, trigger};
 
@@ -92,4 +94,59 @@ fn a_file_of_something_else_is_refused() {
     std::fs::write(folder.file(), vec![b'x'; 8_192]).unwrap();
     let opened = Chain::open(Some(&folder.file()), Config::default(), [7; 32], START_MS);
     assert!(matches!(opened, Err(OpenError::Chain(_))), "{opened:?}");
+}
+
+#[test]
+fn a_beginning_that_was_cut_short_is_finished() {
+    let folder = Folder::new();
+    let store = Store::open(Some(&folder.file())).unwrap();
+    store.set_meta("seed", &[7; 32]).unwrap();
+    drop(store);
+    let store = Store::open(Some(&folder.file())).unwrap();
+    let keys = OwnKeys::derive(&[7; 32]).unwrap();
+    crate::genesis::write(&store, &keys, &[7; 32], START_MS).unwrap();
+    drop(store);
+    // Opened later, and with other entropy, it is the chain that was begun.
+    let config = Config::default();
+    let chain = Chain::open(Some(&folder.file()), config, [1; 32], START_MS + 5_000).unwrap();
+    let whole = Chain::open(None, config, [7; 32], START_MS).unwrap();
+    assert_eq!(chain.genesis(), whole.genesis());
+    assert_eq!(chain.head().number(), 1);
+    assert!(chain.contract(whole.genesis().vault).unwrap().is_some());
+}
+
+#[test]
+fn a_full_disk_loses_nothing_that_waits() {
+    let folder = Folder::new();
+    let mut world = World::at(&folder, Config::default());
+    world.fund(address(1), 1_000 * TRX);
+    let head = world.chain.head();
+    let mut ids = Vec::new();
+    for number in 2..=200_u8 {
+        let bytes = world.signed(1, &transfer(address(number), 5));
+        ids.extend(world.send(&bytes));
+    }
+    world.chain.limit_pages(Some(1));
+    assert!(matches!(world.chain.produce(world.now_ms), Err(ChainError::Database(_))));
+    assert_eq!(world.chain.head(), head);
+    assert_eq!(world.balance(address(2)), 0);
+    assert_eq!(world.chain.pending(), ids);
+    world.chain.limit_pages(None);
+    world.chain.produce(world.now_ms).unwrap();
+    assert_eq!(world.balance(address(2)), 5);
+    drop(world);
+    let world = World::at(&folder, Config::default());
+    assert_eq!(world.balance(address(2)), 5);
+    assert!(ids.iter().all(|id| world.chain.receipt(*id, View::Solid).unwrap().is_some()));
+}
+
+#[test]
+fn a_chain_of_a_later_program_is_refused() {
+    let folder = Folder::new();
+    drop(World::at(&folder, Config::default()));
+    let file = rusqlite::Connection::open(folder.file()).unwrap();
+    file.execute_batch("PRAGMA user_version = 99").unwrap();
+    drop(file);
+    let opened = Chain::open(Some(&folder.file()), Config::default(), [7; 32], START_MS);
+    assert!(matches!(opened, Err(OpenError::Format { found: 99, .. })), "{opened:?}");
 }

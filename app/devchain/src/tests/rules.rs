@@ -194,6 +194,16 @@ fn only_the_owners_signature_counts() {
     assert!(refused.message.ends_with(&words), "{}", refused.message);
     let none = world.send(&raw_only(&raw)).unwrap_err();
     assert_eq!(none.message, "Validate signature error: miss sig or contract");
+    // revm's recovery panics at an id that there is none of.
+    for v in [4, 26, 35, 255] {
+        let mut odd = key(1).sign(&id).to_bytes();
+        odd[64] = v;
+        let refused = world.send(&tron::signed(&raw, &odd)).unwrap_err();
+        assert_eq!(
+            refused.message,
+            "Validate signature error: Could not recover public key from signature"
+        );
+    }
     // The node takes a `v` that begins at 0 too.
     let mut low = key(1).sign(&id).to_bytes();
     low[64] -= 27;

@@ -2,6 +2,7 @@
 
 use crate::{ContractResult, View};
 use keys::{keccak256, sha256};
+use proptest::prelude::*;
 
 use super::world::{TRX, World, address, creating, key, trigger};
 
@@ -72,6 +73,21 @@ fn calls_with_money_cost_as_on_tron() {
         assert_eq!(receipt.internal.len(), 1);
     }
     assert_eq!(world.balance(address(99)), 1);
+}
+
+/// TRON counts TRX in 63 bits.
+#[test]
+fn more_money_than_there_can_be_ends_the_frame() {
+    let mut world = World::new();
+    // PUSH0, PUSH0, PUSH0, NOT, CREATE
+    let created = world.try_code(vec![0x5f, 0x5f, 0x5f, 0x19, 0xf0]);
+    assert_eq!(created.result, ContractResult::TransferFailed);
+    assert_eq!(created.energy_used, crate::chain::CALL_ENERGY_MAX);
+    // PUSH0 x4, PUSH0, NOT, PUSH1 9, GAS, CALL
+    let called = world.try_code(vec![0x5f, 0x5f, 0x5f, 0x5f, 0x5f, 0x19, 0x60, 9, 0x5a, 0xf1]);
+    assert_eq!(called.result, ContractResult::TransferFailed);
+    assert_eq!(called.message, "endowment out of long range");
+    assert!(called.energy_used < 100);
 }
 
 #[test]
@@ -165,16 +181,40 @@ fn salted_contracts_are_where_tron_puts_them() {
     assert_eq!(again.logs[0].topics[0], [0; 32]);
 }
 
-/// What the precompiled contract at `at` answers to `input`, and for how much.
-fn precompiled(world: &mut World, at: u32, input: &[u8]) -> (Vec<u8>, u64) {
-    // A contract that passes its call data on: CALLDATACOPY, STATICCALL, RETURNDATACOPY, RETURN.
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn no_input_stops_a_precompiled_contract(
+        words in prop::collection::vec(prop_oneof![
+            any::<[u8; 32]>(), (0_u64..700).prop_map(number), (26_u64..36).prop_map(number)
+        ], 0..20),
+        cut in 0_usize..32,
+    ) {
+        let mut world = World::new();
+        world.fund(address(1), 10_000 * TRX);
+        let input = words.concat();
+        let input = &input[..input.len().saturating_sub(cut)];
+        for at in (1..=10).chain([0x2_0003, 0x2_0009]) {
+            let contract = world.deploy(1, &relay(at));
+            drop(world.view(contract, input.to_vec(), View::Head));
+        }
+    }
+}
+
+/// A contract that passes its call data on: CALLDATACOPY, STATICCALL, RETURNDATACOPY, RETURN.
+fn relay(at: u32) -> Vec<u8> {
     let [_, a, b, c] = at.to_be_bytes();
-    let relay = [
+    vec![
         0x36, 0x5f, 0x5f, 0x37, // CALLDATASIZE, 0, 0, CALLDATACOPY
         0x5f, 0x5f, 0x36, 0x5f, 0x62, a, b, c, 0x5a, 0xfa, // STATICCALL
         0x50, 0x3d, 0x5f, 0x5f, 0x3e, 0x3d, 0x5f, 0xf3,
-    ];
-    let contract = world.deploy(1, &relay);
+    ]
+}
+
+/// What the precompiled contract at `at` answers to `input`, and for how much.
+fn precompiled(world: &mut World, at: u32, input: &[u8]) -> (Vec<u8>, u64) {
+    let contract = world.deploy(1, &relay(at));
     let outcome = world.view(contract, input.to_vec(), View::Head);
     assert_eq!(outcome.message, "");
     let nothing = world.view(contract, Vec::new(), View::Head);

@@ -55,6 +55,9 @@ pub(super) fn words(
             ContractResult::Unknown,
             "Attempt to call a state modifying opcode inside STATICCALL".to_owned(),
         ),
+        R::OverflowPayment => {
+            (ContractResult::TransferFailed, "endowment out of long range".to_owned())
+        }
         R::CreateContractStartingWithEF => {
             (ContractResult::InvalidCode, "invalid code: must not begin with 0xef".to_owned())
         }
@@ -69,7 +72,6 @@ pub(super) fn words(
         | R::ReentrancySentryOOG
         | R::OutOfOffset
         | R::CreateCollision
-        | R::OverflowPayment
         | R::PrecompileError
         | R::NonceOverflow
         | R::CreateContractSizeLimit

@@ -12,7 +12,7 @@ use revm::context_interface::Host as _;
 use revm::context_interface::cfg::{GasId, GasParams};
 use revm::database_interface::Database;
 use revm::handler::instructions::EthInstructions;
-use revm::interpreter::instructions::{gas_table_spec, instruction_table};
+use revm::interpreter::instructions::{contract, gas_table_spec, instruction_table};
 use revm::interpreter::interpreter::EthInterpreter;
 use revm::interpreter::interpreter_types::{InputsTr as _, RuntimeFlag as _};
 use revm::interpreter::{
@@ -33,7 +33,7 @@ const SSTORE_SET: u64 = 20_000;
 const SSTORE_OTHER: u64 = 5_000;
 
 /// Static costs that differ from Ethereum's.
-const COSTS: [(u8, u16); 23] = [
+const COSTS: [(u8, u16); 21] = [
     (op::MLOAD, 1),
     (op::MSTORE, 1),
     (op::MSTORE8, 1),
@@ -46,8 +46,6 @@ const COSTS: [(u8, u16); 23] = [
     (op::EXTCODESIZE, 20),
     (op::EXTCODECOPY, 20),
     (op::EXTCODEHASH, 400),
-    (op::CALL, 40),
-    (op::CALLCODE, 40),
     (op::DELEGATECALL, 40),
     (op::STATICCALL, 40),
     (op::TLOAD, 100),
@@ -97,7 +95,34 @@ pub(super) fn instructions<DB: Database>() -> EthInstructions<EthInterpreter, Ho
         all.insert_gas(opcode, energy);
     }
     all.insert_instruction(op::SSTORE, Instruction::new(sstore::<DB>), 0);
+    all.insert_instruction(op::CREATE, Instruction::new(create::<false, DB>), 0);
+    all.insert_instruction(op::CREATE2, Instruction::new(create::<true, DB>), 0);
+    all.insert_instruction(op::CALL, Instruction::new(call::<{ op::CALL }, DB>), 40);
+    all.insert_instruction(op::CALLCODE, Instruction::new(call::<{ op::CALLCODE }, DB>), 40);
     all
+}
+
+/// `CREATE` and `CREATE2`: money beyond 63 bits ends the frame, with all of its energy.
+fn create<const IS_SALTED: bool, DB: Database>(
+    context: InstructionContext<'_, Host<DB>, EthInterpreter>,
+) -> InstructionExecResult {
+    check_value(context.interpreter.stack.data().iter().nth_back(0))?;
+    contract::create::<IS_SALTED, EthInterpreter, Host<DB>>(context)
+}
+
+/// `CALL` and `CALLCODE`: money beyond 63 bits ends the frame.
+fn call<const KIND: u8, DB: Database>(
+    context: InstructionContext<'_, Host<DB>, EthInterpreter>,
+) -> InstructionExecResult {
+    check_value(context.interpreter.stack.data().iter().nth_back(2))?;
+    contract::call::<KIND, EthInterpreter, Host<DB>>(context)
+}
+
+fn check_value(value: Option<&U256>) -> InstructionExecResult {
+    match value {
+        Some(value) if i64::try_from(*value).is_err() => Err(InstructionResult::OverflowPayment),
+        Some(_) | None => Ok(()),
+    }
 }
 
 /// Costs that depend on arguments.

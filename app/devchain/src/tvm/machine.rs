@@ -2,6 +2,7 @@
 //!
 //! Source: java-tron `Program.callToAddress`, `Program.createContractImpl`.
 
+use revm::bytecode::opcode as op;
 use revm::context::{BlockEnv, CfgEnv, Context, Evm, Journal, LocalContext, TxEnv};
 use revm::context_interface::CreateScheme;
 use revm::context_interface::context::ContextError;
@@ -306,7 +307,10 @@ impl<DB: Database<Error = ChainError>> Machine<DB> {
     fn finish(mut self, result: &FrameResult, energy_max: u64) -> Ran {
         let instruction_result = result.instruction_result();
         let (code, message) = words(instruction_result, self.stop, energy_max);
-        let keeps_rest = instruction_result.is_ok_or_revert();
+        // A call with too much money is a failed transfer to TRON: the rest is not lost.
+        let is_transfer = instruction_result == InstructionResult::OverflowPayment
+            && matches!(self.stop.opcode, op::CALL | op::CALLCODE);
+        let keeps_rest = instruction_result.is_ok_or_revert() || is_transfer;
         let energy_used =
             if keeps_rest { energy_max - result.gas().remaining() } else { energy_max };
         let journal = &mut self.evm.ctx.journaled_state;

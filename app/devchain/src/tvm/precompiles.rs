@@ -175,12 +175,17 @@ fn fault<CTX: ContextTr>(error: &<CTX::Db as Database>::Error) -> String {
     error.to_string()
 }
 
-/// Who made a 65-byte signature over `hash`; `v` from 0 or from 27, high `s` too, as TRON takes it.
+/// Who made a 65-byte signature over `hash`. As TRON takes it: `v` from 0 or 27 (from 31: of a
+/// compressed key), and a high `s` too.
 pub(crate) fn recover(signature: &[u8], hash: &[u8; 32]) -> Option<Address> {
     let (rs, rest) = signature.split_first_chunk::<64>()?;
-    let v = *rest.first()?;
-    let parity = if v >= 27 { v - 27 } else { v };
-    let word = crypto().secp256k1_ecrecover(rs, parity, hash).ok()?;
+    let id = match *rest.first()? {
+        v @ 0..=3 => v,
+        v @ 27..=30 => v - 27,
+        v @ 31..=34 => v - 31,
+        _ => return None,
+    };
+    let word = crypto().secp256k1_ecrecover(rs, id, hash).ok()?;
     Some(Address::from_slice(&word[12..]))
 }
 

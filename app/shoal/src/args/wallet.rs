@@ -6,6 +6,7 @@ use clap::{Args, Subcommand, ValueEnum, ValueHint};
 use ledger::address::Address;
 
 use crate::money::network::NetworkArgs;
+use crate::money::send::SendTerms;
 
 /// What every command that may touch money is told.
 #[derive(Debug, Args)]
@@ -46,6 +47,14 @@ pub(crate) enum Command {
     Forget(ForgetArgs),
     /// Print the address of an account
     Address(AddressArgs),
+    /// Print what an account has
+    Balance(BalanceArgs),
+    /// Pay somebody
+    Send(SendArgs),
+    /// Print what was sent, and the book of all that moved
+    History(HistoryArgs),
+    /// Print or set the most that may be spent in a payment and in a day
+    Caps(CapsArgs),
     /// Print a request for a payment to an account: as a link, and as a QR code on a terminal
     Request(RequestArgs),
     /// Sign a text or structured data with an account's key
@@ -231,6 +240,65 @@ pub(crate) struct PassphraseArgs {
     /// Read the new passphrase from a file instead of asking for it
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) new_passphrase_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BalanceArgs {
+    /// Whose, if not an account's of the wallet
+    #[arg(value_name = "ADDRESS")]
+    pub(crate) address: Option<Address>,
+    /// Tokens besides BTT, by the addresses of their contracts
+    #[arg(long, value_name = "ADDRESS", value_delimiter = ',')]
+    pub(crate) token: Vec<Address>,
+    #[command(flatten)]
+    pub(crate) network: NetworkArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SendArgs {
+    /// How much, as in 1.5; or a whole request for a payment, as `shoal wallet request` prints it
+    #[arg(value_name = "AMOUNT|LINK")]
+    pub(crate) amount: String,
+    /// Of what: TRX, BTT, or the address of a token
+    #[arg(value_name = "COIN", requires = "to")]
+    pub(crate) coin: Option<String>,
+    /// To whom: an address, or an account of this wallet
+    #[arg(value_name = "TO")]
+    pub(crate) to: Option<String>,
+    #[command(flatten)]
+    pub(crate) terms: SendTerms,
+    #[command(flatten)]
+    pub(crate) network: NetworkArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct HistoryArgs {
+    /// The whole book as CSV: one line for each account that something moved into or out of
+    #[arg(long)]
+    pub(crate) csv: bool,
+    /// At most so many transactions
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub(crate) last: u32,
+    #[command(flatten)]
+    pub(crate) network: NetworkArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CapsArgs {
+    /// For what: TRX, BTT, or the address of a token [default: print all]
+    #[arg(value_name = "COIN")]
+    pub(crate) coin: Option<String>,
+    /// Most in one payment, in whole coins
+    #[arg(long, value_name = "AMOUNT", requires = "coin")]
+    pub(crate) per_payment: Option<String>,
+    /// Most from midnight to midnight (UTC), in whole coins
+    #[arg(long, value_name = "AMOUNT", requires = "coin")]
+    pub(crate) per_day: Option<String>,
+    /// No cap any more
+    #[arg(long, requires = "coin", conflicts_with_all = ["per_payment", "per_day"])]
+    pub(crate) none: bool,
+    #[command(flatten)]
+    pub(crate) network: NetworkArgs,
 }
 
 /// Longest name of an account.

@@ -1,7 +1,7 @@
 //! What a transaction of ours did, as entries of the book: read from its receipt, booked once.
 
 use base::UnixTime;
-use disk::money_db::{MoneyBatch, MoneyDb, MoneyError};
+use disk::{MoneyBatch, MoneyDb, MoneyError};
 use ledger::address::Address;
 use ledger::amount::Amount;
 use ledger::book::{Account, Book, Direction, Leg, Posting, Side, Tags, What};

@@ -97,10 +97,11 @@ pub(crate) fn token_named(teller: &mut Teller, token: Address) -> Result<Named, 
     if let Some(btt) = btt(&teller.profile).filter(|btt| btt.coin == Coin::Token(token)) {
         return Ok(btt);
     }
+    let profile = teller.profile.clone();
     let no_token = || {
-        let shown = address(&teller.profile, token);
+        let shown = address(&profile, token);
         Failure::with_hint(
-            format!("{shown} is no token on {}: it does not say its decimals", teller.profile),
+            format!("{shown} is no token on {profile}: it does not say its decimals"),
             "is the address right, and the network?",
         )
     };

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use clap::Args;
-use disk::money_db::{MoneyDb, MoneyError, MoneyRefusal, Spend};
+use disk::{MoneyDb, MoneyError, MoneyRefusal, Spend};
 use keys::secp256k1::{SecretKey, Signature};
 use ledger::address::Address;
 use ledger::amount::Amount;
@@ -74,6 +74,8 @@ pub(crate) struct Sender<'a> {
     pub(crate) account: &'a Account,
     /// The Vault and its token, if it is about them.
     pub(crate) vault: Option<(Address, Address)>,
+    /// The account's key, once it was needed: nobody types a passphrase twice.
+    pub(crate) key: Option<SecretKey>,
 }
 
 /// Where money is remembered: beside the state database.
@@ -114,7 +116,9 @@ impl Sender<'_> {
         self.teller.tell_notices(out);
         confirm(out, &summary, &plan.question, terms.yes)?;
         // Asked for last: whoever says no need not type it.
-        let key = self.desk.key(self.wallet, self.account)?;
+        if self.key.is_none() {
+            self.key = Some(self.desk.key(self.wallet, self.account)?);
+        }
         self.reserve(&db, intent, chain.id, &plan.spends)?;
         let order = Order {
             intent,
@@ -128,10 +132,9 @@ impl Sender<'_> {
         let mut clerk = Clerk {
             out,
             db: &db,
-            key: Some(key),
+            key: self.key.as_ref(),
             wait: !terms.no_wait,
             stop: self.teller.stop(),
-            ended: Vec::new(),
         };
         let sent = self.teller.chain.send(order, &[], &mut clerk);
         let scope = self.scope(before);
@@ -349,7 +352,7 @@ pub(crate) fn settle(
     let count = crate::units::count(live.len() as u64, "transaction");
     out.note(&format!("{count} of before not final yet"));
     let stop = teller.stop();
-    let mut clerk = Clerk { out, db, key: None, wait: true, stop, ended: Vec::new() };
+    let mut clerk = Clerk { out, db, key: None, wait: true, stop };
     let ended = teller.within(RESUME_TIME, |chain| chain.resume(live, &mut clerk));
     for record in ended {
         match end(out, teller, db, &record, scope) {
@@ -443,23 +446,20 @@ struct Clerk<'a> {
     out: &'a Out,
     db: &'a MoneyDb,
     /// None: nothing new may be signed.
-    key: Option<SecretKey>,
+    key: Option<&'a SecretKey>,
     wait: bool,
     stop: Arc<Stop>,
-    /// Ends that are stored with what they moved, not before.
-    ended: Vec<IntentId>,
 }
 
 impl Hands for Clerk<'_> {
     fn sign(&mut self, to_sign: &ToSign) -> Result<Signature, String> {
-        let key = self.key.as_ref().ok_or("the wallet is locked")?;
+        let key = self.key.ok_or("the wallet is locked")?;
         to_sign.sign(key).map_err(|error| error.to_string())
     }
 
     fn store(&mut self, record: &Record) -> Result<(), String> {
         if record.status != Status::Live {
             // `end` stores it together with its entries: until then the next run finds it live.
-            self.ended.push(record.intent);
             return Ok(());
         }
         self.db.store_record(record).map_err(|error| words(&error.to_string()))

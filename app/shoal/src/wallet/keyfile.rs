@@ -61,7 +61,7 @@ pub(crate) struct Cap {
     pub(crate) decimals: u8,
     /// In one payment, in smallest units.
     pub(crate) per_payment: Option<Amount>,
-    /// In 24 hours.
+    /// From midnight to midnight, UTC.
     pub(crate) per_day: Option<Amount>,
 }
 

@@ -38,7 +38,7 @@ pub(super) fn request(desk: &Desk<'_>, args: &RequestArgs) -> Result<Exit, Failu
     let amount = args.amount.as_deref().unwrap_or("any amount of");
     let memo = uri.memo.as_deref().map(|memo| format!(" for {memo}")).unwrap_or_default();
     desk.out.note(&format!(
-        "asks for {amount} {}{memo} to {} ({})",
+        "asks for {amount} {}{memo} to {} on {}",
         wire::visible(&args.coin),
         account.name,
         profile

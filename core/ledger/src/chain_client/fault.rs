@@ -128,7 +128,7 @@ pub enum ClientError {
         faults: Vec<Said<Fault>>,
     },
     /// Nodes contradict each other, and went on doing so.
-    #[error("node {} says {what} is {}, but node {} says {}", .one.endpoint, .one.what, .other.endpoint, .other.what)]
+    #[error("node {} says of {what}: {}, but node {} says: {}", .one.endpoint, .one.what, .other.endpoint, .other.what)]
     Disagree {
         /// About what.
         what: &'static str,

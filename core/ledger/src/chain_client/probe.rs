@@ -22,8 +22,9 @@ pub(crate) enum Spread {
     One,
     /// Several, of which the greater part must say the same.
     Agree,
-    /// Several; the lowest block counts, so that a node which is ahead, or says so, gains nothing.
-    Lowest,
+    /// Several; the highest block counts that as many have reached as must agree: one that is ahead,
+    /// or says so, gains nothing, and one that is behind holds up nobody.
+    Reached,
     /// All, and every word counts.
     All,
 }

@@ -9,7 +9,7 @@ use base::Instant;
 use super::endpoint::{Endpoint, Standing};
 use super::fault::{ClientError, Fault, Said};
 use super::probe::{Agreed, Fact, Probe, Spread, describe};
-use super::query::{Echoed, Word};
+use super::query::{Block, Echoed, Word};
 use super::{Notice, ROUNDS_MAX, VOICES_MAX};
 
 /// What an endpoint said in this round.
@@ -52,7 +52,7 @@ impl Run {
         let open = self.voices.values().filter(|voice| !matches!(voice, Voice::Failed(_))).count();
         let wanted = match self.probe.spread {
             Spread::One => 1,
-            Spread::Agree | Spread::Lowest => VOICES_MAX,
+            Spread::Agree | Spread::Reached => VOICES_MAX,
             Spread::All => usize::MAX,
         };
         if open >= wanted {
@@ -67,7 +67,7 @@ impl Run {
         let rested = left().find(|(_, endpoint)| !endpoint.is_resting(now));
         let must = match self.probe.spread {
             Spread::One => 1,
-            Spread::Agree | Spread::Lowest => Self::needed(endpoints),
+            Spread::Agree | Spread::Reached => Self::needed(endpoints),
             Spread::All => usize::MAX,
         };
         // Who does not answer these days is waited for only if there is nobody else.
@@ -81,7 +81,7 @@ impl Run {
         }
         match self.probe.spread {
             Spread::One => self.weigh_first(endpoints),
-            Spread::Lowest => self.weigh_lowest(endpoints),
+            Spread::Reached => self.weigh_reached(endpoints),
             Spread::Agree => self.weigh_agreement(endpoints),
             Spread::All => self.collect(endpoints),
         }
@@ -151,7 +151,7 @@ impl Run {
         self.again_or(ClientError::TooFew { what: self.probe.what, answered, needed, faults })
     }
 
-    fn weigh_lowest(&self, endpoints: &[Endpoint]) -> Verdict {
+    fn weigh_reached(&self, endpoints: &[Endpoint]) -> Verdict {
         let answered = self.said().count();
         if answered == 0 {
             return self.without_answer(endpoints);
@@ -159,14 +159,15 @@ impl Run {
         if answered < Self::needed(endpoints) {
             return self.too_few(answered, endpoints);
         }
-        let blocks = self.said().filter_map(|(_, fact)| fact.block());
-        match blocks.min_by_key(|block| block.number) {
+        let mut blocks: Vec<Block> = self.said().filter_map(|(_, fact)| fact.block()).collect();
+        blocks.sort_by_key(|block| core::cmp::Reverse(block.number));
+        match blocks.get(Self::needed(endpoints).saturating_sub(1)) {
             Some(block) => {
                 let voices = u32::try_from(answered).unwrap_or(u32::MAX);
-                let agreed = Agreed { fact: Fact::Block(Some(block)), voices };
+                let agreed = Agreed { fact: Fact::Block(Some(*block)), voices };
                 Verdict::Agreed(Box::new(agreed), Vec::new())
             }
-            None => self.too_few(0, endpoints),
+            None => self.too_few(blocks.len(), endpoints),
         }
     }
 

@@ -50,6 +50,8 @@ pub enum Lie {
     SuccessHidden,
     /// The receipt of another transaction.
     OtherReceipt,
+    /// The events of another block.
+    OtherEvents,
     /// Transactions are in no block.
     NoReceipt,
     /// Transactions are done that are in no block.
@@ -97,7 +99,7 @@ pub enum Lie {
 }
 
 /// All of them.
-pub const ALL: [Lie; 42] = [
+pub const ALL: [Lie; 43] = [
     Lie::Genesis,
     Lie::BlockNumber,
     Lie::OtherBlock,
@@ -118,6 +120,7 @@ pub const ALL: [Lie; 42] = [
     Lie::FailureHidden,
     Lie::SuccessHidden,
     Lie::OtherReceipt,
+    Lie::OtherEvents,
     Lie::NoReceipt,
     Lie::FalseReceipt,
     Lie::Fee,
@@ -195,7 +198,7 @@ impl Lie {
             "triggerconstantcontract" => self.of_call(honest),
             "getchainparameters" => self.of_prices(honest),
             "gettransactioninfobyid" => self.of_receipt(asked, honest, chain),
-            "gettransactioninfobyblocknum" => self.of_receipts(honest, chain),
+            "gettransactioninfobyblocknum" => self.of_receipts(asked, honest, chain),
             "broadcasthex" => self.of_broadcast(honest),
             _ => honest,
         }
@@ -310,7 +313,7 @@ impl Lie {
         receipt
     }
 
-    fn of_receipts(self, mut receipts: Value, chain: &Chain) -> Value {
+    fn of_receipts(self, asked: &Value, mut receipts: Value, chain: &Chain) -> Value {
         let Some(all) = receipts.as_array_mut() else { return receipts };
         match self {
             Self::EventAmount => {
@@ -326,9 +329,12 @@ impl Lie {
                     .final_carried()
                     .find(|carried| carried.event.is_some())
                     .map(|carried| receipt_json(chain.solid(), carried));
-                all.extend(event);
+                all.extend(event.map(|mut receipt| {
+                    receipt["blockNumber"] = asked["num"].clone();
+                    receipt
+                }));
             }
-            Self::OtherReceipt => {
+            Self::OtherEvents => {
                 all.iter_mut().for_each(|receipt| receipt["blockNumber"] = json!(1));
             }
             _ => {}
