@@ -20,6 +20,7 @@
 
 mod endpoint;
 mod fault;
+pub(crate) mod known_errors;
 mod probe;
 pub mod query;
 mod run;

@@ -14,7 +14,7 @@ use crate::amount::{Amount, Sun};
 use crate::chain_client::{
     Agreed, Answer, Block, BlockLogs, BroadcastRefusal, ClientError, Context, Executed, Fact, Fate,
     Fault, Log, Network, Place, Placed, Probe, Query, Quote, Receipt, Request, Resources, Revert,
-    Spread, Step, Word,
+    Spread, Step, Word, known_errors,
 };
 use crate::network::Coin;
 use crate::outbox::{Action, NetworkId, tron_action};
@@ -453,9 +453,10 @@ pub(crate) fn revert_of(words: String, data: Vec<u8>) -> Revert {
         .map(|code| format!("the contract panicked with code {code:#x}"));
     let reason = match text.or(panic) {
         Some(reason) => wire::printable(reason.as_bytes(), tron_http::TEXT_CHARS_MAX),
-        None if data.len() >= 4 => {
-            format!("{words} (error {})", wire::hex(data.split_at(4).0))
-        }
+        None if data.len() >= 4 => match known_errors::in_words(&data) {
+            Some(meaning) => meaning,
+            None => format!("{words} (error {})", wire::hex(data.split_at(4).0)),
+        },
         None => words,
     };
     Revert { reason, data }
