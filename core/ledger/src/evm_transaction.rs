@@ -145,6 +145,16 @@ impl EvmUnsigned {
     }
 }
 
+/// Where a contract will be that a transaction deploys: by its sender and nonce alone (Yellow Paper,
+/// section 7).
+#[must_use]
+pub fn deployed_at(from: Address, nonce: u64) -> Address {
+    let fields = [Item::Bytes(from.bytes().to_vec()), Item::number(nonce.into())];
+    let hash = keccak256(&Item::List(fields.to_vec()).encode());
+    let [_, _, _, _, _, _, _, _, _, _, _, _, bytes @ ..] = hash;
+    Address::new(bytes)
+}
+
 fn typed(fields: Vec<Item>) -> Vec<u8> {
     let mut bytes = vec![TYPE_DYNAMIC_FEE];
     bytes.extend(Item::List(fields).encode());
@@ -179,6 +189,18 @@ mod tests {
             97f761aecb703304b3800ccf555c9f3dc64214b297fb1966a3b6d83";
         let (_, bytes) = unsigned.sign(&key()).unwrap();
         assert_eq!(wire::hex(&bytes), signed);
+    }
+
+    /// The first contracts of an account that is often shown as the example.
+    #[test]
+    fn a_contract_lies_where_its_senders_nonce_says() {
+        let from = "0x6ac7ea33f8831ea9dcc53393aaa88b25a785dbf0".parse().unwrap();
+        for (nonce, expected) in [
+            (0, "0xcd234a471b72ba2f1ccf0a70fcaba648a5eecd8d"),
+            (1, "0x343c43a37d37dff08ae8c4a11544c718abb4fcf8"),
+        ] {
+            assert_eq!(Some(deployed_at(from, nonce)), expected.parse().ok(), "{nonce}");
+        }
     }
 
     #[test]
