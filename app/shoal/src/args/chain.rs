@@ -75,21 +75,20 @@ pub(crate) struct FaucetArgs {
     /// Who gets it
     #[arg(value_name = "ADDRESS")]
     pub(crate) address: Address,
-    /// How much, as in 100 or 0.5 [default: 10000 TRX, 1000000 BTT]
-    #[arg(value_name = "AMOUNT")]
+    /// How much of the coin, as in 100 or 0.5 [default: 10000 TRX, 1000000 BTT]
+    #[arg(value_name = "AMOUNT", requires = "coin")]
     pub(crate) amount: Option<String>,
-    /// Of what
-    #[arg(long, value_name = "COIN", value_enum, default_value_t)]
-    pub(crate) coin: Coin,
+    /// Of what [default: both]
+    #[arg(long, value_name = "COIN", value_enum)]
+    pub(crate) coin: Option<Coin>,
     #[command(flatten)]
     pub(crate) node: NodeArgs,
 }
 
 /// What the faucet has.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Coin {
     /// The chain's own coin, for fees.
-    #[default]
     Trx,
     /// The test token.
     Btt,

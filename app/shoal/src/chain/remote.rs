@@ -19,9 +19,17 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Longest answer, in bytes: those of the faucet and of the status have some hundreds.
 const ANSWER_BYTES_MAX: u32 = 64 * 1024;
 
-/// Gives play money to an address.
+/// Gives play money to an address: of both coins, if none is named.
 pub(super) fn faucet(args: &FaucetArgs, out: &Out) -> Result<Exit, Failure> {
-    let (coin, name, decimals) = match args.coin {
+    match args.coin {
+        Some(coin) => give(args, coin, out)?,
+        None => [Coin::Trx, Coin::Btt].into_iter().try_for_each(|coin| give(args, coin, out))?,
+    }
+    Ok(Exit::Done)
+}
+
+fn give(args: &FaucetArgs, coin: Coin, out: &Out) -> Result<(), Failure> {
+    let (coin, name, decimals) = match coin {
         Coin::Trx => ("trx", "TRX", 6),
         Coin::Btt => ("btt", "BTT", 18),
     };
@@ -48,7 +56,7 @@ pub(super) fn faucet(args: &FaucetArgs, out: &Out) -> Result<Exit, Failure> {
         out.data(id)?;
     }
     out.note(&format!("{amount} {name} of play money for {}", args.address));
-    Ok(Exit::Done)
+    Ok(())
 }
 
 /// Prints what a running chain is.
