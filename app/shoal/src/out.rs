@@ -212,6 +212,11 @@ impl Out {
         self.print("", line);
     }
 
+    /// A line that a question is about: whoever is asked sees it, with JSON too.
+    pub(crate) fn asked(&self, line: &str) {
+        if self.json { self.always(line) } else { self.copyable(line) }
+    }
+
     /// Something that the user should know, with JSON too.
     pub(crate) fn warn(&self, message: &str) {
         self.log(Level::Warn, message);

@@ -85,9 +85,10 @@ pub(super) fn sign(desk: &Desk<'_>, args: &SignArgs) -> Result<Exit, Failure> {
 
 /// Structured data can be worth money: a permit, a voucher, an order. So it is read before it is signed.
 fn confirm(desk: &Desk<'_>, data: &TypedData, signer: Address, yes: bool) -> Result<(), Failure> {
-    desk.out.note(&format!("{} to be signed by {signer}:", data.primary_type));
+    let say = |line: &str| if yes { desk.out.note(line) } else { desk.out.asked(line) };
+    say(&format!("{} to be signed by {signer}:", data.primary_type));
     for field in &data.fields {
-        desk.out.note(&format!("  {} ({}): {}", field.path, field.kind, field.value));
+        say(&format!("  {} ({}): {}", field.path, field.kind, field.value));
     }
     if yes {
         return Ok(());
