@@ -133,7 +133,9 @@ pub(crate) fn write_new(path: &Path, bytes: &[u8], replace: bool) -> io::Result<
     }
     let mut file = File::options().write(true).create_new(true).mode(0o600).open(path)?;
     file.write_all(bytes)?;
-    file.sync_all()
+    file.sync_all()?;
+    // Its name is in the folder.
+    File::open(folder(path))?.sync_all()
 }
 
 /// Why a file can't be written.
