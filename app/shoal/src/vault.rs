@@ -10,9 +10,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use ledger::address::Address;
 use ledger::amount::Amount;
-use ledger::network::Worth;
-use ledger::outbox::Action;
+use ledger::network::{Profile, Worth};
+use ledger::outbox::{Action, Status, Validity};
 use ledger::parties::Parties;
+use ledger::{evm_transaction, transaction};
 use serde_json::{Value, json};
 use wire::abi::{Encoder, address_word, uint_word};
 
@@ -21,10 +22,11 @@ use crate::args::vault::{
     VoucherCommand, WithdrawArgs,
 };
 use crate::failure::{Exit, Failure};
-use crate::money::coin::{Named, address, token_named};
+use crate::money::coin::{self, Named, address, token_named};
 use crate::money::confirm::Summary;
+use crate::money::known_vaults;
 use crate::money::network::NetworkArgs;
-use crate::money::send::{Plan, SendTerms, Sender, database, failed};
+use crate::money::send::{Plan, SendTerms, Sender, database};
 use crate::money::teller::Teller;
 use crate::units;
 use crate::vault::contract::ChannelState;
@@ -78,11 +80,24 @@ pub(crate) struct Found {
     vault: Address,
     token: Named,
     contract: Address,
+    /// It is the network's, or was deployed from here.
+    known: bool,
 }
 
 impl Found {
     fn show(&self, of: Address) -> String {
         address(&self.teller.profile, of)
+    }
+
+    /// What to say of a contract that somebody else calls a Vault.
+    fn doubt(&self) -> Option<String> {
+        let vault = self.show(self.vault);
+        let said = || {
+            format!(
+                "{vault} was not deployed from here: a contract can take what it is sent, and keep it"
+            )
+        };
+        (!self.known).then(said)
     }
 }
 
@@ -90,19 +105,15 @@ impl Counter<'_> {
     /// Goes to the network, and finds the Vault there.
     fn find(&self, network: &NetworkArgs) -> Result<Found, Failure> {
         let mut teller = Teller::open(network)?;
-        let remembered = match self.given {
-            Some(vault) => Some(vault),
-            None => {
-                let chain = teller.chain.network().map_err(|error| teller.failure(&error))?;
-                let db = database(self.desk)?;
-                let text = db.setting(&setting(&chain.id)).map_err(|error| failed(&error))?;
-                text.and_then(|text| text.parse().ok())
-            }
-        };
-        let vault = teller.vault(remembered)?;
+        let network = teller.network()?.id;
+        let db = database(self.desk)?;
+        let deployed = known_vaults::chosen(&db, &network)?;
+        let vault = teller.vault(self.given.or(deployed))?;
+        let known = [deployed, teller.profile.vault].contains(&Some(vault));
         let contract = contract::token(&mut teller, vault)?;
         let token = token_named(&mut teller, contract)?;
-        Ok(Found { teller, vault, token, contract })
+        coin::judge_decimals(&db, network, &token)?;
+        Ok(Found { teller, vault, token, contract, known })
     }
 
     fn parties(&self, signer: Option<Address>, payee: Address) -> Parties {
@@ -119,6 +130,7 @@ impl Counter<'_> {
             "contract",
             format!("{}, the Vault of {}", found.show(found.vault), found.token.symbol),
         );
+        summary.warnings.extend(found.doubt());
         summary
     }
 
@@ -144,6 +156,7 @@ impl Counter<'_> {
             wallet: self.wallet,
             account: &self.account,
             vault,
+            reserved: false,
             key: None,
         }
     }
@@ -165,31 +178,32 @@ impl Counter<'_> {
         summary.line("token", format!("{}, {}", address(&teller.profile, token), named.symbol));
         let question = format!("Deploy a Vault for {}?", named.symbol);
         let plan = Plan { action, summary, spends: Vec::new(), question };
-        let chain = teller.chain.network().map_err(|error| teller.failure(&error))?;
         let mut sender = Sender {
             desk: self.desk,
             teller: &mut teller,
             wallet: self.wallet,
             account: &self.account,
             vault: None,
+            reserved: false,
             key: None,
         };
-        let exit = sender.send(plan, &args.terms)?;
+        let record = sender.carry(plan, &args.terms)?;
+        // Known by what was signed: no node is believed in it.
+        let made = match record.validity {
+            Validity::Until { .. } => transaction::deployed_at(record.id, record.from),
+            Validity::Nonce(nonce) => evm_transaction::deployed_at(record.from, nonce),
+        };
+        let (out, shown) = (self.desk.out, address(&teller.profile, made));
+        let Status::Confirmed(settled) = &record.status else {
+            out.note(&format!("once it is final the Vault is {shown}; --vault names it"));
+            return Ok(Exit::Done);
+        };
+        judge_made(&teller.profile, made, settled.contract)?;
         let db = database(self.desk)?;
-        let newest = db.history(chain.id, 1).map_err(|error| failed(&error))?;
-        let made = newest.first().and_then(|record| match &record.status {
-            ledger::outbox::Status::Confirmed(settled) => settled.contract,
-            ledger::outbox::Status::Live
-            | ledger::outbox::Status::Failed { .. }
-            | ledger::outbox::Status::Expired => None,
-        });
-        if let Some(made) = made {
-            let (key, text) = (setting(&chain.id), made.to_string());
-            db.set_setting(&key, Some(&text)).map_err(|error| failed(&error))?;
-            let shown = address(&teller.profile, made);
-            self.desk.out.note(&format!("the Vault is {shown}; it is used from now on"));
-        }
-        Ok(exit)
+        known_vaults::choose(&db, &record.network, made)?;
+        known_vaults::remember(&db, &record.network, (made, token))?;
+        out.note(&format!("the Vault is {shown}; it is used from now on"));
+        Ok(Exit::Done)
     }
 
     fn deposit(&self, args: &DepositArgs) -> Result<Exit, Failure> {
@@ -197,8 +211,7 @@ impl Counter<'_> {
         let amount = positive(&found.token, &args.amount)?;
         let owner = args.owner.unwrap_or(self.account.address);
         let signer = args.signer.unwrap_or(owner);
-        let mut sender = self.sender(&mut found);
-        let key = self.allow(&mut sender, amount, &args.terms)?;
+        let key = self.allow(&mut found, amount, &args.terms)?;
         let (shown, whom) = (found.token.show(amount), found.show(owner));
         let signed_by = found.show(signer);
         let mut summary = self.summary(&found, format!("deposit({whom}, {signed_by}, {amount})"));
@@ -216,6 +229,8 @@ impl Counter<'_> {
         let spends = vec![(found.token.clone(), amount)];
         let plan = Plan { action, summary, spends, question: format!("Deposit {shown}?") };
         let mut sender = self.sender(&mut found);
+        // The step before has counted it.
+        sender.reserved = key.is_some();
         sender.key = key;
         sender.send(plan, &args.terms)
     }
@@ -224,31 +239,34 @@ impl Counter<'_> {
     /// needed for it.
     fn allow(
         &self,
-        sender: &mut Sender<'_>,
+        found: &mut Found,
         amount: Amount,
         terms: &SendTerms,
     ) -> Result<Option<keys::secp256k1::SecretKey>, Failure> {
-        let Some((vault, token)) = sender.vault else { return Ok(None) };
-        let owner = self.account.address;
-        if contract::allowance(sender.teller, token, owner, vault)? >= amount {
+        let (vault, token, owner) = (found.vault, found.contract, self.account.address);
+        if contract::allowance(&mut found.teller, token, owner, vault)? >= amount {
             return Ok(None);
         }
-        let profile = sender.teller.profile.clone();
+        let profile = found.teller.profile.clone();
         let mut summary = Summary::default();
         let spender = address(&profile, vault);
         let from = address(&profile, owner);
         summary.line("from", format!("{from}, your {}", self.account.name));
         summary.line("call", format!("approve({spender}, {amount})"));
         summary.line("contract", format!("{}, the token", address(&profile, token)));
+        summary.line("approve", found.token.show(amount));
         summary
             .line("why", "so that the Vault can take these tokens in the next step, and no more");
+        summary.warnings.extend(found.doubt());
         let data = Encoder::call("approve(address,uint256)")
             .address(vault.bytes())
             .uint(amount.units())
             .finish();
         let action = Action::Call { contract: token, value: Amount::ZERO, data };
         let question = "Allow it?".to_owned();
-        let plan = Plan { action, summary, spends: Vec::new(), question };
+        let spends = vec![(found.token.clone(), amount)];
+        let plan = Plan { action, summary, spends, question };
+        let mut sender = self.sender(found);
         // The next step needs it in a block.
         sender.send(plan, &SendTerms { no_wait: false, ..terms.clone() })?;
         Ok(sender.key.take())
@@ -473,7 +491,32 @@ fn positive(token: &Named, text: &str) -> Result<Amount, Failure> {
     Ok(amount)
 }
 
-/// Where the address of a Vault that was deployed is remembered.
-fn setting(network: &ledger::outbox::NetworkId) -> String {
-    format!("vault {network}")
+/// Refuses another place than a deployment leads to.
+fn judge_made(profile: &Profile, made: Address, told: Option<Address>) -> Result<(), Failure> {
+    match told.filter(|told| *told != made) {
+        Some(told) => Err(Failure::with_hint(
+            format!(
+                "the node says that the Vault is {}, but what was signed makes it at {}",
+                address(profile, told),
+                address(profile, made)
+            ),
+            "the node is wrong or lies: --node names another",
+        )),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_does_not_choose_the_vault() {
+        let profile = &ledger::network::built_in()[0];
+        let (made, other) = (Address::new([1; 20]), Address::new([2; 20]));
+        assert!(judge_made(profile, made, Some(made)).is_ok());
+        assert!(judge_made(profile, made, None).is_ok());
+        let said = judge_made(profile, made, Some(other)).unwrap_err().to_string();
+        assert!(said.contains(&other.to_string()) && said.contains(&made.to_string()), "{said}");
+    }
 }

@@ -14,13 +14,19 @@ use wire::abi::{self, Decoder};
 /// Whose money the book is of, and where it may be.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Scope {
-    /// Addresses of the wallet.
+    /// Addresses that the wallet has keys of.
     pub(crate) ours: Vec<Address>,
-    pub(crate) vault: Option<Address>,
-    /// The token that the Vault holds.
-    pub(crate) token: Option<Address>,
+    /// Vaults, each with the token that it holds.
+    pub(crate) vaults: Vec<(Address, Address)>,
     /// What the sender had before: the first entry of a coin that the book does not know yet.
     pub(crate) before: Vec<(Coin, Amount)>,
+}
+
+impl Scope {
+    /// The token of a Vault; nothing, if it is none that we know.
+    fn token_of(&self, vault: Address) -> Option<Address> {
+        self.vaults.iter().find(|(known, _)| *known == vault).map(|(_, token)| *token)
+    }
 }
 
 /// Stores the end of a transaction with everything that it moved, together.
@@ -83,10 +89,11 @@ fn postings(
         postings
             .extend(Posting::moved(what, at, Coin::Native, record.action.value(), from_to).ok());
     }
-    let vault_tells = receipt.logs.iter().any(|log| Some(log.contract) == scope.vault);
+    let telling = receipt.logs.iter().find(|log| scope.token_of(log.contract).is_some());
+    let vault = telling.map(|log| log.contract);
     for (index, log) in receipt.logs.iter().enumerate() {
         let index = u32::try_from(index).unwrap_or(u32::MAX);
-        let event = Event { what: What::Event { tx, index }, at, sender: from, vault_tells };
+        let event = Event { what: What::Event { tx, index }, at, sender: from, vault };
         postings.extend(of_log(book, &event, log, scope).unwrap_or_default());
     }
     postings
@@ -97,8 +104,8 @@ struct Event {
     at: UnixTime,
     /// Who sent the transaction.
     sender: Address,
-    /// Whether the Vault has told of the transaction.
-    vault_tells: bool,
+    /// The Vault that has told of the transaction.
+    vault: Option<Address>,
 }
 
 fn holder(scope: &Scope, address: Address) -> Account {
@@ -113,8 +120,8 @@ fn holder(scope: &Scope, address: Address) -> Account {
 fn of_log(book: &Book, event: &Event, log: &Log, scope: &Scope) -> Option<Vec<Posting>> {
     let (name, indexed) = log.topics.split_first()?;
     let is = |signature: &str| *name == abi::topic(signature);
-    if Some(log.contract) == scope.vault {
-        return of_vault(book, event, log, scope);
+    if let Some(token) = scope.token_of(log.contract) {
+        return of_vault(book, event, log, (scope, token));
     }
     if !is("Transfer(address,address,uint256)") || indexed.len() != 2 {
         return None;
@@ -124,7 +131,7 @@ fn of_log(book: &Book, event: &Event, log: &Log, scope: &Scope) -> Option<Vec<Po
     let amount = Decoder::new(&log.data).uint().ok().map(Amount::new)?;
     let concerns_us = scope.ours.contains(&from) || scope.ours.contains(&to);
     // What goes into and out of the Vault is told by the Vault itself, unless it was just sent there.
-    let of_vault = event.vault_tells && [Some(from), Some(to)].contains(&scope.vault);
+    let of_vault = event.vault.is_some_and(|vault| [from, to].contains(&vault));
     if !concerns_us || amount.is_zero() || of_vault {
         return None;
     }
@@ -134,8 +141,13 @@ fn of_log(book: &Book, event: &Event, log: &Log, scope: &Scope) -> Option<Vec<Po
         .map(|posting| vec![posting])
 }
 
-fn of_vault(book: &Book, event: &Event, log: &Log, scope: &Scope) -> Option<Vec<Posting>> {
-    let coin = Coin::Token(scope.token?);
+fn of_vault(
+    book: &Book,
+    event: &Event,
+    log: &Log,
+    (scope, token): (&Scope, Address),
+) -> Option<Vec<Posting>> {
+    let coin = Coin::Token(token);
     let (name, indexed) = log.topics.split_first()?;
     let is = |signature: &str| *name == abi::topic(signature);
     let account_at = |at: usize| indexed.get(at).map(|id| AccountId(*id));

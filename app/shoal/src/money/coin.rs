@@ -1,12 +1,15 @@
 //! Coins as people name them: TRX, BTT, or the address of a token.
 
+use disk::MoneyDb;
 use ledger::address::Address;
 use ledger::amount::{Amount, DECIMALS_MAX};
 use ledger::chain_client::{ClientError, View};
 use ledger::network::{Coin, Kind, Profile};
+use ledger::outbox::NetworkId;
 use wire::abi::{Decoder, Encoder};
 
 use crate::failure::Failure;
+use crate::money::send::failed;
 use crate::money::teller::Teller;
 
 /// Longest symbol of a token that is shown, in characters.
@@ -128,7 +131,27 @@ fn ask(
     function: &str,
 ) -> Result<Option<Vec<u8>>, ClientError> {
     let data = Encoder::call(function).finish();
-    Ok(teller.chain.call(token, token, data, View::Head)?.ok())
+    // Amounts are signed by it, and final is what nodes must agree on.
+    Ok(teller.chain.call(token, token, data, View::Solid)?.ok())
+}
+
+/// Keeps how a token is divided, and refuses another answer: amounts would be signed by it.
+pub(crate) fn judge_decimals(
+    db: &MoneyDb,
+    network: NetworkId,
+    named: &Named,
+) -> Result<(), Failure> {
+    let Coin::Token(token) = named.coin else { return Ok(()) };
+    let name = format!("decimals {network} {token}");
+    let now = named.decimals.to_string();
+    match db.setting(&name).map_err(|error| failed(&error))? {
+        Some(before) if before != now => Err(Failure::with_hint(
+            format!("the token {token} had {before} decimals, and the node says {now} now"),
+            "tokens do not change them: --node names a node that you trust",
+        )),
+        Some(_) => Ok(()),
+        None => db.set_setting(&name, Some(&now)).map_err(|error| failed(&error)),
+    }
 }
 
 /// An address as the network writes it.
@@ -136,5 +159,25 @@ pub(crate) fn address(profile: &Profile, address: Address) -> String {
     match profile.kind {
         Kind::Tron => address.to_string(),
         Kind::Evm => address.ethereum(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_that_is_divided_otherwise_than_before_is_refused() {
+        let db = MoneyDb::open(None).unwrap();
+        let coin = Coin::Token(Address::new([7; 20]));
+        let mut named = Named { coin, symbol: "X".to_owned(), decimals: 6, known: false };
+        let network = NetworkId([1; 32]);
+        for _ in 0..2 {
+            judge_decimals(&db, network, &named).unwrap();
+        }
+        named.decimals = 18;
+        let said = judge_decimals(&db, network, &named).unwrap_err().to_string();
+        assert!(said.contains("had 6 decimals, and the node says 18 now"), "{said}");
+        judge_decimals(&db, NetworkId([2; 32]), &named).unwrap();
     }
 }

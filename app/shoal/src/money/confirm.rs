@@ -60,10 +60,11 @@ impl Summary {
         self.line("network", profile.to_string());
     }
 
-    /// Shows it.
-    pub(crate) fn show(&self, out: &Out) {
+    /// Shows it. Before a question it is shown with JSON, too.
+    pub(crate) fn show(&self, out: &Out, is_asked: bool) {
         for (label, text) in &self.lines {
-            out.copyable(&format!("  {label:<12} {text}"));
+            let line = format!("  {label:<12} {text}");
+            if is_asked { out.asked(&line) } else { out.copyable(&line) }
         }
         for warning in &self.warnings {
             out.warn(warning);

@@ -16,15 +16,16 @@ use ledger::amount::Amount;
 use ledger::chain_client::{ClientError, Place, Quote, Receipt, View};
 use ledger::network::Coin;
 use ledger::outbox::{
-    Action, Caps, IntentId, NetworkId, Order, Progress, Record, SendError, Status, ToSign,
+    Action, Caps, IntentId, NetworkId, Order, Progress, Record, SendError, Status, ToSign, Validity,
 };
 use net::chain::{Go, Hands};
 use serde_json::json;
 
 use crate::failure::{Exit, Failure, words};
 use crate::money::booking::{self, Scope};
-use crate::money::coin::{Named, native};
+use crate::money::coin::{self, Named, native};
 use crate::money::confirm::{Summary, quote_json};
+use crate::money::known_vaults;
 use crate::money::teller::{Stop, Teller};
 use crate::out::Out;
 use crate::wallet::keyfile::{Account, Keyfile};
@@ -40,6 +41,11 @@ const FEE_CAP_DEPLOY: u64 = 1000;
 
 /// Time for transactions of an earlier run, before something new is begun.
 const RESUME_TIME: Duration = Duration::from_secs(5);
+
+/// Age of a transaction of Ethereum's kind that is not sent again unasked.
+const STALE_AFTER: Duration = Duration::from_secs(600);
+
+const DAY_MS: u64 = 86_400_000;
 
 /// How something is sent.
 #[derive(Clone, Debug, Args)]
@@ -74,6 +80,8 @@ pub(crate) struct Sender<'a> {
     pub(crate) account: &'a Account,
     /// The Vault and its token, if it is about them.
     pub(crate) vault: Option<(Address, Address)>,
+    /// An earlier step of the same wish has counted its tokens towards the caps.
+    pub(crate) reserved: bool,
     /// The account's key, once it was needed: nobody types a passphrase twice.
     pub(crate) key: Option<SecretKey>,
 }
@@ -102,24 +110,41 @@ impl Sender<'_> {
     /// # Errors
     /// Nothing was sent, and why; or it failed in its block.
     pub(crate) fn send(&mut self, plan: Plan, terms: &SendTerms) -> Result<Exit, Failure> {
+        self.carry(plan, terms).map(|_record| Exit::Done)
+    }
+
+    /// As [`Self::send`], for who needs what was recorded.
+    ///
+    /// # Errors
+    /// As [`Self::send`].
+    pub(crate) fn carry(&mut self, plan: Plan, terms: &SendTerms) -> Result<Record, Failure> {
         let out = self.desk.out;
-        let chain = self.teller.chain.network().map_err(|error| self.teller.failure(&error))?;
+        let chain = self.teller.network()?;
         let db = database(self.desk)?;
-        self.settle(&db, chain.id)?;
+        self.settle(&db, chain.id, terms)?;
+        for (named, _) in &plan.spends {
+            coin::judge_decimals(&db, chain.id, named)?;
+        }
         let fee_max = self.fee_max(&plan.action, terms)?;
+        // Before the price, as a node says no more than that it would fail.
+        let tokens = self.tokens(&plan)?;
         let quote = self.quote(&plan, fee_max)?;
-        let before = self.before(&plan, &quote)?;
+        let outlay = self.outlay(&plan, quote.fee_max);
+        let caps = self.caps(&plan, &outlay, fee_max)?;
         let intent = IntentId(*chance::bytes()?);
-        let caps = self.caps(&plan, fee_max)?;
         let mut summary = plan.summary;
         summary.quote(&self.teller.profile, &quote);
+        summary.warnings.extend(self.distant());
         self.teller.tell_notices(out);
         confirm(out, &summary, &plan.question, terms.yes)?;
         // Asked for last: whoever says no need not type it.
         if self.key.is_none() {
             self.key = Some(self.desk.key(self.wallet, self.account)?);
         }
-        self.reserve(&db, intent, chain.id, &plan.spends)?;
+        self.reserve(&db, intent, chain.id, &outlay)?;
+        if let Some(vault) = self.vault {
+            known_vaults::remember(&db, &chain.id, vault)?;
+        }
         let order = Order {
             intent,
             from: self.account.address,
@@ -129,17 +154,20 @@ impl Sender<'_> {
             rebuilds_max: 0,
         };
         out.event(&json!({ "event": "quote", "quote": quote_json(&quote) }))?;
-        let mut clerk = Clerk {
-            out,
-            db: &db,
-            key: self.key.as_ref(),
-            wait: !terms.no_wait,
-            stop: self.teller.stop(),
-        };
+        let (key, wait, stop) = (self.key.as_ref(), !terms.no_wait, self.teller.stop());
+        let mut clerk = Clerk { out, db: &db, key, wait, stop, is_taken: false };
         let sent = self.teller.chain.send(order, &[], &mut clerk);
-        let scope = self.scope(before);
+        let is_taken = clerk.is_taken;
         match sent {
-            Ok(record) => self.finish(&db, &record, &scope),
+            Ok(record) if record.status == Status::Live && !is_taken => {
+                Err(not_taken(out, &record)?)
+            }
+            Ok(record) => {
+                let mut scope = self.scope(&db, chain.id)?;
+                scope.before = [vec![(Coin::Native, quote.balance)], tokens].concat();
+                self.finish(&db, &record, &scope)?;
+                Ok(record)
+            }
             Err(error) => {
                 db.give_back(intent).map_err(|error| failed(&error))?;
                 Err(self.refusal(&error))
@@ -147,20 +175,44 @@ impl Sender<'_> {
         }
     }
 
-    fn scope(&self, before: Vec<(Coin, Amount)>) -> Scope {
-        let own = self.wallet.accounts.iter().filter(|account| account.is_ours());
-        Scope {
-            ours: own.map(|account| account.address).collect(),
-            vault: self.vault.map(|(vault, _)| vault).or(self.teller.profile.vault),
-            token: self.vault.map(|(_, token)| token).or(self.teller.profile.btt),
-            before,
-        }
+    fn scope(&self, db: &MoneyDb, network: NetworkId) -> Result<Scope, Failure> {
+        let mut scope = known_vaults::scope(db, (&self.teller.profile, &network), self.wallet)?;
+        scope.vaults.extend(self.vault);
+        Ok(scope)
     }
 
     /// Goes on with what an earlier run left under way.
-    fn settle(&mut self, db: &MoneyDb, network: NetworkId) -> Result<(), Failure> {
-        let scope = self.scope(Vec::new());
-        settle(self.desk.out, self.teller, db, network, &scope)
+    fn settle(
+        &mut self,
+        db: &MoneyDb,
+        network: NetworkId,
+        terms: &SendTerms,
+    ) -> Result<(), Failure> {
+        let scope = self.scope(db, network)?;
+        let may_ask = !terms.yes && ask::somebody();
+        settle(self.desk.out, self.teller, db, (network, &scope), may_ask)
+    }
+
+    /// What to say of play money whose node is somewhere else: what is signed for one chain of TRON is
+    /// good on each other.
+    fn distant(&self) -> Option<String> {
+        let profile = &self.teller.profile;
+        let is_here = |url: &String| {
+            let url = url::Url::parse(url).ok();
+            url.is_some_and(|url| match url.host() {
+                Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
+                Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
+                Some(url::Host::Domain(name)) => name == "localhost",
+                None => false,
+            })
+        };
+        if !profile.is_development() || profile.endpoints.iter().all(is_here) {
+            return None;
+        }
+        Some(format!(
+            "the node of {profile} is not on this machine: it could pass on what you sign to the real \
+             network. Use an account that has nothing there"
+        ))
     }
 
     fn fee_max(&self, action: &Action, terms: &SendTerms) -> Result<Amount, Failure> {
@@ -212,35 +264,54 @@ impl Sender<'_> {
         Ok(quote)
     }
 
-    /// What there was of each coin; refused if a token is too little.
-    fn before(&mut self, plan: &Plan, quote: &Quote) -> Result<Vec<(Coin, Amount)>, Failure> {
-        let mut before = vec![(Coin::Native, quote.balance)];
+    /// What there is of the tokens; refused if it is too little.
+    fn tokens(&mut self, plan: &Plan) -> Result<Vec<(Coin, Amount)>, Failure> {
+        let mut before = Vec::new();
         for (named, amount) in plan.spends.iter().filter(|(named, _)| named.coin != Coin::Native) {
             let there = self.teller.chain.balance(self.account.address, named.coin, View::Head);
             let there = there.map_err(|error| self.teller.failure(&error))?;
             if there < *amount {
                 let missing = named.show(amount.saturating_minus(there));
-                return Err(Failure::new(format!(
+                let message = format!(
                     "{missing} is missing: {} has {}",
                     self.account.name,
                     named.show(there)
-                )));
+                );
+                return Err(match self.teller.profile.name.as_str() {
+                    "local" if named.known => {
+                        Failure::with_hint(message, "`shoal chain faucet` gives play money")
+                    }
+                    _ => Failure::new(message),
+                });
             }
             before.push((named.coin, there));
         }
         Ok(before)
     }
 
+    /// What caps bound: what leaves the account, and what that can cost in fees.
+    fn outlay(&self, plan: &Plan, fee: Amount) -> Vec<(Named, Amount)> {
+        let tokens = plan.spends.iter().filter(|(named, _)| named.coin != Coin::Native);
+        let mut outlay: Vec<_> = tokens.filter(|_| !self.reserved).cloned().collect();
+        let most = plan.action.value().plus(fee).unwrap_or(Amount::MAX);
+        outlay.push((native(&self.teller.profile), most));
+        outlay
+    }
+
     /// What the user allows in one payment.
-    fn caps(&self, plan: &Plan, fee_max: Amount) -> Result<Caps, Failure> {
-        let mut spend_max = Vec::new();
-        for (named, amount) in &plan.spends {
-            spend_max.push((named.coin, *amount));
+    fn caps(
+        &self,
+        plan: &Plan,
+        outlay: &[(Named, Amount)],
+        fee_max: Amount,
+    ) -> Result<Caps, Failure> {
+        for (named, amount) in outlay {
             let Some(cap) = self.cap(named).and_then(|cap| cap.per_payment) else { continue };
             if *amount > cap {
+                let fees = if named.coin == Coin::Native { " with fees" } else { "" };
                 return Err(Failure::with_hint(
                     format!(
-                        "{} is more than your cap of {} a payment",
+                        "{}{fees} is more than your cap of {} a payment",
                         named.show(*amount),
                         named.show(cap)
                     ),
@@ -248,6 +319,7 @@ impl Sender<'_> {
                 ));
             }
         }
+        let spend_max = plan.spends.iter().map(|(named, amount)| (named.coin, *amount)).collect();
         Ok(Caps { fee_max, spend_max })
     }
 
@@ -265,7 +337,7 @@ impl Sender<'_> {
         spends: &[(Named, Amount)],
     ) -> Result<(), Failure> {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let day = i64::try_from(since.as_secs() / 86_400).unwrap_or(i64::MAX);
+        let day = i64::try_from(since.as_millis() / u128::from(DAY_MS)).unwrap_or(i64::MAX);
         for (named, amount) in spends {
             let cap = self.cap(named).and_then(|cap| cap.per_day);
             let spend = Spend { intent, network, coin: named.coin, day, amount: *amount };
@@ -292,12 +364,12 @@ impl Sender<'_> {
         Ok(())
     }
 
-    fn finish(&mut self, db: &MoneyDb, record: &Record, scope: &Scope) -> Result<Exit, Failure> {
-        let exit = end(self.desk.out, self.teller, db, record, scope)?;
+    fn finish(&mut self, db: &MoneyDb, record: &Record, scope: &Scope) -> Result<(), Failure> {
+        end(self.desk.out, self.teller, db, record, scope)?;
         if !self.desk.out.json() {
             self.desk.out.data(&record.id.to_string())?;
         }
-        Ok(exit)
+        Ok(())
     }
 
     fn refusal(&self, error: &SendError) -> Failure {
@@ -332,7 +404,7 @@ impl Sender<'_> {
 
 fn confirm(out: &Out, summary: &Summary, question: &str, yes: bool) -> Result<(), Failure> {
     if yes {
-        summary.show(out);
+        summary.show(out, false);
         return Ok(());
     }
     if !ask::somebody() {
@@ -341,8 +413,62 @@ fn confirm(out: &Out, summary: &Summary, question: &str, yes: bool) -> Result<()
             "--yes sends without asking",
         ));
     }
-    summary.show(out);
+    summary.show(out, true);
     if ask::yes(out, question)? { Ok(()) } else { Err(Failure::new("nothing was sent")) }
+}
+
+/// What to say if no node is known to have it. It is recorded, so its money stays counted as spent.
+fn not_taken(out: &Out, record: &Record) -> Result<Failure, Failure> {
+    let id = record.id;
+    out.event(&json!({ "event": "transaction", "state": "recorded", "id": id.to_string() }))?;
+    Ok(Failure::with_hint(
+        format!("no node has said that it took transaction {id}, which may still go out"),
+        "`shoal wallet history` sends it again while it is good, and says what became of it",
+    ))
+}
+
+/// Whether it is so long ago that nobody expects it to be sent any more. On TRON it can't be.
+fn is_stale(record: &Record, now_ms: u64) -> bool {
+    let age = Duration::from_millis(now_ms.saturating_sub(record.made_ms));
+    matches!(record.validity, Validity::Nonce(_)) && age > STALE_AFTER
+}
+
+/// Those that are to go on. What is stale and came into no block is not sent again unasked.
+fn wanted(
+    out: &Out,
+    teller: &mut Teller,
+    live: Vec<Record>,
+    may_ask: bool,
+) -> Result<Vec<Record>, Failure> {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let now_ms = u64::try_from(since.as_millis()).unwrap_or(u64::MAX);
+    let mut wanted = Vec::new();
+    for record in live {
+        if is_stale(&record, now_ms) {
+            let fate = teller.chain.fate(record.id, record.from);
+            let is_decided = fate.is_ok_and(|fate| {
+                let used = |nonce| fate.nonce.is_some_and(|used| used > nonce);
+                let is_over = matches!(record.validity, Validity::Nonce(nonce) if used(nonce));
+                is_over || fate.place != Place::Nowhere
+            });
+            let date = crate::date::date(i64::try_from(record.made_ms / 1000).unwrap_or(i64::MAX));
+            let what = format!("transaction {} of {date} is in no block yet", record.id);
+            if !is_decided && !may_ask {
+                out.warn(&format!(
+                    "{what}, and is not sent again unasked; `shoal wallet history` asks on a terminal"
+                ));
+                continue;
+            }
+            if !is_decided {
+                out.asked(&what);
+                if !ask::yes(out, "Send it again?")? {
+                    continue;
+                }
+            }
+        }
+        wanted.push(record);
+    }
+    Ok(wanted)
 }
 
 /// Goes on with what an earlier run left under way, for a few seconds.
@@ -350,8 +476,8 @@ pub(crate) fn settle(
     out: &Out,
     teller: &mut Teller,
     db: &MoneyDb,
-    network: NetworkId,
-    scope: &Scope,
+    (network, scope): (NetworkId, &Scope),
+    may_ask: bool,
 ) -> Result<(), Failure> {
     let live = db.live_records(network).map_err(|error| failed(&error))?;
     if live.is_empty() {
@@ -359,12 +485,13 @@ pub(crate) fn settle(
     }
     let count = crate::units::count(live.len() as u64, "transaction");
     out.note(&format!("{count} of before not final yet"));
+    let live = wanted(out, teller, live, may_ask)?;
     let stop = teller.stop();
-    let mut clerk = Clerk { out, db, key: None, wait: true, stop };
+    let mut clerk = Clerk { out, db, key: None, wait: true, stop, is_taken: false };
     let ended = teller.within(RESUME_TIME, |chain| chain.resume(live, &mut clerk));
     for record in ended {
         match end(out, teller, db, &record, scope) {
-            Ok(_) => {}
+            Ok(()) => {}
             // It failed on the chain: that was then, and is told; what is wished now is another thing.
             Err(failure) => out.warn(&failure.to_string()),
         }
@@ -379,7 +506,7 @@ fn end(
     db: &MoneyDb,
     record: &Record,
     scope: &Scope,
-) -> Result<Exit, Failure> {
+) -> Result<(), Failure> {
     let receipt = match &record.status {
         Status::Confirmed(_) => receipt(teller, record),
         Status::Live | Status::Failed { .. } | Status::Expired => None,
@@ -408,16 +535,17 @@ fn end(
         Status::Live => {
             out.event(&event("sent"))?;
             out.note("it is on its way; `shoal wallet history` says what became of it");
-            Ok(Exit::Done)
+            Ok(())
         }
         Status::Confirmed(settled) => {
             out.event(&event("final"))?;
             let (block, fee) = (settled.block_number, native.show(settled.fee));
             out.note(&format!("final in block {block}, for a fee of {fee}"));
-            Ok(Exit::Done)
+            counted(db, record, record.action.value(), settled.fee)
         }
         Status::Failed { settled, reason } => {
             db.give_back(intent).map_err(|error| failed(&error))?;
+            counted(db, record, Amount::ZERO, settled.fee)?;
             out.event(&event("failed"))?;
             let (block, fee) = (settled.block_number, native.show(settled.fee));
             Err(Failure::new(format!(
@@ -425,6 +553,16 @@ fn end(
             )))
         }
         Status::Expired => {
+            if let Some(said) = teller.only_voice() {
+                // Its money stays counted as spent today.
+                out.event(&event("expired"))?;
+                return Err(Failure::with_hint(
+                    format!(
+                        "{said} says that transaction {id} came into no block in time, and no other node was asked"
+                    ),
+                    "before you pay again, look it up elsewhere: --node takes several nodes, and explorers show it",
+                ));
+            }
             db.give_back(intent).map_err(|error| failed(&error))?;
             out.event(&event("expired"))?;
             Err(Failure::with_hint(
@@ -433,6 +571,15 @@ fn end(
             ))
         }
     }
+}
+
+/// What was reserved for fees becomes what they were.
+fn counted(db: &MoneyDb, record: &Record, value: Amount, fee: Amount) -> Result<(), Failure> {
+    let Record { intent, network, .. } = *record;
+    let day = i64::try_from(record.made_ms / DAY_MS).unwrap_or(i64::MAX);
+    let amount = value.plus(fee).unwrap_or(Amount::MAX);
+    let spend = Spend { intent, network, coin: Coin::Native, day, amount };
+    db.reserve(&spend, None).map_err(|error| failed(&error))
 }
 
 /// What a final transaction did. Without it only its fee is booked.
@@ -451,6 +598,8 @@ struct Clerk<'a> {
     key: Option<&'a SecretKey>,
     wait: bool,
     stop: Arc<Stop>,
+    /// Whether a node has it.
+    is_taken: bool,
 }
 
 impl Hands for Clerk<'_> {
@@ -475,7 +624,10 @@ impl Hands for Clerk<'_> {
                 let id = native(record);
                 self.out.event(&json!({ "event": "recorded", "id": id })).ok();
             }
+            // Why follows; it is tried again.
+            Progress::Sent { taken: 0, .. } => self.out.note("no node took it yet"),
             Progress::Sent { taken, of } => {
+                self.is_taken = true;
                 if *of > 1 {
                     self.out.note(&format!("{taken} of {of} nodes took it"));
                 } else {
@@ -486,9 +638,14 @@ impl Hands for Clerk<'_> {
                 }
             }
             Progress::InBlock { number, failure: None } => {
+                self.is_taken = true;
                 self.out.note(&format!("in block {number}, which may be undone yet"));
+                if !self.wait {
+                    return Go::Stop;
+                }
             }
             Progress::InBlock { number, failure: Some(why) } => {
+                self.is_taken = true;
                 self.out.note(&format!("in block {number}, where it failed: {why}"));
             }
             Progress::Undone => self.out.note("its block was undone; it waits again"),
@@ -512,5 +669,43 @@ pub(crate) fn is_contract(teller: &mut Teller, address: Address) -> Result<bool,
         Ok(Err(_revert)) => Ok(true),
         Err(ClientError::Refused(_)) => Ok(false),
         Err(error) => Err(teller.failure(&error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_no_node_took_is_not_said_to_be_sent() {
+        let (out, db) = (Out::new(true, clap::ColorChoice::Never), MoneyDb::open(None).unwrap());
+        let stop = Arc::new(Stop::default());
+        let mut clerk = Clerk { out: &out, db: &db, key: None, wait: false, stop, is_taken: false };
+        assert_eq!(clerk.progress(&Progress::Sent { taken: 0, of: 2 }), Go::On);
+        assert!(!clerk.is_taken);
+        assert_eq!(clerk.progress(&Progress::Sent { taken: 1, of: 2 }), Go::Stop);
+        assert!(clerk.is_taken);
+    }
+
+    #[test]
+    fn only_what_never_expires_by_itself_gets_stale() {
+        let mut record = Record {
+            intent: IntentId([1; 16]),
+            attempt: 1,
+            network: NetworkId([2; 32]),
+            from: Address::new([3; 20]),
+            action: Action::Transfer { to: Address::new([4; 20]), amount: Amount::new(1) },
+            fee_max: Amount::ZERO,
+            id: ledger::TxId([5; 32]),
+            bytes: Vec::new(),
+            validity: Validity::Nonce(7),
+            made_ms: 1_000_000,
+            status: Status::Live,
+        };
+        assert!(!is_stale(&record, 0));
+        assert!(!is_stale(&record, 1_600_000));
+        assert!(is_stale(&record, 1_600_001));
+        record.validity = Validity::Until { expiration_ms: 0 };
+        assert!(!is_stale(&record, u64::MAX));
     }
 }

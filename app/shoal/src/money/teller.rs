@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use base::{ExchangeId, Family, HttpError, HttpReply, HttpRequest, Purpose};
 use crossbeam_channel::bounded;
 use ledger::address::Address;
-use ledger::chain_client::{ClientError, Fault, Said};
-use ledger::network::Profile;
+use ledger::chain_client::{ClientError, Fault, Network, Said};
+use ledger::network::{Profile, Worth, built_in};
 use net::chain::Chain;
 use net::factory::SocketFactory;
 use net::services::{ServiceDone, Services};
@@ -84,6 +84,17 @@ impl Teller {
         Ok(Self { chain, profile, stop })
     }
 
+    /// Which chain it is.
+    ///
+    /// # Errors
+    /// Nobody says, or it is a known network that goes by another name here: caps would not hold, and
+    /// what is signed for play money would move real money.
+    pub(crate) fn network(&mut self) -> Result<Network, Failure> {
+        let network = self.chain.network().map_err(|error| self.failure(&error))?;
+        judge_name(&self.profile, network.chain_id)?;
+        Ok(network)
+    }
+
     /// What ends waiting.
     pub(crate) fn stop(&self) -> Arc<Stop> {
         Arc::clone(&self.stop)
@@ -104,6 +115,16 @@ impl Teller {
         }
     }
 
+    /// The node that alone is asked, where money is real.
+    pub(crate) fn only_voice(&self) -> Option<String> {
+        match &*self.profile.endpoints {
+            [url] if self.profile.worth == Worth::Real => {
+                Some(format!("only {}", redact::link(url)))
+            }
+            _ => None,
+        }
+    }
+
     /// The Vault to use.
     ///
     /// # Errors
@@ -120,6 +141,18 @@ impl Teller {
     /// What to say when the chain could not be asked.
     pub(crate) fn failure(&self, error: &ClientError) -> Failure {
         failure(&self.profile, error)
+    }
+}
+
+/// A known network is used by its own name.
+fn judge_name(profile: &Profile, chain_id: u64) -> Result<(), Failure> {
+    let is_it = |known: &&Profile| known.chain_id == Some(chain_id) && known.kind == profile.kind;
+    match built_in().iter().find(is_it) {
+        Some(known) if known.name != profile.name => Err(Failure::with_hint(
+            format!("the node says that it is of {}, not of {profile}", known.name),
+            format!("--network {} uses that one", known.name),
+        )),
+        Some(_) | None => Ok(()),
     }
 }
 
@@ -168,7 +201,25 @@ fn learn_local(profile: &mut Profile) -> Result<(), Failure> {
     // A chain of another program has no such page, and is used all the same.
     profile.btt = profile.btt.or_else(|| address("btt"));
     profile.vault = profile.vault.or_else(|| address("vault"));
-    Ok(())
+    judge_contracts(profile)
+}
+
+/// What is signed for one chain of TRON is good on each other. So play money lies in no contract that
+/// real money lies in.
+fn judge_contracts(profile: &Profile) -> Result<(), Failure> {
+    let ours = [profile.btt, profile.vault];
+    let known = built_in();
+    let mut real = known.iter().filter(|known| known.worth == Worth::Real);
+    let is_real = |known: &&Profile| {
+        [known.btt, known.vault].into_iter().flatten().any(|real| ours.contains(&Some(real)))
+    };
+    match real.find(is_real) {
+        Some(known) => Err(Failure::new(format!(
+            "the node of {profile} names a contract of {}, where money is real",
+            known.name
+        ))),
+        None => Ok(()),
+    }
 }
 
 fn status(url: &str) -> Result<HttpReply, HttpError> {
@@ -190,5 +241,25 @@ fn status(url: &str) -> Result<HttpReply, HttpError> {
     match done.recv_timeout(STATUS_TIMEOUT * 2) {
         Ok(ServiceDone::Http(_, result)) => result,
         Ok(ServiceDone::Resolved(_)) | Err(_) => Err(HttpError::Timeout),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn play_money_is_not_signed_for_a_node_of_a_real_network() {
+        let known = built_in();
+        let (local, mainnet) = (&known[0], &known[3]);
+        assert!(judge_name(local, 1).is_ok());
+        assert!(judge_name(mainnet, 728_126_428).is_ok());
+        let said = judge_name(local, 728_126_428).unwrap_err().to_string();
+        assert!(said.contains("says that it is of mainnet, not of local (play money)"), "{said}");
+        let mut learned = local.clone();
+        assert!(judge_contracts(&learned).is_ok());
+        learned.btt = mainnet.btt;
+        let said = judge_contracts(&learned).unwrap_err().to_string();
+        assert!(said.contains("names a contract of mainnet"), "{said}");
     }
 }

@@ -53,7 +53,8 @@ fn asked(
     data: Vec<u8>,
     what: &str,
 ) -> Result<Vec<u8>, Failure> {
-    let returned = teller.chain.call(contract, contract, data, View::Head);
+    // What is signed depends on it, and final is what nodes must agree on.
+    let returned = teller.chain.call(contract, contract, data, View::Solid);
     let returned = returned.map_err(|error| teller.failure(&error))?;
     let shown = crate::money::coin::address(&teller.profile, contract);
     returned.map_err(|revert| {

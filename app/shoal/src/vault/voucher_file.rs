@@ -31,7 +31,7 @@ pub(super) struct Checked {
 
 /// What signatures for this Vault are bound to.
 fn domain(found: &mut Found) -> Result<Separator, Failure> {
-    let chain = found.teller.chain.network().map_err(|error| found.teller.failure(&error))?;
+    let chain = found.teller.network()?;
     let chain_id = chain.chain_id & 0xffff_ffff;
     Ok(Domain { name: "Shoal Vault", version: "1", chain_id, contract: found.vault }.separator())
 }
@@ -46,7 +46,12 @@ pub(super) fn sign(counter: &Counter<'_>, args: &SignVoucherArgs) -> Result<Exit
     let state = contract::channel(&mut found.teller, found.vault, &parties)?;
     let payee = found.show(args.payee);
     let (amount, redeemed) = (found.token.show(cumulative), found.token.show(state.redeemed));
-    out.note(&format!("promises {payee} {amount} in all, of which {redeemed} are paid"));
+    let what = format!("promises {payee} {amount} in all, of which {redeemed} are paid");
+    if args.yes {
+        out.note(&what)
+    } else {
+        out.asked(&what)
+    }
     let due = cumulative.saturating_minus(state.redeemed);
     if due > state.locked {
         let locked = found.token.show(state.locked);

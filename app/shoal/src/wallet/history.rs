@@ -8,10 +8,11 @@ use serde_json::json;
 use wire::abi::Decoder;
 
 use crate::args::wallet::HistoryArgs;
+use crate::ask;
 use crate::date::date;
 use crate::failure::{Exit, Failure};
-use crate::money::booking::Scope;
 use crate::money::coin::{self, Named, address};
+use crate::money::known_vaults;
 use crate::money::send::{database, failed, settle};
 use crate::money::teller::Teller;
 use crate::wallet::Desk;
@@ -20,15 +21,10 @@ use crate::wallet::Desk;
 pub(super) fn history(desk: &Desk<'_>, args: &HistoryArgs) -> Result<Exit, Failure> {
     let wallet = desk.look()?;
     let mut teller = Teller::open(&args.network)?;
-    let chain = teller.chain.network().map_err(|error| teller.failure(&error))?;
+    let chain = teller.network()?;
     let db = database(desk)?;
-    let scope = Scope {
-        ours: wallet.accounts.iter().map(|account| account.address).collect(),
-        vault: teller.profile.vault,
-        token: teller.profile.btt,
-        before: Vec::new(),
-    };
-    settle(desk.out, &mut teller, &db, chain.id, &scope)?;
+    let scope = known_vaults::scope(&db, (&teller.profile, &chain.id), &wallet)?;
+    settle(desk.out, &mut teller, &db, (chain.id, &scope), ask::somebody())?;
     if args.csv {
         let mut text = CSV_HEADER.to_owned();
         for entry in db.entries(chain.id).map_err(|error| failed(&error))? {
@@ -93,17 +89,21 @@ fn told(teller: &mut Teller, action: &Action) -> String {
         }
         Action::Call { contract, data, .. } => {
             let shown = address(&profile, *contract);
-            let transfer =
-                Decoder::of_call("transfer(address,uint256)", data).and_then(|mut call| {
-                    let to = call.address().ok()?;
-                    Some((ledger::Address::new(to), Amount::new(call.uint().ok()?)))
-                });
-            if let Some((to, amount)) = transfer {
+            let of_token = |signature| {
+                let mut call = Decoder::of_call(signature, data)?;
+                let whom = ledger::Address::new(call.address().ok()?);
+                let amount = Amount::new(call.uint().ok()?);
                 let amount = match coin::btt(&profile) {
                     Some(btt) if btt.coin == Coin::Token(*contract) => btt.show(amount),
                     Some(_) | None => format!("{amount} smallest units of {shown}"),
                 };
-                return format!("{amount} to {}", address(&profile, to));
+                Some((amount, address(&profile, whom)))
+            };
+            if let Some((amount, to)) = of_token("transfer(address,uint256)") {
+                return format!("{amount} to {to}");
+            }
+            if let Some((amount, spender)) = of_token("approve(address,uint256)") {
+                return format!("{amount} approved for {spender}");
             }
             match crate::vault::name_of_call(data) {
                 Some(name) => format!("{name} of {shown}"),

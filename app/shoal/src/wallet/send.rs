@@ -57,8 +57,15 @@ pub(super) fn send(desk: &Desk<'_>, args: &SendArgs) -> Result<Exit, Failure> {
         return Err(Failure::misused("nothing would be paid: the amount is 0", "give more than 0"));
     }
     let plan = plan(&mut teller, &wallet, account, &named, (amount, &wish))?;
-    let mut sender =
-        Sender { desk, teller: &mut teller, wallet: &wallet, account, vault: None, key: None };
+    let mut sender = Sender {
+        desk,
+        teller: &mut teller,
+        wallet: &wallet,
+        account,
+        vault: None,
+        reserved: false,
+        key: None,
+    };
     sender.send(plan, &args.terms)
 }
 
@@ -156,7 +163,12 @@ fn plan(
     summary.line("pay", named.show(amount));
     let from = address(&teller.profile, account.address);
     summary.line("from", format!("{from}, your {}", account.name));
-    let yours = known.map(|known| format!(", your {}", known.name)).unwrap_or_default();
+    let yours = known.map(|known| match known.is_ours() {
+        true => format!(", your {}", known.name),
+        // Nothing binds it: whoever can write the wallet's file can change it.
+        false => format!(", watched as {}", known.name),
+    });
+    let yours = yours.unwrap_or_default();
     summary.line("to", format!("{recipient}{yours}"));
     if let Some(memo) = &wish.memo {
         summary.line("for", format!("{memo} (says the request; it is not sent)"));
@@ -187,7 +199,7 @@ fn plan(
             named.symbol
         ));
     }
-    if known.is_none() && is_contract(teller, to)? {
+    if known.is_none_or(|known| !known.is_ours()) && is_contract(teller, to)? {
         summary.warnings.push(format!(
             "{recipient} is a contract, not a person: unless it is made to pay out again, the money is lost"
         ));

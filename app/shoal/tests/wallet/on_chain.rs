@@ -6,6 +6,9 @@ use std::process::Child;
 
 use super::*;
 
+#[path = "guards.rs"]
+mod guards;
+
 /// Play money of the faucet, in whole coins.
 const TRX: u128 = 10_000;
 const BTT: u128 = 1_000_000;
