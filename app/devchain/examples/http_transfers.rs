@@ -68,6 +68,7 @@ fn main() -> Result<(), Failure> {
         "seconds": took.as_secs_f64(),
         "per_second": (count as f64 / took.as_secs_f64()).round(),
         "blocks": head(&after) - head(&status),
+        "blocks_in_all": head(&after),
         "p50_us": u64::try_from(at(50))?,
         "p99_us": u64::try_from(at(99))?,
         "max_us": u64::try_from(at(100))?,
