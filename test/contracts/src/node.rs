@@ -170,7 +170,7 @@ impl Node {
         let answer = self.answer(Query::Call { from, contract, data, view });
         let Answer::Returned(result) = answer else { panic!("another answer: {answer:?}") };
         let result = result.map_err(|revert| revert.data);
-        Outcome { result, logs: Vec::new(), created: None, gas: 0 }
+        Outcome { result, logs: Vec::new(), created: None, gas: 0, bytes: 0 }
     }
 
     fn transact(&mut self, sender: &Party, action: Action) -> Outcome {
@@ -184,6 +184,7 @@ impl Node {
                 logs: Vec::new(),
                 created: None,
                 gas: quote.energy,
+                bytes: 0,
             };
         }
         self.intents += 1;
@@ -201,6 +202,7 @@ impl Node {
             logs: receipt.logs.iter().map(log).collect(),
             created: receipt.contract.map(|contract| Address::from(*contract.bytes())),
             gas: receipt.energy,
+            bytes: 0,
         }
     }
 

@@ -282,7 +282,11 @@ impl Sender<'_> {
                         "`shoal wallet caps` changes it; a day ends at midnight UTC",
                     )
                 }
-                error => failed(&error),
+                error @ (MoneyError::Make { .. }
+                | MoneyError::Database { .. }
+                | MoneyError::Newer { .. }
+                | MoneyError::Damaged { .. }
+                | MoneyError::Refused(_)) => failed(&error),
             })?;
         }
         Ok(())
