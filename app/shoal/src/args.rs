@@ -121,7 +121,8 @@ Examples:
   shoal wallet new
   shoal wallet import keystore.json --name old
   shoal wallet balance
-  shoal wallet send 1.5 BTT TUEZSdKsoDHQMeZwihtdoBiN46zxhGWYdH
+  shoal wallet send 1.5 BTT T…
+  shoal wallet send 'tron:T…?amount=1.5&token=BTT'
   shoal wallet request 1.5 BTT
   shoal wallet sign 'I am who I say'
   shoal wallet backup wallet.backup
@@ -133,10 +134,10 @@ Exit codes: 0 done; 1 not; 2 wrong command line; 130 stopped";
 const VAULT_EXAMPLES: &str = "\
 Examples:
   shoal vault deposit 100
-  shoal vault lock TUEZSdKsoDHQMeZwihtdoBiN46zxhGWYdH 10
-  shoal vault voucher sign TUEZSdKsoDHQMeZwihtdoBiN46zxhGWYdH 2.5
+  shoal vault lock T… 10
+  shoal vault voucher sign T… 2.5
   shoal vault redeem voucher.json
-  shoal vault status TUEZSdKsoDHQMeZwihtdoBiN46zxhGWYdH
+  shoal vault status T…
 
 docs/vault.md says what the contract guarantees.
 

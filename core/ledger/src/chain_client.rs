@@ -130,8 +130,6 @@ pub(crate) struct Context<'a> {
     /// Known since the first node was found to be of it.
     pub(crate) network: NetworkId,
     pub(crate) chain_id: u64,
-    /// Nodes that are not known to be of another chain.
-    pub(crate) endpoints: u32,
 }
 
 /// See the [module documentation](self).
@@ -258,10 +256,8 @@ impl ChainClient {
     }
 
     fn step(&self, query: &Query, facts: &[Agreed]) -> Step {
-        let usable = self.endpoints.iter().filter(|endpoint| !endpoint.is_wrong()).count();
         let (network, chain_id) = self.network.unwrap_or((NetworkId([0; 32]), 0));
-        let endpoints = u32::try_from(usable).unwrap_or(u32::MAX);
-        let context = Context { profile: &self.profile, network, chain_id, endpoints };
+        let context = Context { profile: &self.profile, network, chain_id };
         match self.profile.kind {
             Kind::Tron => tron_client::step(query, facts, context),
             Kind::Evm => evm_client::step(query, facts, context),

@@ -70,7 +70,6 @@ impl Node {
     pub fn start() -> Self {
         let installed = repository().join(".local/contracts");
         let program = installed.join("node_modules/hardhat/internal/cli/bootstrap.js");
-        assert!(program.is_file(), "hardhat is missing\nhint: run test/setup/peers.sh");
         let home = std::env::temp_dir().join(format!("shoal-hardhat-{}", std::process::id()));
         std::fs::create_dir_all(&home).expect("there is room for a folder");
         let mut process = Command::new("node")
@@ -170,7 +169,7 @@ impl Node {
         let answer = self.answer(Query::Call { from, contract, data, view });
         let Answer::Returned(result) = answer else { panic!("another answer: {answer:?}") };
         let result = result.map_err(|revert| revert.data);
-        Outcome { result, logs: Vec::new(), created: None, gas: 0 }
+        Outcome { result, logs: Vec::new(), created: None, gas: 0, bytes: 0 }
     }
 
     fn transact(&mut self, sender: &Party, action: Action) -> Outcome {
@@ -184,6 +183,7 @@ impl Node {
                 logs: Vec::new(),
                 created: None,
                 gas: quote.energy,
+                bytes: 0,
             };
         }
         self.intents += 1;
@@ -201,6 +201,7 @@ impl Node {
             logs: receipt.logs.iter().map(log).collect(),
             created: receipt.contract.map(|contract| Address::from(*contract.bytes())),
             gas: receipt.energy,
+            bytes: 0,
         }
     }
 

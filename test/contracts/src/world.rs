@@ -7,6 +7,7 @@ use revm::primitives::hardfork::SpecId;
 use revm::primitives::{Address, Bytes, Log, TxKind, U256};
 use revm::{Context, ExecuteCommitEvm as _, ExecuteEvm as _, MainBuilder as _, MainContext as _};
 
+use crate::embedded::Embedded;
 use crate::node::Node;
 use crate::party::Party;
 
@@ -22,8 +23,10 @@ pub struct Outcome {
     pub logs: Vec<Log>,
     /// The address of what was created.
     pub created: Option<Address>,
-    /// Gas that was used.
+    /// Gas or energy that was used.
     pub gas: u64,
+    /// Bytes of bandwidth; zero where nobody counts them.
+    pub bytes: u64,
 }
 
 /// A chain with a clock that stands still until it is moved.
@@ -33,6 +36,8 @@ pub enum World {
     Revm(Box<Revm>),
     /// hardhat in a process of its own, by the product's client.
     Node(Box<Node>),
+    /// The product's chain for development, in this process.
+    Embedded(Box<Embedded>),
 }
 
 /// A chain in memory: every transaction is a block of its own.
@@ -59,6 +64,7 @@ impl World {
         match self {
             Self::Revm(chain) => chain.evm.ctx.cfg.chain_id,
             Self::Node(node) => node.chain_id(),
+            Self::Embedded(chain) => chain.chain_id(),
         }
     }
 
@@ -68,6 +74,7 @@ impl World {
         match self {
             Self::Revm(chain) => chain.evm.ctx.block.timestamp.to(),
             Self::Node(node) => node.now(),
+            Self::Embedded(chain) => chain.now(),
         }
     }
 
@@ -76,6 +83,7 @@ impl World {
         match self {
             Self::Revm(chain) => chain.evm.ctx.block.timestamp += U256::from(seconds),
             Self::Node(node) => node.wait(seconds),
+            Self::Embedded(chain) => chain.wait(seconds),
         }
     }
 
@@ -84,6 +92,7 @@ impl World {
         match self {
             Self::Revm(chain) => chain.transact(sender.address, TxKind::Create, creation, true),
             Self::Node(node) => node.create(sender, creation),
+            Self::Embedded(chain) => chain.create(sender, creation),
         }
     }
 
@@ -92,6 +101,7 @@ impl World {
         match self {
             Self::Revm(chain) => chain.transact(sender.address, TxKind::Call(to), data, true),
             Self::Node(node) => node.send(sender, to, data),
+            Self::Embedded(chain) => chain.send(sender, to, data),
         }
     }
 
@@ -100,6 +110,7 @@ impl World {
         match self {
             Self::Revm(chain) => chain.transact(Address::ZERO, TxKind::Call(to), data, false),
             Self::Node(node) => node.ask(to, data),
+            Self::Embedded(chain) => chain.ask(to, data),
         }
     }
 }
@@ -138,6 +149,7 @@ impl Revm {
         let output = result.output().map(|bytes| bytes.to_vec()).unwrap_or_default();
         Outcome {
             gas: result.tx_gas_used(),
+            bytes: 0,
             created: result.created_address(),
             result: if result.is_success() { Ok(output) } else { Err(output) },
             logs: if result.is_success() { result.into_logs() } else { Vec::new() },

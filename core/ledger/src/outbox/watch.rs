@@ -121,7 +121,7 @@ impl Outbox {
 
     /// Whether an expired transaction may be made anew without asking anybody.
     fn may_make_anew(&self, intent: IntentId, fate: &Fate) -> bool {
-        let believed = self.is_play_chain || (fate.voices >= 2 && fate.voices >= fate.endpoints);
+        let believed = self.is_play_chain || (fate.voices >= 2 && fate.dissent == 0);
         let wanted = |entry: &Entry| {
             entry.order.as_ref().is_some_and(|order| entry.attempt <= order.rebuilds_max)
         };
@@ -183,24 +183,19 @@ fn is_late(record: &Record, now: Now) -> bool {
 }
 
 fn judge(record: &Record, fate: &Fate, now: Now) -> Verdict {
+    let is_over = match record.validity {
+        // Our own clock must agree, so that a false block time alone ends nothing.
+        Validity::Until { expiration_ms } => {
+            fate.solid.time_ms > expiration_ms && now.unix_ms > expiration_ms
+        }
+        Validity::Nonce(nonce) => fate.nonce.is_some_and(|used| used > nonce),
+    };
     match &fate.place {
         Place::Solid(receipt) => Verdict::End(status_of(receipt)),
+        // Blocks after that final one are too late to hold it, whatever one node says of them.
+        Place::Head(_) | Place::Nowhere if is_over => Verdict::End(Status::Expired),
         Place::Head(_) => Verdict::Wait,
-        Place::Nowhere => {
-            let is_over = match record.validity {
-                // Our own clock must agree, so that a false block time alone ends nothing.
-                Validity::Until { expiration_ms } => {
-                    fate.solid.time_ms > expiration_ms && now.unix_ms > expiration_ms
-                }
-                Validity::Nonce(nonce) => fate.nonce.is_some_and(|used| used > nonce),
-            };
-            // One node's word is enough to wait for, all nodes' words are needed to give up.
-            if is_over && fate.voices >= fate.endpoints {
-                Verdict::End(Status::Expired)
-            } else {
-                Verdict::Absent
-            }
-        }
+        Place::Nowhere => Verdict::Absent,
     }
 }
 
