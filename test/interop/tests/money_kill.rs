@@ -148,10 +148,16 @@ impl<'a> World<'a> {
         let arguments = self.payment(kind)?;
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
         let mut command = shoal(&arguments)?;
-        // Longer than one takes alone: it may have to finish what others have begun.
-        let moment = longest * self.rng.below(1_500) / 1_000;
         let takes_chain = self.rng.chance(1, 5);
-        let process = self.scene.spawn(&arguments.join(" "), &mut command)?;
+        let mut process = self.scene.spawn(&arguments.join(" "), &mut command)?;
+        // Half of them at any moment, half when it matters most: around the broadcast.
+        let moment = if self.rng.chance(1, 2) {
+            longest * self.rng.below(1_000) / 1_000
+        } else {
+            let recorded = |line: &str| line.contains("\"recorded\"").then_some(());
+            process.wait_line("the record", recorded).ok(); // Else it is done, and not killed.
+            longest * self.rng.below(250) / 1_000
+        };
         std::thread::sleep(moment); // Not to wait for anything: any moment will do.
         let was_killed = process.exited().is_none();
         process.kill()?;
