@@ -11,7 +11,7 @@
 //! must say the same; two at least, where the network has two. Nodes that are a block apart differ for
 //! a moment, so they are asked again before they are said to disagree. A network with one node is
 //! believed as that node is: no client that does not follow the chain itself can do better, and
-//! `docs/wallet.md` says so.
+//! `docs/lying-nodes.md` says so.
 //!
 //! A node that answers for something else than it was asked for, or says what can't be, is not asked
 //! again by this machine, and a [`Notice`] names it.
