@@ -203,6 +203,11 @@ impl Chain {
         self.now_ms.saturating_add(self.skipped_ms)
     }
 
+    /// How old the newest block is.
+    pub(crate) fn idle_ms(&self) -> u64 {
+        self.clock_ms().saturating_sub(self.head.timestamp_ms)
+    }
+
     /// Takes an encoded, signed `Transaction` into the next block if it can be carried out.
     ///
     /// # Errors

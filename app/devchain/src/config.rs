@@ -5,7 +5,9 @@ use core::time::Duration;
 /// When blocks are made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BlockTime {
-    /// As soon as a transaction waits; whatever waits goes into one block.
+    /// As soon as a transaction waits; whatever waits goes into one block. So that time passes for
+    /// who waits for it, a running chain also makes an empty one if it is asked something and the
+    /// newest is older than 30 s.
     OnDemand,
     /// At this interval, empty or not, as the real network does every 3 s.
     Every(Duration),

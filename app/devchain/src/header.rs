@@ -6,7 +6,7 @@ use keys::{Digest32, sha256};
 use ledger::{Address, BlockId};
 
 /// Version of the headers that we write (java-tron 4.8).
-pub(crate) const VERSION: u32 = 31;
+pub(crate) const VERSION: u32 = 32;
 
 /// What is hashed and signed of a block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

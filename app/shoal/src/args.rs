@@ -108,20 +108,22 @@ Exit codes: 0 found or stored; 1 not; 2 wrong command line; 130 stopped";
 const CHAIN_EXAMPLES: &str = "\
 Examples:
   shoal chain
-  shoal chain faucet TUEZSdKsoDHQMeZwihtdoBiN46zxhGWYdH
-  shoal chain faucet TUEZSdKsoDHQMeZwihtdoBiN46zxhGWYdH 500 --coin btt
+  shoal chain faucet T…
+  shoal chain faucet T… 500 --coin btt
   shoal chain run --memory --listen 127.0.0.1:0
   shoal chain run --block-time 3s --solid-after 19
 
 A browser shows what happens on it at http://127.0.0.1:9090. tronweb and other programs for TRON take that address for a full node's.
 
 Exit codes: 0 stopped by Ctrl-C, or done; 1 failed; 2 wrong command line";
+
 const WALLET_EXAMPLES: &str = "\
 Examples:
   shoal wallet new
   shoal wallet import keystore.json --name old
   shoal wallet balance
-  shoal wallet send 1.5 BTT TUEZSdKsoDHQMeZwihtdoBiN46zxhGWYdH
+  shoal wallet send 1.5 BTT T…
+  shoal wallet send 'tron:T…?amount=1.5&token=BTT'
   shoal wallet request 1.5 BTT
   shoal wallet sign 'I am who I say'
   shoal wallet backup wallet.backup
@@ -133,10 +135,10 @@ Exit codes: 0 done; 1 not; 2 wrong command line; 130 stopped";
 const VAULT_EXAMPLES: &str = "\
 Examples:
   shoal vault deposit 100
-  shoal vault lock TUEZSdKsoDHQMeZwihtdoBiN46zxhGWYdH 10
-  shoal vault voucher sign TUEZSdKsoDHQMeZwihtdoBiN46zxhGWYdH 2.5
+  shoal vault lock T… 10
+  shoal vault voucher sign T… 2.5
   shoal vault redeem voucher.json
-  shoal vault status TUEZSdKsoDHQMeZwihtdoBiN46zxhGWYdH
+  shoal vault status T…
 
 docs/vault.md says what the contract guarantees.
 

@@ -5,7 +5,7 @@
 //! was before.
 
 use std::io::{self, IsTerminal as _};
-use std::os::fd::AsFd;
+use std::os::fd::AsFd as _;
 
 use rustix::termios::{
     LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcsetattr,
@@ -68,7 +68,7 @@ struct Modes(Termios);
 impl Modes {
     fn set(echo: Echo) -> Result<Self, Failure> {
         let stdin = io::stdin();
-        let before = tcgetattr(&stdin).map_err(|error| failed(error.into()))?;
+        let before = tcgetattr(&stdin).map_err(failed)?;
         let mut modes = before.clone();
         // Ctrl-C becomes a byte that ends the line, so that the modes are always put back.
         modes.local_modes.remove(LocalModes::ISIG);
@@ -76,7 +76,7 @@ impl Modes {
         modes.local_modes.insert(LocalModes::ICANON);
         modes.local_modes.set(LocalModes::ECHO, echo == Echo::Shown);
         // What was typed before the question is no answer to it.
-        tcsetattr(&stdin, OptionalActions::Flush, &modes).map_err(|error| failed(error.into()))?;
+        tcsetattr(&stdin, OptionalActions::Flush, &modes).map_err(failed)?;
         Ok(Self(before))
     }
 }
@@ -88,8 +88,8 @@ impl Drop for Modes {
     }
 }
 
-fn failed(error: io::Error) -> Failure {
-    Failure::new(format!("cannot ask on the terminal: {}", reason(&error)))
+fn failed(error: rustix::io::Errno) -> Failure {
+    Failure::new(format!("cannot ask on the terminal: {}", reason(&error.into())))
 }
 
 fn read() -> Result<Zeroizing<String>, Failure> {
@@ -103,9 +103,8 @@ fn read() -> Result<Zeroizing<String>, Failure> {
             Ok(_) if byte == [CTRL_C] => return Err(Failure::Interrupted),
             Ok(_) if byte == [b'\n'] => break,
             Ok(_) if bytes.len() < ANSWER_BYTES_MAX => bytes.extend_from_slice(&byte),
-            Ok(_) => {}
-            Err(rustix::io::Errno::INTR) => {}
-            Err(error) => return Err(failed(error.into())),
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(failed(error)),
         }
     }
     match core::str::from_utf8(&bytes) {

@@ -24,7 +24,8 @@ fn script(shell: Shell) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::process::Command;
+    use std::io::Write as _;
+    use std::process::{Command, Stdio};
 
     use clap::ValueEnum as _;
 
@@ -51,7 +52,12 @@ mod tests {
             words[words.len() - 1],
             words[words.len() - 2],
         );
-        let output = Command::new("bash").args(["--norc", "-c", &test]).output().unwrap();
+        // By standard input: the script is longer than an argument may be.
+        let mut bash = Command::new("bash");
+        bash.args(["--norc", "-s"]).stdin(Stdio::piped());
+        let mut bash = bash.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        bash.stdin.take().unwrap().write_all(test.as_bytes()).unwrap();
+        let output = bash.wait_with_output().unwrap();
         assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect()
     }

@@ -90,7 +90,7 @@ impl Counter<'_> {
     /// Goes to the network, and finds the Vault there.
     fn find(&self, network: &NetworkArgs) -> Result<Found, Failure> {
         let mut teller = Teller::open(network)?;
-        let remembered = match self.given.or(teller.profile.vault) {
+        let remembered = match self.given {
             Some(vault) => Some(vault),
             None => {
                 let chain = teller.chain.network().map_err(|error| teller.failure(&error))?;

@@ -112,7 +112,8 @@ impl fmt::Display for PaymentUri {
         if let Some(memo) = &self.memo {
             query.append_pair("memo", memo);
         }
-        let query = query.finish();
+        // A blank as `+` is of forms; other wallets would show it.
+        let query = query.finish().replace('+', "%20");
         if query.is_empty() { Ok(()) } else { write!(f, "?{query}") }
     }
 }

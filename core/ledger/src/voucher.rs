@@ -12,6 +12,8 @@ mod codec;
 #[cfg(test)]
 mod tests;
 
+use std::sync::LazyLock;
+
 use keys::keccak256;
 use keys::secp256k1::{PublicKey, SecretKey, Signature};
 use wire::abi::{address_word, uint_word};
@@ -190,12 +192,15 @@ impl Statement for Voucher {
     /// Without conditions the contract's `Voucher`, with some its `ConditionalVoucher`.
     fn struct_hash(&self) -> [u8; 32] {
         if self.conditions.is_empty() {
-            return hash_struct(VOUCHER_TYPE, [self.channel.0, uint_word(self.cumulative.units())]);
+            return hash_struct(
+                &VOUCHER_TYPE,
+                [self.channel.0, uint_word(self.cumulative.units())],
+            );
         }
         let hashes: Vec<u8> = self.conditions.iter().flat_map(Condition::struct_hash).collect();
         let list = keccak256(&hashes);
         hash_struct(
-            CONDITIONAL_VOUCHER_TYPE,
+            &CONDITIONAL_VOUCHER_TYPE,
             [self.channel.0, uint_word(self.cumulative.units()), list],
         )
     }
@@ -208,7 +213,7 @@ impl Statement for Condition {
             address_word(self.lock.bytes()),
             uint_word(self.expiry.0.into()),
         ];
-        hash_struct(CONDITION_TYPE, words)
+        hash_struct(&CONDITION_TYPE, words)
     }
 }
 
@@ -216,7 +221,7 @@ impl Statement for Release {
     fn struct_hash(&self) -> [u8; 32] {
         let words =
             [self.channel.0, uint_word(self.round.into()), uint_word(self.cumulative.units())];
-        hash_struct(RELEASE_TYPE, words)
+        hash_struct(&RELEASE_TYPE, words)
     }
 }
 
@@ -225,18 +230,26 @@ impl Statement for Mandate {
         let tower = self.tower.map_or([0; 32], |tower| address_word(tower.bytes()));
         let until = uint_word(self.until.0.into());
         hash_struct(
-            MANDATE_TYPE,
+            &MANDATE_TYPE,
             [address_word(self.payee.bytes()), tower, uint_word(self.share.into()), until],
         )
     }
 }
 
-const VOUCHER_TYPE: &[u8] = b"Voucher(bytes32 channel,uint256 cumulative)";
-const CONDITIONAL_VOUCHER_TYPE: &[u8] =
-    b"ConditionalVoucher(bytes32 channel,uint256 cumulative,bytes32 conditions)";
-const CONDITION_TYPE: &[u8] = b"Condition(uint256 amount,address lock,uint64 expiry)";
-const RELEASE_TYPE: &[u8] = b"Release(bytes32 channel,uint64 round,uint256 cumulative)";
-const MANDATE_TYPE: &[u8] = b"Mandate(address payee,address tower,uint16 share,uint64 until)";
+/// A hash of a type is worth to be kept: it costs as much as that of a voucher.
+type TypeHash = LazyLock<[u8; 32]>;
+
+static VOUCHER_TYPE: TypeHash =
+    LazyLock::new(|| keccak256(b"Voucher(bytes32 channel,uint256 cumulative)"));
+static CONDITIONAL_VOUCHER_TYPE: TypeHash = LazyLock::new(|| {
+    keccak256(b"ConditionalVoucher(bytes32 channel,uint256 cumulative,bytes32 conditions)")
+});
+static CONDITION_TYPE: TypeHash =
+    LazyLock::new(|| keccak256(b"Condition(uint256 amount,address lock,uint64 expiry)"));
+static RELEASE_TYPE: TypeHash =
+    LazyLock::new(|| keccak256(b"Release(bytes32 channel,uint64 round,uint256 cumulative)"));
+static MANDATE_TYPE: TypeHash =
+    LazyLock::new(|| keccak256(b"Mandate(address payee,address tower,uint16 share,uint64 until)"));
 
 /// A statement with a signature that nobody has checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -355,9 +368,9 @@ impl<T: Statement> Verified<T> {
     }
 }
 
-fn hash_struct<const N: usize>(type_text: &[u8], words: [[u8; 32]; N]) -> [u8; 32] {
+fn hash_struct<const N: usize>(type_hash: &[u8; 32], words: [[u8; 32]; N]) -> [u8; 32] {
     let mut encoded = Vec::with_capacity(32 * (N + 1));
-    encoded.extend_from_slice(&keccak256(type_text));
+    encoded.extend_from_slice(type_hash);
     encoded.extend_from_slice(words.as_flattened());
     keccak256(&encoded)
 }

@@ -23,7 +23,7 @@ mod files;
 mod known_files;
 mod lockstep;
 mod mapped;
-mod money_db;
+pub mod money_db;
 mod pool;
 mod resident;
 mod resume_db;

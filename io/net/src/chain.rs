@@ -17,6 +17,7 @@ use ledger::chain_client::{
     Resources, Revert, View,
 };
 use ledger::desk::{Desk, Output};
+use ledger::follower::{self, Cursor};
 use ledger::network::{Coin, Profile};
 use ledger::now::Now;
 use ledger::outbox::{Action, IntentId, Order, Progress, Record, SendError, ToSign};
@@ -67,6 +68,9 @@ pub struct Chain {
     /// What came for somebody else than who was waiting.
     parked: VecDeque<Output>,
     notices: Vec<Notice>,
+    /// What contracts told and nobody has taken yet: at most what was told while other things were
+    /// waited for.
+    told: VecDeque<follower::Output>,
     is_interrupted: Box<dyn Fn() -> bool + Send>,
 }
 
@@ -89,6 +93,7 @@ impl Chain {
             clock: Clock::start(),
             parked: VecDeque::new(),
             notices: Vec::new(),
+            told: VecDeque::new(),
             is_interrupted: Box::new(|| false),
         }
     }
@@ -262,6 +267,37 @@ impl Chain {
         ended
     }
 
+    /// Begins to follow what contracts tell, after the cursor; without one, from the newest final
+    /// block on. [`Self::next_told`] gives it.
+    pub fn follow(&mut self, contracts: Vec<Address>, cursor: Option<Cursor>) {
+        self.told.clear();
+        let now = self.now();
+        self.desk.follow(contracts, cursor, now);
+    }
+
+    /// What contracts tell next, once there is something. `None`: interrupted.
+    pub fn next_told(&mut self) -> Option<follower::Output> {
+        loop {
+            while let Some(output) = self.desk.poll_output() {
+                match output {
+                    // Of a question that was interrupted.
+                    Output::Answer(..) => {}
+                    Output::Http(_) | Output::Notice(_) | Output::Told(_) => self.serve(output),
+                    Output::Sign(..)
+                    | Output::Store(_)
+                    | Output::Progress(..)
+                    | Output::Done(..) => self.parked.push_back(output),
+                }
+            }
+            if let Some(told) = self.told.pop_front() {
+                return Some(told);
+            }
+            if !self.wait() {
+                return None;
+            }
+        }
+    }
+
     fn now(&self) -> Now {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let unix_ms = u64::try_from(since.as_millis()).unwrap_or(u64::MAX);
@@ -277,9 +313,9 @@ impl Chain {
         while let Some(output) = self.desk.poll_output() {
             match output {
                 Output::Answer(of, answer) if of == id => return Some(*answer),
-                // Of a question that was interrupted; and a session follows no events.
-                Output::Answer(..) | Output::Told(_) => {}
-                Output::Http(_) | Output::Notice(_) => self.serve(output),
+                // Of a question that was interrupted.
+                Output::Answer(..) => {}
+                Output::Http(_) | Output::Notice(_) | Output::Told(_) => self.serve(output),
                 Output::Sign(..) | Output::Store(_) | Output::Progress(..) | Output::Done(..) => {
                     self.parked.push_back(output);
                 }
@@ -308,8 +344,7 @@ impl Chain {
                 Go::Stop => Handled::Stop(intent),
             },
             Output::Done(intent, how) => Handled::Done(intent, how),
-            Output::Told(_) => Handled::Other,
-            Output::Http(_) | Output::Notice(_) | Output::Answer(..) => {
+            Output::Http(_) | Output::Notice(_) | Output::Answer(..) | Output::Told(_) => {
                 self.serve(output);
                 Handled::Other
             }
@@ -327,8 +362,8 @@ impl Chain {
                 }
             }
             Output::Notice(notice) => self.notices.push(notice),
+            Output::Told(told) => self.told.push_back(told),
             Output::Answer(..)
-            | Output::Told(_)
             | Output::Sign(..)
             | Output::Store(_)
             | Output::Progress(..)

@@ -22,6 +22,7 @@ mod scene;
 mod shoal;
 mod transfer;
 mod transmission;
+mod wallet;
 mod wire_peek;
 
 pub use aria2::Aria2;
@@ -39,4 +40,5 @@ pub use scene::{Failure, Outcome, Scene, free_port, listening, scene, skip};
 pub use shoal::{Shoal, shoal_command, subject};
 pub use transfer::{Dials, transfer};
 pub use transmission::Transmission;
+pub use wallet::{wallet, wallet_tronweb};
 pub use wire_peek::WirePeek;

@@ -15,6 +15,7 @@ pub mod disk;
 pub mod fault;
 pub mod hostile;
 pub mod lying;
+pub mod money;
 pub mod network;
 pub mod power;
 pub mod scenario;

@@ -81,6 +81,24 @@ fn blocks_on_a_schedule_come_without_being_asked_for() {
     });
 }
 
+/// A wallet that waits for a final block after a transaction's expiration must see one come.
+#[test]
+fn time_passes_for_who_looks_at_an_idle_chain() {
+    let long_ago_ms = 1_000_000_000_000;
+    let chain = Chain::open(None, Config::default(), [7; 32], long_ago_ms).unwrap();
+    let (_node, handle) = Node::start(chain).unwrap();
+    runtime().block_on(async {
+        for _ in 0..3 {
+            let head = handle.ask(|chain, _now| {
+                (chain.block(crate::BlockRef::Solid).unwrap().unwrap(), chain.clock_ms())
+            });
+            let (block, clock_ms) = head.await.unwrap();
+            assert_eq!(block.number, 2);
+            assert!(clock_ms - block.timestamp_ms < 30_000);
+        }
+    });
+}
+
 #[test]
 fn a_chain_that_has_stopped_says_so() {
     let world = World::new();

@@ -127,6 +127,44 @@ fn the_balance_bounds_energy_as_the_fee_limit_does() {
 }
 
 #[test]
+fn running_out_of_energy_is_told_with_the_numbers_of_the_real_node() {
+    let mut world = World::new();
+    world.fund(address(1), 100 * TRX);
+    // PUSH1 1, PUSH0, SSTORE
+    let contract = world.deploy(1, &[0x60, 1, 0x5f, 0x55]);
+    for (energy, words) in [
+        (
+            20_004,
+            "'SSTORE' operation executing: curInvokeEnergyLimit[20004], curOpEnergy[20000], usedEnergy[5]",
+        ),
+        (4, "'PUSH0' operation executing: curInvokeEnergyLimit[4], curOpEnergy[2], usedEnergy[3]"),
+        (0, "'PUSH1' operation executing: curInvokeEnergyLimit[0], curOpEnergy[3], usedEnergy[0]"),
+    ] {
+        let terms = Terms { fee_limit: Sun(energy * 100), ..world.terms() };
+        let id = world.send(&signed(1, &trigger(contract, Vec::new()), &terms)).unwrap();
+        world.chain.produce(world.now_ms).unwrap();
+        let receipt = world.chain.receipt(id, View::Head).unwrap().unwrap();
+        assert_eq!(receipt.result, ContractResult::OutOfEnergy);
+        assert_eq!(receipt.message, format!("Not enough energy for {words}"));
+        assert_eq!(receipt.energy_usage_total, energy);
+    }
+}
+
+#[test]
+fn code_that_cannot_be_paid_for_is_not_kept() {
+    let mut world = World::new();
+    world.fund(address(1), 100 * TRX);
+    let terms = Terms { fee_limit: Sun(100_000), ..world.terms() };
+    let id = world.send(&signed(1, &deploy(&creating(&[0; 10])), &terms)).unwrap();
+    world.chain.produce(world.now_ms).unwrap();
+    let receipt = world.chain.receipt(id, View::Head).unwrap().unwrap();
+    assert_eq!((receipt.result, receipt.energy_usage_total), (ContractResult::OutOfEnergy, 1_000));
+    let words = "'save just created contract code' executing: needEnergy[2000], leftEnergy[981];";
+    assert_eq!(receipt.message, format!("Not enough energy for {words}"));
+    assert_eq!(world.chain.contract(receipt.contract.unwrap()).unwrap(), None);
+}
+
+#[test]
 fn refusals_come_in_the_words_of_the_real_node() {
     let mut world = World::new();
     world.fund(address(1), 100 * TRX);

@@ -7,12 +7,19 @@ use revm::interpreter::InstructionResult;
 
 use crate::receipt::ContractResult;
 
+/// Energy per byte of a new contract's code.
+const CODE_BYTE_ENERGY: usize = 200;
+
 /// Where the outermost frame stopped.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Stop {
     pub(super) opcode: u8,
     pub(super) at: usize,
     pub(super) stack_len: usize,
+    /// Before the last instruction.
+    pub(super) energy_left: u64,
+    /// What that instruction costs, if it is known without its arguments.
+    pub(super) energy_needed: Option<u64>,
 }
 
 /// The code and words for a result of the outermost frame.
@@ -25,12 +32,18 @@ pub(super) fn words(
     let name = name_of(stop.opcode);
     match result {
         R::Revert => (ContractResult::Revert, "REVERT opcode executed".to_owned()),
-        R::OutOfGas | R::MemoryOOG | R::PrecompileOOG | R::InvalidOperandOOG => (
-            ContractResult::OutOfEnergy,
-            format!(
-                "Not enough energy for '{name}' operation executing: curInvokeEnergyLimit[{energy_max}]"
-            ),
-        ),
+        R::OutOfGas | R::MemoryOOG | R::PrecompileOOG | R::InvalidOperandOOG => {
+            let needed = stop
+                .energy_needed
+                .map(|needed| format!(" curOpEnergy[{needed}],"))
+                .unwrap_or_default();
+            let used = energy_max.saturating_sub(stop.energy_left);
+            let words = format!(
+                "Not enough energy for '{name}' operation executing: \
+                 curInvokeEnergyLimit[{energy_max}],{needed} usedEnergy[{used}]"
+            );
+            (ContractResult::OutOfEnergy, words)
+        }
         R::MemoryLimitOOG => (
             ContractResult::OutOfMemory,
             format!("Out of Memory when '{name}' operation executing"),
@@ -79,6 +92,15 @@ pub(super) fn words(
         | R::FatalExternalError
         | R::InvalidImmediateEncoding => (ContractResult::Unknown, format!("{result:?}")),
     }
+}
+
+/// The words for a deployment that could run but not pay for the code it made.
+pub(super) fn unpaid_code(code_bytes: usize, energy_left: u64) -> String {
+    let needed = code_bytes.saturating_mul(CODE_BYTE_ENERGY);
+    format!(
+        "Not enough energy for 'save just created contract code' executing: \
+         needEnergy[{needed}], leftEnergy[{energy_left}];"
+    )
 }
 
 /// java-tron's name of an instruction.

@@ -62,6 +62,8 @@ const COSTS: [(u8, u16); 21] = [
 pub(super) struct Written {
     words: HashSet<(Address, U256)>,
     order: Vec<(Address, U256)>,
+    /// What the last write cost, or would have.
+    last_energy: u64,
 }
 
 impl Written {
@@ -75,6 +77,11 @@ impl Written {
         for word in self.order.drain(len.min(self.order.len())..) {
             self.words.remove(&word);
         }
+    }
+
+    /// What the last write cost, or would have.
+    pub(super) fn last_energy(&self) -> u64 {
+        self.last_energy
     }
 
     fn contains(&self, word: &(Address, U256)) -> bool {
@@ -125,6 +132,28 @@ fn check_value(value: Option<&U256>) -> InstructionExecResult {
     }
 }
 
+/// Whether an instruction costs the same whatever its arguments.
+pub(super) fn fixed_energy(opcode: u8) -> bool {
+    !matches!(
+        opcode,
+        op::EXP
+            | op::KECCAK256
+            | op::CALLDATACOPY
+            | op::CODECOPY
+            | op::EXTCODECOPY
+            | op::RETURNDATACOPY
+            | op::MCOPY
+            | op::MLOAD
+            | op::MSTORE
+            | op::MSTORE8
+            | op::SSTORE
+            | op::LOG0..=op::LOG4
+            | op::CREATE..=op::STATICCALL
+            | op::REVERT
+            | op::SELFDESTRUCT
+    )
+}
+
 /// Costs that depend on arguments.
 pub(super) fn dynamic_costs() -> GasParams {
     static COSTS: OnceLock<GasParams> = OnceLock::new();
@@ -162,6 +191,7 @@ fn sstore<DB: Database>(
     let word = (target, index);
     let existed = !load.data.original_value.is_zero() || host.chain.contains(&word);
     let energy = if !existed && !value.is_zero() { SSTORE_SET } else { SSTORE_OTHER };
+    host.chain.last_energy = energy;
     if !interpreter.gas.record_regular_cost(energy) {
         return Err(InstructionResult::OutOfGas);
     }

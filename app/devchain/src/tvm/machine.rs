@@ -13,7 +13,7 @@ use revm::handler::instructions::EthInstructions;
 use revm::handler::{EthFrame, EvmTr as _, FrameInitOrResult, FrameResult, ItemOrResult};
 use revm::interpreter::interpreter::EthInterpreter;
 use revm::interpreter::interpreter_action::FrameInit;
-use revm::interpreter::interpreter_types::{Jumps as _, LegacyBytecode as _};
+use revm::interpreter::interpreter_types::{Jumps as _, LegacyBytecode as _, LoopControl as _};
 use revm::interpreter::{
     CallInput, CallInputs, CallOutcome, CallScheme, CallValue, CreateInputs, CreateOutcome,
     FrameInput, Gas, InstructionResult, InterpreterAction, InterpreterResult, SharedMemory,
@@ -21,11 +21,11 @@ use revm::interpreter::{
 use revm::primitives::{Address, B256, Bytes, U256};
 
 use super::addresses::{created_address, salted_address};
-use super::failure::{Stop, words};
-use super::instructions::{Host, SPEC, Written, dynamic_costs, instructions};
+use super::failure::{Stop, unpaid_code, words};
+use super::instructions::{Host, SPEC, Written, dynamic_costs, fixed_energy, instructions};
 use super::precompiles::{TronPrecompiles, is_precompiled};
 use super::{ENERGY_PRICE_SUN, Entry, NONCE_PERSON, Ran, Run, Surroundings, word};
-use crate::receipt::InternalCall;
+use crate::receipt::{ContractResult, InternalCall};
 use crate::refusal::ChainError;
 use ledger::Sun;
 
@@ -262,11 +262,19 @@ impl<DB: Database<Error = ChainError>> Machine<DB> {
     /// Runs the newest frame until it calls, creates or ends.
     fn step(&mut self) -> Result<FrameInitOrResult<Frame>, Error> {
         let frame = self.evm.frame_stack.get();
-        let mut action = frame.interpreter.run_plain(
-            self.evm.instruction.instruction_table(),
-            self.evm.instruction.gas_table(),
-            &mut self.evm.ctx,
-        );
+        let instructions = self.evm.instruction.instruction_table();
+        let costs = self.evm.instruction.gas_table();
+        let mut energy_left;
+        let end = loop {
+            energy_left = frame.interpreter.gas.remaining();
+            if let Err(end) = frame.interpreter.step(instructions, costs, &mut self.evm.ctx) {
+                break end;
+            }
+        };
+        if frame.interpreter.bytecode.action().is_none() {
+            frame.interpreter.halt(end);
+        }
+        let mut action = frame.interpreter.take_next_action();
         if frame.interpreter.memory.len() > MEMORY_BYTES_MAX {
             let gas = frame.interpreter.gas;
             action = InterpreterAction::new_halt(InstructionResult::MemoryLimitOOG, gas);
@@ -277,10 +285,16 @@ impl<DB: Database<Error = ChainError>> Machine<DB> {
         if frame.depth == 0 {
             let at = frame.interpreter.bytecode.pc().saturating_sub(1);
             let code = frame.interpreter.bytecode.bytecode_slice();
+            let opcode = code.get(at).copied().unwrap_or_default();
             self.stop = Stop {
-                opcode: code.get(at).copied().unwrap_or_default(),
+                opcode,
                 at,
                 stack_len: frame.interpreter.stack.len(),
+                energy_left,
+                energy_needed: match opcode {
+                    op::SSTORE => Some(self.evm.ctx.chain.last_energy()),
+                    _ => fixed_energy(opcode).then(|| costs[usize::from(opcode)].into()),
+                },
             };
         }
         frame.process_next_action::<_, Error>(&mut self.evm.ctx, action).inspect(|next| {
@@ -306,7 +320,12 @@ impl<DB: Database<Error = ChainError>> Machine<DB> {
 
     fn finish(mut self, result: &FrameResult, energy_max: u64) -> Ran {
         let instruction_result = result.instruction_result();
-        let (code, message) = words(instruction_result, self.stop, energy_max);
+        let (code, mut message) = words(instruction_result, self.stop, energy_max);
+        let output = output(result);
+        let is_made = matches!(result, FrameResult::Create(_)) && self.stop.opcode == op::RETURN;
+        if code == ContractResult::OutOfEnergy && is_made && !output.is_empty() {
+            message = unpaid_code(output.len(), result.gas().remaining());
+        }
         // A call with too much money is a failed transfer to TRON: the rest is not lost.
         let is_transfer = instruction_result == InstructionResult::OverflowPayment
             && matches!(self.stop.opcode, op::CALL | op::CALLCODE);
@@ -320,7 +339,7 @@ impl<DB: Database<Error = ChainError>> Machine<DB> {
             result: code,
             message,
             energy_used,
-            output: output(result),
+            output,
             logs,
             internal: self.internal,
             created: self.created,

@@ -88,7 +88,7 @@ pub(crate) struct NewArgs {
     /// New words, though the wallet has some
     #[arg(long)]
     pub(crate) fresh: bool,
-    /// Which account of the words: N in m/44'/195'/N'/0/0, as TronLink and Ledger count [default:
+    /// Which account of the words: N in m/44'/195'/N'/0/0, as most wallets count [default:
     /// the next one]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(..0x8000_0000))]
     pub(crate) index: Option<u32>,

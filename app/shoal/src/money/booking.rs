@@ -58,11 +58,14 @@ fn postings(
     let seconds = i64::try_from(settled.block_time_ms / 1000).unwrap_or(i64::MAX);
     let (at, tx, from) = (UnixTime(seconds), record.id, record.from);
     let mut postings = Vec::new();
-    for (coin, amount) in &scope.before {
+    for (coin, there) in &scope.before {
         let what = What::Opening { address: from, coin: *coin };
+        // What came by other transactions of this book is booked already.
+        let booked = book.balance(Account::Wallet(from), *coin).had().unwrap_or_default();
+        let amount = there.saturating_minus(booked);
         if !amount.is_zero() && !book.is_booked(what) {
             let from_to = (Account::Opening, Account::Wallet(from));
-            postings.extend(Posting::moved(what, at, *coin, *amount, from_to).ok());
+            postings.extend(Posting::moved(what, at, *coin, amount, from_to).ok());
         }
     }
     if !settled.fee.is_zero() {
@@ -80,9 +83,10 @@ fn postings(
         postings
             .extend(Posting::moved(what, at, Coin::Native, record.action.value(), from_to).ok());
     }
+    let vault_tells = receipt.logs.iter().any(|log| Some(log.contract) == scope.vault);
     for (index, log) in receipt.logs.iter().enumerate() {
         let index = u32::try_from(index).unwrap_or(u32::MAX);
-        let event = Event { what: What::Event { tx, index }, at, sender: from };
+        let event = Event { what: What::Event { tx, index }, at, sender: from, vault_tells };
         postings.extend(of_log(book, &event, log, scope).unwrap_or_default());
     }
     postings
@@ -93,6 +97,8 @@ struct Event {
     at: UnixTime,
     /// Who sent the transaction.
     sender: Address,
+    /// Whether the Vault has told of the transaction.
+    vault_tells: bool,
 }
 
 fn holder(scope: &Scope, address: Address) -> Account {
@@ -117,8 +123,9 @@ fn of_log(book: &Book, event: &Event, log: &Log, scope: &Scope) -> Option<Vec<Po
     let (from, to) = (address(0)?, address(1)?);
     let amount = Decoder::new(&log.data).uint().ok().map(Amount::new)?;
     let concerns_us = scope.ours.contains(&from) || scope.ours.contains(&to);
-    // What goes into and out of the Vault is told by the Vault itself.
-    if !concerns_us || amount.is_zero() || [Some(from), Some(to)].contains(&scope.vault) {
+    // What goes into and out of the Vault is told by the Vault itself, unless it was just sent there.
+    let of_vault = event.vault_tells && [Some(from), Some(to)].contains(&scope.vault);
+    if !concerns_us || amount.is_zero() || of_vault {
         return None;
     }
     let from_to = (holder(scope, from), holder(scope, to));
@@ -136,7 +143,7 @@ fn of_vault(book: &Book, event: &Event, log: &Log, scope: &Scope) -> Option<Vec<
     let address_at = |at: usize| abi::address_of(indexed.get(at)?).ok().map(Address::new);
     let mut data = Decoder::new(&log.data);
     let mut amount = || data.uint().ok().map(Amount::new);
-    let Event { what, at, sender } = *event;
+    let Event { what, at, sender, .. } = *event;
     let posting = if is("Deposited(bytes32,address,address,uint256)") {
         Posting::deposited(what, at, coin, amount()?, (sender, account_at(0)?))
     } else if is("Withdrawn(bytes32,address,uint256)") {

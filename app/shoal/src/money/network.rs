@@ -39,8 +39,13 @@ pub(crate) fn chosen(args: &NetworkArgs) -> Result<Profile, Failure> {
         None => from_file(Path::new(&args.network), &known)?,
     };
     if !args.node.is_empty() {
-        args.node.iter().try_for_each(|url| judge_url(url))?;
-        profile.endpoints.clone_from(&args.node);
+        // As `shoal chain` prints it and its own commands take it.
+        let whole = |node: &String| match node.contains("://") {
+            true => node.clone(),
+            false => format!("http://{node}"),
+        };
+        profile.endpoints = args.node.iter().map(whole).collect();
+        profile.endpoints.iter().try_for_each(|url| judge_url(url))?;
     }
     Ok(profile)
 }
@@ -177,6 +182,8 @@ mod tests {
         };
         let profile = chosen(&args("Nile", &["http://127.0.0.1:1"])).unwrap();
         assert_eq!((profile.name.as_str(), profile.endpoints.len()), ("nile", 1));
+        let profile = chosen(&args("local", &["127.0.0.1:9"])).unwrap();
+        assert_eq!(profile.endpoints, ["http://127.0.0.1:9"]);
         assert!(chosen(&args("local", &["ftp://a"])).is_err());
         assert!(chosen(&args("nowhere", &[])).is_err());
     }

@@ -282,14 +282,22 @@ impl Sender<'_> {
                         "`shoal wallet caps` changes it; a day ends at midnight UTC",
                     )
                 }
-                error => failed(&error),
+                error @ (MoneyError::Make { .. }
+                | MoneyError::Database { .. }
+                | MoneyError::Newer { .. }
+                | MoneyError::Damaged { .. }
+                | MoneyError::Refused(_)) => failed(&error),
             })?;
         }
         Ok(())
     }
 
     fn finish(&mut self, db: &MoneyDb, record: &Record, scope: &Scope) -> Result<Exit, Failure> {
-        end(self.desk.out, self.teller, db, record, scope)
+        let exit = end(self.desk.out, self.teller, db, record, scope)?;
+        if !self.desk.out.json() {
+            self.desk.out.data(&record.id.to_string())?;
+        }
+        Ok(exit)
     }
 
     fn refusal(&self, error: &SendError) -> Failure {
@@ -400,14 +408,12 @@ fn end(
         Status::Live => {
             out.event(&event("sent"))?;
             out.note("it is on its way; `shoal wallet history` says what became of it");
-            say(out, &id.to_string())?;
             Ok(Exit::Done)
         }
         Status::Confirmed(settled) => {
             out.event(&event("final"))?;
             let (block, fee) = (settled.block_number, native.show(settled.fee));
             out.note(&format!("final in block {block}, for a fee of {fee}"));
-            say(out, &id.to_string())?;
             Ok(Exit::Done)
         }
         Status::Failed { settled, reason } => {
@@ -427,10 +433,6 @@ fn end(
             ))
         }
     }
-}
-
-fn say(out: &Out, text: &str) -> Result<(), Failure> {
-    if out.json() { Ok(()) } else { out.data(text) }
 }
 
 /// What a final transaction did. Without it only its fee is booked.

@@ -14,7 +14,7 @@ use net::factory::SocketFactory;
 use net::services::{ServiceDone, Services};
 use serde_json::Value;
 
-use crate::failure::Failure;
+use crate::failure::{Failure, words};
 use crate::interrupt::Interrupt;
 use crate::money::network::{self, NetworkArgs};
 use crate::out::Out;
@@ -127,7 +127,7 @@ fn failure(profile: &Profile, error: &ClientError) -> Failure {
     if *error == ClientError::Interrupted {
         return Failure::Interrupted;
     }
-    let message = redact::urls(&error.to_string());
+    let message = words(&redact::urls(&error.to_string()));
     match error {
         ClientError::Unreachable(faults) => {
             let wrong = |said: &Said<Fault>| {
@@ -159,8 +159,8 @@ fn learn_local(profile: &mut Profile) -> Result<(), Failure> {
     let Some(url) = profile.endpoints.first().cloned() else { return Ok(()) };
     let reply = status(&url).map_err(|error| {
         Failure::with_hint(
-            format!("no chain answers at {}: {error}", redact::link(&url)),
-            "shoal chain runs one on this machine; --network names another network",
+            format!("no chain answers at {}: {}", redact::link(&url), words(&error.to_string())),
+            "`shoal chain` runs one on this machine; --network names another network",
         )
     })?;
     let value: Value = serde_json::from_slice(&reply.body).unwrap_or(Value::Null);

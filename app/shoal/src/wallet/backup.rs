@@ -43,20 +43,20 @@ pub(super) fn restore(
     args: &ImportArgs,
     store: &Store,
     wallet: Keyfile,
-    copy: Keyfile,
+    copy: &Keyfile,
 ) -> Result<Exit, Failure> {
     // Into nothing, a backup goes as it is: with its passphrase, names and caps.
     if wallet.accounts.is_empty() {
         let own = desk.args.passphrase_file.as_deref();
         let file = args.source_passphrase_file.as_deref().or(own);
-        let secrets = secrets_of(desk, &copy, file)?;
-        if let Some(bad) = missing(&copy, &secrets) {
+        let secrets = secrets_of(desk, copy, file)?;
+        if let Some(bad) = missing(copy, &secrets) {
             return Err(Failure::new(format!("the backup lacks the key of {}", bad.name)));
         }
-        store.save(&copy)?;
+        store.save(copy)?;
         return told(desk, copy.accounts.iter());
     }
-    let secrets = secrets_of(desk, &copy, args.source_passphrase_file.as_deref())?;
+    let secrets = secrets_of(desk, copy, args.source_passphrase_file.as_deref())?;
     let mut opened = desk.open(wallet)?;
     let mut added = Vec::new();
     for account in &copy.accounts {

@@ -36,7 +36,10 @@ pub(super) fn export(desk: &Desk<'_>, args: &ExportArgs) -> Result<Exit, Failure
     }
     match &args.out {
         Some(path) => {
-            store::write_new(path, format!("{}\n", *text).as_bytes(), false)
+            let mut line = Zeroizing::new(String::with_capacity(text.len() + 1));
+            line.push_str(&text);
+            line.push('\n');
+            store::write_new(path, line.as_bytes(), false)
                 .map_err(|error| store::writing(path, &error))?;
             desk.out.result(&format!("the key of {} is in {}", account.name, shown(path)))?;
         }

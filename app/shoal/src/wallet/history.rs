@@ -106,7 +106,7 @@ fn told(teller: &mut Teller, action: &Action) -> String {
                 return format!("{amount} to {}", address(&profile, to));
             }
             match crate::vault::name_of_call(data) {
-                Some(name) => format!("{name} of the Vault {shown}"),
+                Some(name) => format!("{name} of {shown}"),
                 None => format!("a call of {shown}"),
             }
         }

@@ -41,7 +41,7 @@ pub(super) fn import(desk: &Desk<'_>, args: &ImportArgs) -> Result<Exit, Failure
     let store = Store::to_change(desk.args)?;
     let wallet = store.load()?.unwrap_or_default();
     if let Source::Backup(copy) = source {
-        return backup::restore(desk, args, &store, wallet, copy);
+        return backup::restore(desk, args, &store, wallet, &copy);
     }
     let name = name(&wallet, args.name.as_deref())?;
     let mut opened = desk.open(wallet)?;
@@ -50,7 +50,7 @@ pub(super) fn import(desk: &Desk<'_>, args: &ImportArgs) -> Result<Exit, Failure
         Source::Key(key) => of_key(&mut opened.secrets, &key, name),
         Source::Backup(_) => return Err(Failure::new("a backup was restored above")),
     };
-    take_in(desk, &store, opened, account)
+    take_in(desk, &store, opened, &account)
 }
 
 /// Adds an account whose secret is among those opened. One that was only watched gets its key.
@@ -58,14 +58,14 @@ fn take_in(
     desk: &Desk<'_>,
     store: &Store,
     mut opened: Opened,
-    account: Account,
+    account: &Account,
 ) -> Result<Exit, Failure> {
     let is_watched = |other: &Account| other.address == account.address && !other.is_ours();
     opened.wallet.accounts.retain(|other| !is_watched(other));
     refuse_twin(&opened.wallet, account.address)?;
     opened.wallet.accounts.push(account.clone());
     opened.save(store)?;
-    tell(desk, store, &account)?;
+    tell(desk, store, account)?;
     Ok(Exit::Done)
 }
 

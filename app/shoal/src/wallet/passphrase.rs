@@ -11,7 +11,7 @@ use crate::failure::{Failure, shown};
 use crate::out::Out;
 
 /// Longest passphrase, in bytes.
-const BYTES_MAX: u64 = 4096;
+const BYTES_MAX: usize = 4096;
 
 /// Shortest new passphrase, in characters. To try all of eight letters and digits drawn by lot takes one
 /// machine some ten thousand years; to try all words of a dictionary takes it hours, long ones too.
@@ -83,15 +83,16 @@ fn nobody(of: &str, option: &str) -> Failure {
 
 /// The first line of a file, or of standard input.
 fn from_file(path: &Path) -> Result<Zeroizing<String>, Failure> {
-    let mut bytes = Zeroizing::new(Vec::with_capacity(BYTES_MAX as usize + 1));
-    let mut read = |source: &mut dyn Read| source.take(BYTES_MAX + 1).read_to_end(&mut bytes);
+    let mut bytes = Zeroizing::new(Vec::with_capacity(BYTES_MAX + 1));
+    let mut read =
+        |source: &mut dyn Read| source.take(BYTES_MAX as u64 + 1).read_to_end(&mut bytes);
     let result = if path == Path::new("-") {
         read(&mut io::stdin().lock())
     } else {
         File::open(path).and_then(|mut file| read(&mut file))
     };
     result.map_err(|error| Failure::reading(path, &error))?;
-    let text = core::str::from_utf8(&bytes).ok().filter(|text| text.len() as u64 <= BYTES_MAX);
+    let text = core::str::from_utf8(&bytes).ok().filter(|text| text.len() <= BYTES_MAX);
     let line = text.and_then(|text| text.lines().next()).filter(|line| !line.is_empty());
     line.map(|line| Zeroizing::new(line.to_owned())).ok_or_else(|| {
         Failure::with_hint(

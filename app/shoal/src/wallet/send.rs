@@ -2,7 +2,7 @@
 
 use ledger::address::Address;
 use ledger::amount::Amount;
-use ledger::network::{Coin, Kind};
+use ledger::network::Coin;
 use ledger::outbox::Action;
 use ledger::payment_uri::{Asked, PaymentUri, is_payment_uri};
 use wire::abi::Encoder;
@@ -188,11 +188,9 @@ fn plan(
         ));
     }
     if known.is_none() && is_contract(teller, to)? {
-        let kind = teller.profile.kind;
-        let loss = match kind {
-            Kind::Tron | Kind::Evm => "unless it is made to pay out again, the money is lost",
-        };
-        summary.warnings.push(format!("{recipient} is a contract, not a person: {loss}"));
+        summary.warnings.push(format!(
+            "{recipient} is a contract, not a person: unless it is made to pay out again, the money is lost"
+        ));
     }
     let question = format!("Pay {} to {recipient}?", named.show(amount));
     Ok(Plan { action, summary, spends: vec![(named.clone(), amount)], question })
