@@ -67,8 +67,7 @@ const BTTC_CHAIN_ID: u64 = 199;
 const REAL_CHAIN_IDS: [u64; 7] = [1, 10, 56, 137, BTTC_CHAIN_ID, 8_453, 42_161];
 const SHASTA_GENESIS: &str = "0000000000000000de1aa88295e1fcf982742f773e0419c5a9c134c994a9059e";
 
-/// The networks that we know, the default first. Where two operators run nodes for everybody, both are
-/// asked about money.
+/// The networks that we know, the default first.
 #[must_use]
 pub fn built_in() -> Vec<Profile> {
     let tron = |name: &str, worth, endpoints: &[&str], genesis: &str| Profile {
@@ -88,21 +87,11 @@ pub fn built_in() -> Vec<Profile> {
     ]);
     vec![
         tron("local", Worth::Play, &["http://127.0.0.1:9090"], ""),
-        tron(
-            "nile",
-            Worth::Play,
-            &["https://nile.trongrid.io", "https://api.nileex.io"],
-            NILE_GENESIS,
-        ),
+        tron("nile", Worth::Play, &["https://nile.trongrid.io"], NILE_GENESIS),
         tron("shasta", Worth::Play, &["https://api.shasta.trongrid.io"], SHASTA_GENESIS),
         Profile {
             btt: Some(mainnet_btt),
-            ..tron(
-                "mainnet",
-                Worth::Real,
-                &["https://api.trongrid.io", "https://api.tronstack.io"],
-                MAINNET_GENESIS,
-            )
+            ..tron("mainnet", Worth::Real, &["https://api.trongrid.io"], MAINNET_GENESIS)
         },
         Profile {
             kind: Kind::Evm,
