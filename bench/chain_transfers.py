@@ -8,7 +8,7 @@ time from the start of the program until it listens, for a new chain and for the
     cargo build --release -p shoal && cargo build --release -p shoal-devchain --example http_transfers
     bench/chain_transfers.py target/release
 """
-import argparse, json, os, re, shutil, statistics, subprocess, tempfile, time
+import argparse, json, os, shutil, statistics, subprocess, tempfile, time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 CLK = os.sysconf("SC_CLK_TCK")
@@ -83,9 +83,12 @@ def main():
         chain = Chain(args.folder, os.path.join(place, "traced"), trace)
         said = load(args.folder, chain, args.transfers, 64)
         chain.stop(traced=True)
+        # Columns of strace: share, seconds, microseconds a call, calls, errors if any, name.
         with open(trace) as file:
-            calls = sum(int(row.group(1)) for row in re.finditer(r"(\d+)(?:\s+\d+)?\s+f(?:data)?sync$", file.read(), re.M))
-        print(f"syncs: {calls} for {said['blocks']} blocks of {said['transfers']} transfers")
+            rows = [line.split() for line in file if line.rstrip().endswith(("fsync", "fdatasync"))]
+        calls = sum(int(row[3]) for row in rows)
+        print(f"syncs: {calls} from the start to the end, for {said['blocks_in_all']} blocks, {said['blocks']} of them of "
+              f"{said['transfers']} transfers")
         print(f"start: new chain {statistics.median(starts_new):.0f} ms (at most {max(starts_new):.0f}), "
               f"existing {statistics.median(starts_old):.0f} ms (at most {max(starts_old):.0f})")
     finally:

@@ -68,6 +68,7 @@ fn main() -> Result<(), Failure> {
         "seconds": took.as_secs_f64(),
         "per_second": (count as f64 / took.as_secs_f64()).round(),
         "blocks": head(&after) - head(&status),
+        "blocks_in_all": head(&after),
         "p50_us": u64::try_from(at(50))?,
         "p99_us": u64::try_from(at(99))?,
         "max_us": u64::try_from(at(100))?,
@@ -112,24 +113,23 @@ fn send(
     let (next, times) = (AtomicUsize::new(0), Mutex::new(Vec::with_capacity(transfers.len())));
     let opened: Vec<Connection> =
         (0..connections).map(|_| Connection::open(address)).collect::<Result<_, _>>()?;
+    let work = |mut connection: Connection| -> Result<(), Failure> {
+        let mut own = Vec::new();
+        while let Some((body, _)) = transfers.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let sent = Instant::now();
+            let answer = connection.send("/wallet/broadcasthex", body)?;
+            own.push(sent.elapsed());
+            if answer["result"] != true {
+                return Err(format!("refused: {answer}").into());
+            }
+        }
+        times.lock().map_err(|_poisoned| "a thread panicked")?.extend(own);
+        Ok(())
+    };
     let began = Instant::now();
     std::thread::scope(|scope| {
-        let work = |mut connection: Connection| -> Result<(), Failure> {
-            let mut own = Vec::new();
-            while let Some((body, _)) = transfers.get(next.fetch_add(1, Ordering::Relaxed)) {
-                let sent = Instant::now();
-                let answer = connection.send("/wallet/broadcasthex", body)?;
-                own.push(sent.elapsed());
-                if answer["result"] != true {
-                    return Err(format!("refused: {answer}").into());
-                }
-            }
-            times.lock().map_err(|_poisoned| "a thread panicked")?.extend(own);
-            Ok(())
-        };
-        let work = &work;
-        let threads: Vec<_> =
-            opened.into_iter().map(|connection| scope.spawn(move || work(connection))).collect();
+        let spawn = |connection| scope.spawn(|| work(connection));
+        let threads: Vec<_> = opened.into_iter().map(spawn).collect();
         threads.into_iter().try_for_each(|thread| {
             thread.join().map_err(|_panic| Failure::from("a thread panicked"))?
         })

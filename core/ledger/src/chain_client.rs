@@ -11,7 +11,7 @@
 //! must say the same; two at least, where the network has two. Nodes that are a block apart differ for
 //! a moment, so they are asked again before they are said to disagree. A network with one node is
 //! believed as that node is: no client that does not follow the chain itself can do better, and
-//! `docs/wallet.md` says so.
+//! `docs/lying-nodes.md` says so.
 //!
 //! A node that answers for something else than it was asked for, or says what can't be, is not asked
 //! again by this machine, and a [`Notice`] names it.
@@ -26,7 +26,7 @@ pub mod query;
 mod run;
 
 use core::time::Duration;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use base::{ExchangeId, Family, HttpError, HttpPost, HttpReply, HttpRequest, Instant, Purpose};
 
@@ -37,7 +37,7 @@ pub use query::{
     Receipt, Resources, Revert, View, Word,
 };
 
-use crate::network::{Kind, Profile};
+use crate::network::{Kind, Profile, Worth, is_known_as_real};
 use crate::now::Now;
 use crate::outbox::NetworkId;
 use crate::transaction::BlockId;
@@ -131,8 +131,6 @@ pub(crate) struct Context<'a> {
     /// Known since the first node was found to be of it.
     pub(crate) network: NetworkId,
     pub(crate) chain_id: u64,
-    /// Nodes that are not known to be of another chain.
-    pub(crate) endpoints: u32,
 }
 
 /// See the [module documentation](self).
@@ -171,9 +169,14 @@ impl ChainClient {
     /// A client of the network's nodes; nothing is asked yet.
     #[must_use]
     pub fn new(profile: Profile) -> Self {
-        let urls = profile.endpoints.iter().take(ENDPOINTS_MAX);
+        // One node under two names would be two voices.
+        let mut seen = BTreeSet::new();
+        let urls = profile
+            .endpoints
+            .iter()
+            .filter(|url| seen.insert(url.trim_end_matches('/').to_ascii_lowercase()));
         Self {
-            endpoints: urls.map(|url| Endpoint::new(url)).collect(),
+            endpoints: urls.take(ENDPOINTS_MAX).map(|url| Endpoint::new(url)).collect(),
             profile,
             network: None,
             asks: BTreeMap::new(),
@@ -259,10 +262,8 @@ impl ChainClient {
     }
 
     fn step(&self, query: &Query, facts: &[Agreed]) -> Step {
-        let usable = self.endpoints.iter().filter(|endpoint| !endpoint.is_wrong()).count();
         let (network, chain_id) = self.network.unwrap_or((NetworkId([0; 32]), 0));
-        let endpoints = u32::try_from(usable).unwrap_or(u32::MAX);
-        let context = Context { profile: &self.profile, network, chain_id, endpoints };
+        let context = Context { profile: &self.profile, network, chain_id };
         match self.profile.kind {
             Kind::Tron => tron_client::step(query, facts, context),
             Kind::Evm => evm_client::step(query, facts, context),
@@ -386,6 +387,9 @@ impl ChainClient {
     fn judge_identity(&self, network: NetworkId, chain_id: u64) -> Result<(), Fault> {
         if let Some(expected) = self.profile.chain_id.filter(|expected| *expected != chain_id) {
             return Err(Fault::OtherChain { expected, got: chain_id });
+        }
+        if self.profile.worth == Worth::Play && is_known_as_real(self.profile.kind, chain_id) {
+            return Err(Fault::RealMoney { chain_id });
         }
         let genesis = self.profile.genesis.filter(|_| self.profile.kind == Kind::Tron);
         let shown = self.network.map(|(known, _)| BlockId(known.0));

@@ -272,15 +272,14 @@ fn fate(id: TxId, from: Address, facts: &[Agreed], context: Context<'_>) -> Step
         Ok(found) => found,
         Err(step) => return *step,
     };
-    let endpoints = context.endpoints;
-    let told = |place: Place, nonce: Option<u64>, voices: u32| {
-        done(Answer::Fate(Fate { solid, place, nonce, voices, endpoints }))
+    let told = |place: Place, nonce: Option<u64>, (voices, dissent): (u32, u32)| {
+        done(Answer::Fate(Fate { solid, place, nonce, voices, dissent }))
     };
     match rest {
         [] => probe(Evm::Receipt(id.0), Spread::Agree, "a transaction"),
-        [Agreed { fact: Fact::Receipt(Some(placed)), voices }] => {
+        [Agreed { fact: Fact::Receipt(Some(placed)), voices, dissent }] => {
             if placed.receipt.block_number > solid.number {
-                return told(Place::Head(placed.receipt.clone()), None, *voices);
+                return told(Place::Head(placed.receipt.clone()), None, (*voices, *dissent));
             }
             let at = At::Number(placed.receipt.block_number);
             probe(Evm::Block(at), Spread::Agree, "a block")
@@ -290,22 +289,26 @@ fn fate(id: TxId, from: Address, facts: &[Agreed], context: Context<'_>) -> Step
             probe(Evm::Nonce(*from.bytes(), at), Spread::Agree, "the nonce")
         }
         [
-            Agreed { fact: Fact::Receipt(Some(placed)), voices },
+            Agreed { fact: Fact::Receipt(Some(placed)), voices, dissent },
             Agreed { fact: Fact::Block(Some(block)), .. },
             ..,
         ] => {
             // It was in a block of this number that is no more.
             if placed.block_id != Some(block.id) {
-                return told(Place::Nowhere, None, *voices);
+                return told(Place::Nowhere, None, (*voices, *dissent));
             }
             let receipt = Receipt { block_time_ms: block.time_ms, ..placed.receipt.clone() };
-            told(Place::Solid(receipt), None, *voices)
+            told(Place::Solid(receipt), None, (*voices, *dissent))
         }
         [
-            Agreed { fact: Fact::Receipt(None), voices },
-            Agreed { fact: Fact::Number(nonce), voices: agreeing },
+            Agreed { fact: Fact::Receipt(None), voices, dissent },
+            Agreed { fact: Fact::Number(nonce), voices: agreeing, dissent: apart },
             ..,
-        ] => told(Place::Nowhere, u64::try_from(*nonce).ok(), (*voices).min(*agreeing)),
+        ] => told(
+            Place::Nowhere,
+            u64::try_from(*nonce).ok(),
+            ((*voices).min(*agreeing), (*dissent).max(*apart)),
+        ),
         _ => broken(),
     }
 }

@@ -11,8 +11,8 @@
 //! A transaction of TRON has expired when a *final* block is later than its expiration and the
 //! transaction is nowhere. One of Ethereum, when its sender's final nonce is beyond its own and it is
 //! nowhere. Only then may it be made anew. A single node could lie about that and have us pay twice, so
-//! it is made anew only when every node of the network says so and there are several, or when the
-//! chain is a development chain; else the order ends as expired, and a person decides.
+//! it is made anew only when several nodes say so and none contradicts, or when the chain is a
+//! development chain; else the order ends as expired, and a person decides.
 //!
 //! Expirations are set by our clock. A node is asked for nothing that is signed but a final block's
 //! id, on which the nodes must agree; on Ethereum the nonce and the price of gas, which caps bound.

@@ -101,7 +101,7 @@ pub(crate) fn step(query: &Query, facts: &[Agreed], context: Context<'_>) -> Ste
         Query::BlockLogs { number, contracts, view } => {
             block_logs(*number, contracts, *view, facts)
         }
-        Query::Fate { id, .. } => fate(*id, facts, context),
+        Query::Fate { id, .. } => fate(*id, facts),
         Query::Nonce(_) => Step::Fail(ClientError::Unsupported("nonces")),
         Query::Broadcast { bytes, .. } => match facts {
             [] => probe(Tron::Broadcast(bytes.clone()), Spread::All, "a transaction"),
@@ -224,30 +224,30 @@ fn block_logs(number: u64, contracts: &[Address], view: View, facts: &[Agreed]) 
     }
 }
 
-fn fate(id: TxId, facts: &[Agreed], context: Context<'_>) -> Step {
+fn fate(id: TxId, facts: &[Agreed]) -> Step {
     // The block first: what is nowhere after it was final won't be in it.
     let (solid, rest) = match solid_block(facts) {
         Ok(found) => found,
         Err(step) => return *step,
     };
-    let fate = |place: &Option<Placed>, is_solid: bool, voices: u32| {
+    let fate = |place: &Option<Placed>, is_solid: bool, agreed: &Agreed| {
         let place = match place {
             None => Place::Nowhere,
             Some(placed) if is_solid => Place::Solid(placed.receipt.clone()),
             Some(placed) => Place::Head(placed.receipt.clone()),
         };
-        let endpoints = context.endpoints;
-        done(Answer::Fate(Fate { solid, place, nonce: None, voices, endpoints }))
+        let Agreed { voices, dissent, .. } = *agreed;
+        done(Answer::Fate(Fate { solid, place, nonce: None, voices, dissent }))
     };
     match rest {
         [] => probe(Tron::Receipt(id.0, View::Solid), Spread::Agree, "a transaction"),
-        [Agreed { fact: Fact::Receipt(found @ Some(_)), voices }, ..] => fate(found, true, *voices),
+        [agreed @ Agreed { fact: Fact::Receipt(found @ Some(_)), .. }, ..] => {
+            fate(found, true, agreed)
+        }
         [Agreed { fact: Fact::Receipt(None), .. }] => {
             probe(Tron::Receipt(id.0, View::Head), Spread::One, "a transaction")
         }
-        [Agreed { voices, .. }, Agreed { fact: Fact::Receipt(found), .. }] => {
-            fate(found, false, *voices)
-        }
+        [agreed, Agreed { fact: Fact::Receipt(found), .. }] => fate(found, false, agreed),
         _ => broken(),
     }
 }

@@ -1,5 +1,6 @@
 //! Compiled contracts, and their calls, events and refusals by their own ABI.
 
+use std::io::Write as _;
 use std::path::PathBuf;
 
 use alloy_dyn_abi::{
@@ -118,6 +119,27 @@ const PANIC: [u8; 4] = [0x4e, 0x48, 0x7b, 0x71];
 #[must_use]
 pub fn repository() -> PathBuf {
     PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
+}
+
+/// Whether the packages of `contracts/package.json` are installed. If not, says that the test is
+/// skipped, on the terminal and in the file that `SHOAL_SKIP_LOG` names.
+///
+/// # Panics
+/// If that file can't be written.
+#[must_use]
+pub fn has_packages(test: &str) -> bool {
+    let is_there = repository().join(".local/contracts/digest").is_file();
+    if !is_there {
+        let line =
+            format!("SKIPPED: {test}: npm packages in .local/contracts, by test/setup/peers.sh");
+        writeln!(std::io::stderr(), "{line}").expect("stderr is open");
+        if let Some(path) = std::env::var_os("SHOAL_SKIP_LOG") {
+            let mut options = std::fs::OpenOptions::new();
+            let mut file = options.create(true).append(true).open(path).expect("the log opens");
+            writeln!(file, "{line}").expect("the log is writable");
+        }
+    }
+    is_there
 }
 
 /// A name and its arguments as people read them.

@@ -125,11 +125,12 @@ impl Default for Embedded {
 }
 
 fn returned(result: ContractResult, output: Vec<u8>) -> Result<Vec<u8>, Vec<u8>> {
-    match result {
-        ContractResult::Success | ContractResult::Default => Ok(output),
-        ContractResult::Revert => Err(output),
-        other => panic!("no contract of ours ends so: {other:?}"),
+    if result == ContractResult::Revert {
+        return Err(output);
     }
+    let is_done = matches!(result, ContractResult::Success | ContractResult::Default);
+    assert!(is_done, "no contract of ours ends so: {result:?}");
+    Ok(output)
 }
 
 fn product(address: Address) -> ledger::Address {

@@ -31,6 +31,9 @@ use crate::tron_chain::{BLOCK_MS, Chain, Money, Node, TOKEN, transfer_data};
 /// Most that an order of ours may cost in fees, in sun.
 pub const FEE_CAP: u64 = 20_000_000;
 
+/// The end of an exchange.
+type Reply = (ExchangeId, Result<HttpReply, HttpError>);
+
 /// One node of the world.
 #[derive(Debug)]
 struct Endpoint {
@@ -56,7 +59,9 @@ pub struct World {
     profile: Profile,
     /// What was stored, synced.
     pub stored: BTreeMap<(IntentId, u32), Record>,
-    replies: BTreeMap<(Duration, u64), (ExchangeId, Result<HttpReply, HttpError>)>,
+    replies: BTreeMap<(Duration, u64), Reply>,
+    /// Records on their way to the disk.
+    writes: BTreeMap<(Duration, u64), Record>,
     exchanges: u64,
     next_block: Duration,
     /// Whether blocks are undone and the desk crashes now and then.
@@ -100,7 +105,7 @@ impl World {
     /// A world with one node for each entry, that lies so or not at all.
     #[must_use]
     pub fn new(seed: u64, lies: &[Option<Lie>]) -> Self {
-        let mut rng = Rng::from_seed(seed);
+        let rng = &mut Rng::from_seed(seed).fork();
         let mut money = Money::default();
         money.trx.insert(owner(), 10_000_000_000);
         money.trx.insert(FRIEND, 5_000_000);
@@ -133,7 +138,7 @@ impl World {
         let epoch_ms = chain.head().time_ms;
         Self {
             seed,
-            rng,
+            rng: rng.fork(),
             at: Duration::ZERO,
             epoch_ms,
             chain,
@@ -142,6 +147,7 @@ impl World {
             profile,
             stored: BTreeMap::new(),
             replies: BTreeMap::new(),
+            writes: BTreeMap::new(),
             exchanges: 0,
             next_block: Duration::from_millis(BLOCK_MS),
             rough: false,
@@ -169,7 +175,7 @@ impl World {
         let id = self.desk.ask(query, self.now());
         let end = self.at + Duration::from_secs(300);
         while !self.answers.contains_key(&id) {
-            assert!(self.at < end, "seed {}: a question without an end", self.seed);
+            assert!(self.at < end, "seed {} failed: a question without an end", self.seed);
             self.turn();
         }
         let answer = self.answers.remove(&id).expect("is there");
@@ -244,13 +250,11 @@ impl World {
     fn turn(&mut self) {
         while let Some(output) = self.desk.poll_output() {
             self.carry_out(output);
-            if self.crashed {
-                self.restart();
-            }
         }
         let deadline = self.desk.deadline().map(|at| at.saturating_since(Instant::START));
         let reply = self.replies.keys().next().map(|(at, _)| *at);
-        let next = [deadline, reply].into_iter().flatten().min().unwrap_or(self.next_block);
+        let write = self.writes.keys().next().map(|(at, _)| *at);
+        let next = [deadline, reply, write].into_iter().flatten().min().unwrap_or(self.next_block);
         let next = next.min(self.next_block).max(self.at);
         self.at = next;
         if next == self.next_block {
@@ -261,6 +265,14 @@ impl World {
             // The chain's clock is that of the world, however much was undone.
             while self.chain.head().time_ms + BLOCK_MS <= self.now().unix_ms {
                 self.chain.make_block();
+            }
+            return;
+        }
+        let due = self.writes.keys().next().copied().filter(|(at, _)| *at == next);
+        if let Some(record) = due.and_then(|key| self.writes.remove(&key)) {
+            self.store(&record);
+            if self.crashed {
+                self.restart();
             }
             return;
         }
@@ -282,7 +294,11 @@ impl World {
                 let signature = to_sign.sign(&key()).map_err(|why| why.to_string());
                 self.desk.on_signed(intent, signature, now);
             }
-            Output::Store(record) => self.store(record),
+            Output::Store(record) => {
+                self.exchanges += 1;
+                let takes = Duration::from_millis(u64::from(1 + self.rng.below(500)));
+                self.writes.insert((self.at + takes, self.exchanges), record);
+            }
             Output::Answer(id, answer) => {
                 self.answers.insert(id, *answer);
             }
@@ -314,7 +330,7 @@ impl World {
     fn on_told(&mut self, told: follower::Output) {
         let seed = self.seed;
         match told {
-            follower::Output::Ask(_) => panic!("seed {seed}: the desk asks by itself"),
+            follower::Output::Ask(_) => panic!("seed {seed} failed: the desk asks by itself"),
             follower::Output::Seen(event) => {
                 *self.seen.entry(event.block.id).or_default() += 1;
             }
@@ -332,7 +348,7 @@ impl World {
         let seed = self.seed;
         let before = self.cursor.flatten();
         let follows = before.is_none_or(|before| before.number + 1 == cursor.number);
-        assert!(follows, "seed {seed}: a gap before block {}", cursor.number);
+        assert!(follows, "seed {seed} failed: a gap before block {}", cursor.number);
         let amount_of = |event: &Event| wire::abi::Decoder::new(&event.log.data).uint();
         let credited: u128 = events.iter().filter_map(|event| amount_of(event).ok()).sum();
         self.credited += credited;
@@ -340,15 +356,19 @@ impl World {
         self.seen.remove(&cursor.id);
         if before.is_some() && self.majority_is_honest() {
             let block = self.chain.block(cursor.number).expect("a block of the chain");
-            assert!(block.number <= self.chain.solid().number, "seed {seed}: not final");
-            assert_eq!(block.id, cursor.id, "seed {seed}: another block was counted");
+            assert!(block.number <= self.chain.solid().number, "seed {seed} failed: not final");
+            assert!(block.id == cursor.id, "seed {seed} failed: another block was counted");
             let truth = block.carried.iter().filter_map(|carried| carried.event);
             let truth: u128 = truth.map(|(_, _, amount)| amount).sum();
-            assert_eq!(credited, truth, "seed {seed}: block {} credited wrongly", block.number);
+            assert!(
+                credited == truth,
+                "seed {seed} failed: block {} credits {credited}, not {truth}",
+                block.number
+            );
         }
     }
 
-    fn store(&mut self, record: Record) {
+    fn store(&mut self, record: &Record) {
         let now = self.now();
         // A crash may come before or after the disk has it, but before we hear so.
         let crash = self.rough && self.rng.chance(1, 5);
@@ -359,7 +379,7 @@ impl World {
                         && other.attempt != record.attempt
                         && other.is_live()
                 });
-            assert!(!is_second, "seed {}: two live records of one intent", self.seed);
+            assert!(!is_second, "seed {} failed: two live records of one intent", self.seed);
             self.stored.insert((record.intent, record.attempt), record.clone());
         }
         if crash {
@@ -375,6 +395,7 @@ impl World {
         self.crashes += 1;
         self.desk = Desk::new(self.profile.clone());
         self.replies.clear();
+        self.writes.clear();
         let now = self.now();
         if let Some(cursor) = self.cursor {
             self.desk.follow(vec![TOKEN], cursor, now);
@@ -398,7 +419,7 @@ impl World {
                     let record = known.into_iter().find(|record| record.id == id);
                     self.ended.insert(intent, Ok(record.expect("is known")));
                 }
-                Err(error) => panic!("seed {}: {error}", self.seed),
+                Err(error) => panic!("seed {} failed: {error}", self.seed),
             }
         }
     }
@@ -409,7 +430,8 @@ impl World {
         let index =
             self.endpoints.iter().position(|endpoint| request.url.starts_with(&endpoint.url));
         let endpoint = &mut self.endpoints[index.expect("a node of the profile")];
-        let path = request.url[endpoint.url.len() + 1..].to_owned();
+        let below = request.url.strip_prefix(&endpoint.url).expect("found by it");
+        let path = below.trim_start_matches('/').to_owned();
         let body = request.post.expect("everything is asked by POST").body;
         let asked = serde_json::from_slice(&body).expect("we send JSON");
         let mut delay = Duration::from_millis(u64::from(20 + self.rng.below(200)));
@@ -441,34 +463,45 @@ impl World {
     fn check_meant(&self, intent: IntentId, to_sign: &ToSign) {
         let seed = self.seed;
         let order = &self.orders[&intent];
-        let ToSign::Tron(unsigned) = to_sign else { panic!("seed {seed}: not of TRON") };
+        let ToSign::Tron(unsigned) = to_sign else { panic!("seed {seed} failed: not of TRON") };
         let (from, action, terms) = transaction::read(unsigned.raw()).expect("we made it");
-        assert_eq!(from, order.from, "seed {seed}");
+        assert!(from == order.from, "seed {seed} failed: {from} was not meant to pay");
         match (&action, &order.action) {
             (
                 transaction::Action::Transfer { to, amount },
                 Action::Transfer { to: meant, amount: units },
             ) => {
-                assert_eq!((to, amount.amount()), (meant, *units), "seed {seed}");
+                let made = (to, amount.amount());
+                assert!(made == (meant, *units), "seed {seed} failed: {made:?} was not meant");
             }
             (
                 transaction::Action::Trigger { contract, call_value, data },
                 Action::Call { contract: meant, value, data: call },
             ) => {
                 let made = (contract, call_value.amount(), data);
-                assert_eq!(made, (meant, *value, call), "seed {seed}");
+                assert!(
+                    made == (meant, *value, call),
+                    "seed {seed} failed: {made:?} was not meant"
+                );
             }
-            _ => panic!("seed {seed}: {action:?} was not meant"),
+            _ => panic!("seed {seed} failed: {action:?} was not meant"),
         }
         let now_ms = self.now().unix_ms;
         let life_ms = u64::try_from(EXPIRATION.as_millis()).expect("a minute");
-        assert!(terms.expiration_ms <= now_ms + life_ms, "seed {seed}: lives too long");
-        assert!(terms.fee_limit.0 <= FEE_CAP, "seed {seed}: {} is above the cap", terms.fee_limit);
+        assert!(terms.expiration_ms <= now_ms + life_ms, "seed {seed} failed: lives too long");
+        assert!(
+            terms.fee_limit.0 <= FEE_CAP,
+            "seed {seed} failed: {} is above the cap",
+            terms.fee_limit
+        );
         if self.majority_is_honest() {
             let blocks = (0..=self.chain.solid().number).filter_map(|n| self.chain.block(n));
             let refers =
                 |block: &crate::tron_chain::Block| block.id[6..16] == terms.ref_block.0[6..16];
-            assert!(blocks.into_iter().any(refers), "seed {seed}: refers to a block that is not");
+            assert!(
+                blocks.into_iter().any(refers),
+                "seed {seed} failed: refers to a block that is not"
+            );
         }
     }
 
@@ -488,18 +521,28 @@ impl World {
         }
         let carried = self.chain.final_carried().find(|carried| carried.id == record.id);
         match &record.status {
-            Status::Live => panic!("seed {seed}: ended and live"),
+            Status::Live => panic!("seed {seed} failed: ended and live"),
             Status::Confirmed(settled) => {
-                let carried = carried.unwrap_or_else(|| panic!("seed {seed}: not on the chain"));
-                assert!(!carried.failed, "seed {seed}: it failed");
-                assert_eq!(settled.fee, Amount::new(carried.fee.into()), "seed {seed}");
+                let carried =
+                    carried.unwrap_or_else(|| panic!("seed {seed} failed: not on the chain"));
+                assert!(!carried.failed, "seed {seed} failed: it failed");
+                let fee = Amount::new(carried.fee.into());
+                assert!(
+                    settled.fee == fee,
+                    "seed {seed} failed: it cost {fee}, not {}",
+                    settled.fee
+                );
             }
             Status::Failed { .. } => {
-                let carried = carried.unwrap_or_else(|| panic!("seed {seed}: not on the chain"));
-                assert!(carried.failed, "seed {seed}: it did not fail");
+                let carried =
+                    carried.unwrap_or_else(|| panic!("seed {seed} failed: not on the chain"));
+                assert!(carried.failed, "seed {seed} failed: it did not fail");
             }
             Status::Expired => {
-                assert!(carried.is_none(), "seed {seed}: called expired, but it is on the chain");
+                assert!(
+                    carried.is_none(),
+                    "seed {seed} failed: called expired, but it is on the chain"
+                );
             }
         }
     }
@@ -511,11 +554,12 @@ impl World {
         let mut times: BTreeMap<IntentId, u32> = BTreeMap::new();
         for carried in self.chain.final_carried() {
             let record = self.stored.values().find(|record| record.id == carried.id);
-            let record = record.unwrap_or_else(|| panic!("seed {seed}: sent, but not stored"));
+            let record =
+                record.unwrap_or_else(|| panic!("seed {seed} failed: sent, but not stored"));
             *times.entry(record.intent).or_default() += 1;
         }
         for (intent, times) in times {
-            assert!(times <= 1, "seed {seed}: {intent} was carried out {times} times");
+            assert!(times <= 1, "seed {seed} failed: {intent} was carried out {times} times");
         }
     }
 }

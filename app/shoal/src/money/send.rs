@@ -23,7 +23,7 @@ use serde_json::json;
 
 use crate::failure::{Exit, Failure, words};
 use crate::money::booking::{self, Scope};
-use crate::money::coin::{self, Named, native};
+use crate::money::coin::{self, Named, address, native};
 use crate::money::confirm::{Summary, quote_json};
 use crate::money::known_vaults;
 use crate::money::teller::{Stop, Teller};
@@ -248,7 +248,8 @@ impl Sender<'_> {
             let hint = if self.teller.profile.name == "local" {
                 "`shoal chain faucet` gives play money".to_owned()
             } else {
-                format!("send {} to {} first", native.symbol, self.account.address)
+                let here = address(&self.teller.profile, self.account.address);
+                format!("send {} to {here} first", native.symbol)
             };
             return Err(Failure::with_hint(
                 format!(

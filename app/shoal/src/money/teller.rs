@@ -164,7 +164,10 @@ fn failure(profile: &Profile, error: &ClientError) -> Failure {
     match error {
         ClientError::Unreachable(faults) => {
             let wrong = |said: &Said<Fault>| {
-                matches!(said.what, Fault::OtherChain { .. } | Fault::OtherGenesis { .. })
+                matches!(
+                    said.what,
+                    Fault::OtherChain { .. } | Fault::OtherGenesis { .. } | Fault::RealMoney { .. }
+                )
             };
             let hint = if faults.iter().any(wrong) {
                 "--network names another network, --node another node"

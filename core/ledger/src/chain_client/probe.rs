@@ -100,6 +100,8 @@ pub(crate) struct PlacedLog {
 pub(crate) struct Agreed {
     pub(crate) fact: Fact,
     pub(crate) voices: u32,
+    /// How many said something else.
+    pub(crate) dissent: u32,
 }
 
 /// In a few words, for an error that sets it against another.

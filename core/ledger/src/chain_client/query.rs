@@ -181,8 +181,8 @@ pub struct Fate {
     pub nonce: Option<u64>,
     /// Nodes that said the same.
     pub voices: u32,
-    /// Nodes that we know of and that are of this chain.
-    pub endpoints: u32,
+    /// Nodes that said something else.
+    pub dissent: u32,
 }
 
 /// Where a transaction is.

@@ -132,9 +132,10 @@ impl Run {
 
     fn weigh_first(&self, endpoints: &[Endpoint]) -> Verdict {
         match self.said().next() {
-            Some((_, fact)) => {
-                Verdict::Agreed(Box::new(Agreed { fact: fact.clone(), voices: 1 }), Vec::new())
-            }
+            Some((_, fact)) => Verdict::Agreed(
+                Box::new(Agreed { fact: fact.clone(), voices: 1, dissent: 0 }),
+                Vec::new(),
+            ),
             None => self.without_answer(endpoints),
         }
     }
@@ -164,7 +165,7 @@ impl Run {
         match blocks.get(Self::needed(endpoints).saturating_sub(1)) {
             Some(block) => {
                 let voices = u32::try_from(answered).unwrap_or(u32::MAX);
-                let agreed = Agreed { fact: Fact::Block(Some(*block)), voices };
+                let agreed = Agreed { fact: Fact::Block(Some(*block)), voices, dissent: 0 };
                 Verdict::Agreed(Box::new(agreed), Vec::new())
             }
             None => self.too_few(blocks.len(), endpoints),
@@ -194,6 +195,7 @@ impl Run {
                 let agreed = Agreed {
                     fact: (*fact).clone(),
                     voices: u32::try_from(voices).unwrap_or(u32::MAX),
+                    dissent: u32::try_from(said.len() - voices).unwrap_or(u32::MAX),
                 };
                 return self.agreed(agreed, &said, endpoints);
             }
@@ -246,6 +248,9 @@ impl Run {
             return self.without_answer(endpoints);
         }
         let voices = u32::try_from(words.len()).unwrap_or(u32::MAX);
-        Verdict::Agreed(Box::new(Agreed { fact: Fact::Words(words), voices }), Vec::new())
+        Verdict::Agreed(
+            Box::new(Agreed { fact: Fact::Words(words), voices, dissent: 0 }),
+            Vec::new(),
+        )
     }
 }

@@ -1,9 +1,14 @@
 //! A live transaction: sent, watched, sent again, until a final block holds it or can't any more.
 
+use core::time::Duration;
+
 use super::record::{IntentId, Record, Settled, Status, Validity};
 use super::{Entry, Outbox, Output, POLL, Progress, REBROADCAST, Stage, Watched};
 use crate::chain_client::{Answer, ClientError, Echoed, Fate, Place, Query, Receipt, Word};
 use crate::now::Now;
+
+/// How far one node behind a shared address may be behind another.
+const LAG_MAX: Duration = Duration::from_secs(600);
 
 /// What a look at the chain says of a live transaction.
 enum Verdict {
@@ -121,7 +126,7 @@ impl Outbox {
 
     /// Whether an expired transaction may be made anew without asking anybody.
     fn may_make_anew(&self, intent: IntentId, fate: &Fate) -> bool {
-        let believed = self.is_play_chain || (fate.voices >= 2 && fate.voices >= fate.endpoints);
+        let believed = self.is_play_chain || (fate.voices >= 2 && fate.dissent == 0);
         let wanted = |entry: &Entry| {
             entry.order.as_ref().is_some_and(|order| entry.attempt <= order.rebuilds_max)
         };
@@ -183,24 +188,33 @@ fn is_late(record: &Record, now: Now) -> bool {
 }
 
 fn judge(record: &Record, fate: &Fate, now: Now) -> Verdict {
+    let is_over = match record.validity {
+        // Our own clock must agree, so that a false block time alone ends nothing.
+        Validity::Until { expiration_ms } => {
+            fate.solid.time_ms > expiration_ms && now.unix_ms > expiration_ms
+        }
+        Validity::Nonce(nonce) => fate.nonce.is_some_and(|used| used > nonce),
+    };
     match &fate.place {
         Place::Solid(receipt) => Verdict::End(status_of(receipt)),
+        Place::Nowhere if is_over => Verdict::End(Status::Expired),
+        // Blocks after that final one are too late to hold it. But one address may be many nodes, of
+        // which one shows the newest block and another lags: a payment that somebody has seen in a
+        // block is not made anew before they all had their time.
+        Place::Head(_) if is_over && is_long_over(record, fate) => Verdict::End(Status::Expired),
         Place::Head(_) => Verdict::Wait,
-        Place::Nowhere => {
-            let is_over = match record.validity {
-                // Our own clock must agree, so that a false block time alone ends nothing.
-                Validity::Until { expiration_ms } => {
-                    fate.solid.time_ms > expiration_ms && now.unix_ms > expiration_ms
-                }
-                Validity::Nonce(nonce) => fate.nonce.is_some_and(|used| used > nonce),
-            };
-            // One node's word is enough to wait for, all nodes' words are needed to give up.
-            if is_over && fate.voices >= fate.endpoints {
-                Verdict::End(Status::Expired)
-            } else {
-                Verdict::Absent
-            }
+        Place::Nowhere => Verdict::Absent,
+    }
+}
+
+/// Whether the chain has gone on for so long that nobody lags behind any more.
+fn is_long_over(record: &Record, fate: &Fate) -> bool {
+    let lag_ms = u64::try_from(LAG_MAX.as_millis()).unwrap_or(u64::MAX);
+    match record.validity {
+        Validity::Until { expiration_ms } => {
+            fate.solid.time_ms > expiration_ms.saturating_add(lag_ms)
         }
+        Validity::Nonce(_) => true,
     }
 }
 
