@@ -48,9 +48,9 @@ pub(super) fn sign(counter: &Counter<'_>, args: &SignVoucherArgs) -> Result<Exit
     let (amount, redeemed) = (found.token.show(cumulative), found.token.show(state.redeemed));
     let what = format!("promises {payee} {amount} in all, of which {redeemed} are paid");
     if args.yes {
-        out.note(&what)
+        out.note(&what);
     } else {
-        out.asked(&what)
+        out.asked(&what);
     }
     let due = cumulative.saturating_minus(state.redeemed);
     if due > state.locked {
