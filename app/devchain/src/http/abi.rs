@@ -212,7 +212,14 @@ fn elements(of: &DynSolType) -> usize {
         DynSolType::Tuple(parts) => {
             parts.iter().fold(0, |sum, part| sum.saturating_add(elements(part)))
         }
-        _value => 1,
+        DynSolType::Bool
+        | DynSolType::Int(_)
+        | DynSolType::Uint(_)
+        | DynSolType::FixedBytes(_)
+        | DynSolType::Address
+        | DynSolType::Function
+        | DynSolType::Bytes
+        | DynSolType::String => 1,
     }
 }
 
