@@ -1,6 +1,7 @@
 //! Does our own client drive the embedded chain, and does it say what happened?
 //!
 //! Method: a chain in memory behind its HTTP server on a free port, `net::chain` over real sockets.
+#![expect(clippy::unwrap_used, reason = "a test that can't go on has failed")]
 
 use std::collections::BTreeMap;
 use std::time::{SystemTime, UNIX_EPOCH};

@@ -108,14 +108,15 @@ Exit codes: 0 found or stored; 1 not; 2 wrong command line; 130 stopped";
 const CHAIN_EXAMPLES: &str = "\
 Examples:
   shoal chain
-  shoal chain faucet TUEZSdKsoDHQMeZwihtdoBiN46zxhGWYdH
-  shoal chain faucet TUEZSdKsoDHQMeZwihtdoBiN46zxhGWYdH 500 --coin btt
+  shoal chain faucet T…
+  shoal chain faucet T… 500 --coin btt
   shoal chain run --memory --listen 127.0.0.1:0
   shoal chain run --block-time 3s --solid-after 19
 
 A browser shows what happens on it at http://127.0.0.1:9090. tronweb and other programs for TRON take that address for a full node's.
 
 Exit codes: 0 stopped by Ctrl-C, or done; 1 failed; 2 wrong command line";
+
 const WALLET_EXAMPLES: &str = "\
 Examples:
   shoal wallet new

@@ -11,7 +11,7 @@
 //! must say the same; two at least, where the network has two. Nodes that are a block apart differ for
 //! a moment, so they are asked again before they are said to disagree. A network with one node is
 //! believed as that node is: no client that does not follow the chain itself can do better, and
-//! `docs/wallet.md` says so.
+//! `docs/lying-nodes.md` says so.
 //!
 //! A node that answers for something else than it was asked for, or says what can't be, is not asked
 //! again by this machine, and a [`Notice`] names it.
@@ -25,7 +25,7 @@ pub mod query;
 mod run;
 
 use core::time::Duration;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use base::{ExchangeId, Family, HttpError, HttpPost, HttpReply, HttpRequest, Instant, Purpose};
 
@@ -36,7 +36,7 @@ pub use query::{
     Receipt, Resources, Revert, View, Word,
 };
 
-use crate::network::{Kind, Profile};
+use crate::network::{Kind, Profile, Worth, is_known_as_real};
 use crate::now::Now;
 use crate::outbox::NetworkId;
 use crate::transaction::BlockId;
@@ -168,9 +168,14 @@ impl ChainClient {
     /// A client of the network's nodes; nothing is asked yet.
     #[must_use]
     pub fn new(profile: Profile) -> Self {
-        let urls = profile.endpoints.iter().take(ENDPOINTS_MAX);
+        // One node under two names would be two voices.
+        let mut seen = BTreeSet::new();
+        let urls = profile
+            .endpoints
+            .iter()
+            .filter(|url| seen.insert(url.trim_end_matches('/').to_ascii_lowercase()));
         Self {
-            endpoints: urls.map(|url| Endpoint::new(url)).collect(),
+            endpoints: urls.take(ENDPOINTS_MAX).map(|url| Endpoint::new(url)).collect(),
             profile,
             network: None,
             asks: BTreeMap::new(),
@@ -381,6 +386,9 @@ impl ChainClient {
     fn judge_identity(&self, network: NetworkId, chain_id: u64) -> Result<(), Fault> {
         if let Some(expected) = self.profile.chain_id.filter(|expected| *expected != chain_id) {
             return Err(Fault::OtherChain { expected, got: chain_id });
+        }
+        if self.profile.worth == Worth::Play && is_known_as_real(self.profile.kind, chain_id) {
+            return Err(Fault::RealMoney { chain_id });
         }
         let genesis = self.profile.genesis.filter(|_| self.profile.kind == Kind::Tron);
         let shown = self.network.map(|(known, _)| BlockId(known.0));

@@ -58,16 +58,25 @@ pub struct Profile {
     pub confirmations: u32,
 }
 
+/// First blocks of TRON's networks, as every node of them answers for block 0.
+const MAINNET_GENESIS: &str = "00000000000000001ebf88508a03865c71d452e25f4d51194196a1d22b6653dc";
+const NILE_GENESIS: &str = "0000000000000000d698d4192c56cb6be724a558448e2684802de4d6cd8690dc";
+/// BTTC has no genesis that its nodes would show alike.
+const BTTC_CHAIN_ID: u64 = 199;
+/// Ethereum, Optimism, BNB, Polygon, BTTC, Base, Arbitrum: where a key like ours may hold money.
+const REAL_CHAIN_IDS: [u64; 7] = [1, 10, 56, 137, BTTC_CHAIN_ID, 8_453, 42_161];
+const SHASTA_GENESIS: &str = "0000000000000000de1aa88295e1fcf982742f773e0419c5a9c134c994a9059e";
+
 /// The networks that we know, the default first.
 #[must_use]
 pub fn built_in() -> Vec<Profile> {
-    let tron = |name: &str, worth, endpoint: &str, chain_id| Profile {
+    let tron = |name: &str, worth, endpoints: &[&str], genesis: &str| Profile {
         name: name.to_owned(),
         kind: Kind::Tron,
         worth,
-        endpoints: vec![endpoint.to_owned()],
-        chain_id,
-        genesis: None,
+        endpoints: endpoints.iter().map(|&endpoint| endpoint.to_owned()).collect(),
+        chain_id: genesis.parse().ok().map(|id: BlockId| u64::from(id.chain_id())),
+        genesis: genesis.parse().ok(),
         btt: None,
         vault: None,
         confirmations: 0,
@@ -77,20 +86,33 @@ pub fn built_in() -> Vec<Profile> {
         0x5c, 0xd1, 0xb2, 0x6e, 0x3d,
     ]);
     vec![
-        tron("local", Worth::Play, "http://127.0.0.1:9090", None),
-        tron("nile", Worth::Play, "https://nile.trongrid.io", Some(3_448_148_188)),
-        tron("shasta", Worth::Play, "https://api.shasta.trongrid.io", Some(2_494_104_990)),
+        tron("local", Worth::Play, &["http://127.0.0.1:9090"], ""),
+        tron("nile", Worth::Play, &["https://nile.trongrid.io"], NILE_GENESIS),
+        tron("shasta", Worth::Play, &["https://api.shasta.trongrid.io"], SHASTA_GENESIS),
         Profile {
             btt: Some(mainnet_btt),
-            ..tron("mainnet", Worth::Real, "https://api.trongrid.io", Some(728_126_428))
+            ..tron("mainnet", Worth::Real, &["https://api.trongrid.io"], MAINNET_GENESIS)
         },
         Profile {
             kind: Kind::Evm,
             confirmations: 64,
-            endpoints: vec!["https://rpc.bt.io".to_owned(), "https://bttc.trongrid.io".to_owned()],
-            ..tron("bttc", Worth::Real, "", Some(199))
+            chain_id: Some(BTTC_CHAIN_ID),
+            ..tron("bttc", Worth::Real, &["https://rpc.bt.io", "https://bttc.trongrid.io"], "")
         },
     ]
+}
+
+/// Whether a chain's money is bought and sold, whatever a profile calls it. A transaction of TRON is
+/// bound to its chain by a block alone that the node names: what is signed as play money must not be worth
+/// anything there.
+#[must_use]
+pub fn is_known_as_real(kind: Kind, chain_id: u64) -> bool {
+    match kind {
+        Kind::Tron => {
+            MAINNET_GENESIS.parse().is_ok_and(|id: BlockId| u64::from(id.chain_id()) == chain_id)
+        }
+        Kind::Evm => REAL_CHAIN_IDS.contains(&chain_id),
+    }
 }
 
 impl Profile {
@@ -139,6 +161,22 @@ mod tests {
         let local = &built_in()[0];
         assert_eq!(local.to_string(), "local (play money)");
         assert_eq!(local.endpoints, ["http://127.0.0.1:9090"]);
+    }
+
+    #[test]
+    fn chain_ids_are_the_low_bits_of_the_first_blocks() {
+        let chain_ids: Vec<_> =
+            built_in().into_iter().map(|profile| (profile.name, profile.chain_id)).collect();
+        let expected = [
+            ("local", None),
+            ("nile", Some(3_448_148_188)),
+            ("shasta", Some(2_494_104_990)),
+            ("mainnet", Some(728_126_428)),
+            ("bttc", Some(199)),
+        ];
+        assert_eq!(chain_ids, expected.map(|(name, id)| (name.to_owned(), id)));
+        assert!(is_known_as_real(Kind::Tron, 728_126_428));
+        assert!(!is_known_as_real(Kind::Tron, 3_448_148_188));
     }
 
     #[test]

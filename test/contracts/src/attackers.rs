@@ -346,6 +346,9 @@ impl Attack {
                 (mostly_owner, Operation::AnnounceUnlock { signer, payee })
             }
             9 | 10 => {
+                if self.rng.chance(1, 2) {
+                    self.wait_for_unlock(names);
+                }
                 let (owner, signer, payee) = (self.near(owner), self.near(signer), payee.address);
                 (anyone, Operation::Unlock { owner, signer, payee })
             }
@@ -365,6 +368,16 @@ impl Attack {
                 let (entry, conditions, scalars) = self.conditional(names);
                 (anyone, Operation::RedeemConditional { entry, conditions, scalars })
             }
+        }
+    }
+
+    /// To the announced time, or a second before it.
+    fn wait_for_unlock(&mut self, names: Names) {
+        let unlock_at = self.expected_channel(names.id()).unlock_at;
+        let now = self.stage.world.now();
+        if unlock_at > now && unlock_at < now + DELAY_MAX {
+            let early = u64::from(self.rng.chance(1, 2));
+            self.stage.world.wait(unlock_at - now - early);
         }
     }
 

@@ -1,7 +1,8 @@
 //! Random sequences of calls by several attackers.
 
 use contracts::attackers::{Attack, Tally};
-use contracts::stage::Stage;
+use contracts::embedded::Embedded;
+use contracts::stage::{Stage, cast};
 use contracts::world::World;
 
 /// Calls of one sequence, before everybody takes out what is his.
@@ -66,6 +67,18 @@ fn nobody_takes_what_was_not_vouchered_to_him_and_nothing_is_lost() {
         "Panic",
     ] {
         assert!(!is_a_sample || tally.contains_key(name), "no sequence met {name}");
+    }
+}
+
+#[test]
+fn our_own_chain_says_the_same_to_random_calls() {
+    for seed in 0..8 {
+        let mut chain = Embedded::new();
+        for party in cast().all() {
+            chain.fund(party);
+        }
+        let world = World::Embedded(Box::new(chain));
+        assert!(!Attack::new(Stage::new(world), seed).run(CALLS).is_empty());
     }
 }
 

@@ -27,7 +27,7 @@ git ls-files -z --cached --others --exclude-standard | while IFS= read -r -d '' 
 done | tar -c --null -T - | tar -xm -C "$TREE"
 cd "$TREE"
 
-# A bug that needs another world says so: a line `# test: adversaries` (or `dht`) above its patch.
+# A bug that needs another world says so: a line `# test: adversaries` (`dht`, `lying_node`) above its patch.
 world=swarms
 build() { cargo test --quiet --locked -p shoal-sim --test "$world" --no-run >"$LOG" 2>&1; }
 simulate() (
@@ -43,7 +43,7 @@ fail() {
   exit 1
 }
 
-for world in adversaries dht swarms; do
+for world in adversaries dht lying_node swarms; do
   build || fail 'the workspace does not build'
   simulate || fail 'the simulation fails without any planted bug'
 done

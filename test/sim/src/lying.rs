@@ -60,6 +60,8 @@ pub struct World {
     /// What was stored, synced.
     pub stored: BTreeMap<(IntentId, u32), Record>,
     replies: BTreeMap<(Duration, u64), Reply>,
+    /// Records on their way to the disk.
+    writes: BTreeMap<(Duration, u64), Record>,
     exchanges: u64,
     next_block: Duration,
     /// Whether blocks are undone and the desk crashes now and then.
@@ -145,6 +147,7 @@ impl World {
             profile,
             stored: BTreeMap::new(),
             replies: BTreeMap::new(),
+            writes: BTreeMap::new(),
             exchanges: 0,
             next_block: Duration::from_millis(BLOCK_MS),
             rough: false,
@@ -247,13 +250,11 @@ impl World {
     fn turn(&mut self) {
         while let Some(output) = self.desk.poll_output() {
             self.carry_out(output);
-            if self.crashed {
-                self.restart();
-            }
         }
         let deadline = self.desk.deadline().map(|at| at.saturating_since(Instant::START));
         let reply = self.replies.keys().next().map(|(at, _)| *at);
-        let next = [deadline, reply].into_iter().flatten().min().unwrap_or(self.next_block);
+        let write = self.writes.keys().next().map(|(at, _)| *at);
+        let next = [deadline, reply, write].into_iter().flatten().min().unwrap_or(self.next_block);
         let next = next.min(self.next_block).max(self.at);
         self.at = next;
         if next == self.next_block {
@@ -264,6 +265,14 @@ impl World {
             // The chain's clock is that of the world, however much was undone.
             while self.chain.head().time_ms + BLOCK_MS <= self.now().unix_ms {
                 self.chain.make_block();
+            }
+            return;
+        }
+        let due = self.writes.keys().next().copied().filter(|(at, _)| *at == next);
+        if let Some(record) = due.and_then(|key| self.writes.remove(&key)) {
+            self.store(&record);
+            if self.crashed {
+                self.restart();
             }
             return;
         }
@@ -285,7 +294,11 @@ impl World {
                 let signature = to_sign.sign(&key()).map_err(|why| why.to_string());
                 self.desk.on_signed(intent, signature, now);
             }
-            Output::Store(record) => self.store(&record),
+            Output::Store(record) => {
+                self.exchanges += 1;
+                let takes = Duration::from_millis(u64::from(1 + self.rng.below(500)));
+                self.writes.insert((self.at + takes, self.exchanges), record);
+            }
             Output::Answer(id, answer) => {
                 self.answers.insert(id, *answer);
             }
@@ -382,6 +395,7 @@ impl World {
         self.crashes += 1;
         self.desk = Desk::new(self.profile.clone());
         self.replies.clear();
+        self.writes.clear();
         let now = self.now();
         if let Some(cursor) = self.cursor {
             self.desk.follow(vec![TOKEN], cursor, now);

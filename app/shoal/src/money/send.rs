@@ -23,7 +23,7 @@ use serde_json::json;
 
 use crate::failure::{Exit, Failure, words};
 use crate::money::booking::{self, Scope};
-use crate::money::coin::{Named, native};
+use crate::money::coin::{Named, address, native};
 use crate::money::confirm::{Summary, quote_json};
 use crate::money::teller::{Stop, Teller};
 use crate::out::Out;
@@ -196,7 +196,8 @@ impl Sender<'_> {
             let hint = if self.teller.profile.name == "local" {
                 "`shoal chain faucet` gives play money".to_owned()
             } else {
-                format!("send {} to {} first", native.symbol, self.account.address)
+                let here = address(&self.teller.profile, self.account.address);
+                format!("send {} to {here} first", native.symbol)
             };
             return Err(Failure::with_hint(
                 format!(

@@ -183,7 +183,7 @@ fn nothing_but_a_terminal_gets_escape_codes_unless_asked() {
 fn manual_pages_are_written_for_every_command() {
     let folder = Folder::new();
     let said = folder.stdout(&["man", "man1"]);
-    assert_eq!(said, "10 pages written to man1\n");
+    assert_eq!(said, "13 pages written to man1\n");
     let page = fs::read_to_string(folder.0.join("man1/shoal-get.1")).unwrap();
     assert!(page.contains("shoal get") && page.contains("seed\\-ratio"), "{page}");
     assert!(folder.stdout(&["completions", "fish"]).contains("seed-ratio"));

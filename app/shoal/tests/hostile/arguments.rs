@@ -25,7 +25,7 @@ const GET: &str = "hint: shoal get --help shows what there is";
 
 #[rustfmt::skip]
 const COMMAND_LINES: &[Row] = &[
-    ("--json", 2, "'shoal' requires a subcommand but one was not provided [subcommands: get, seed, create, verify, show, magnet, dht, completions, man, help]\nhint: shoal --help shows what there is"),
+    ("--json", 2, "'shoal' requires a subcommand but one was not provided [subcommands: get, seed, create, verify, show, magnet, dht, chain, wallet, vault, completions, man, help]\nhint: shoal --help shows what there is"),
     ("fetch good.torrent", 2, "unrecognized subcommand 'fetch'\nhint: shoal --help shows what there is"),
     ("get", 2, "the following required arguments were not provided: <TORRENT>...\n{GET}"),
     ("create", 2, "the following required arguments were not provided: <PATH>\nhint: shoal create --help shows what there is"),

@@ -25,6 +25,14 @@ pub enum Fault {
         /// What it says.
         got: BlockId,
     },
+    /// What would be signed as play money could be worth something.
+    #[error(
+        "it is of a chain with real money (chain id {chain_id}), and the profile says play money"
+    )]
+    RealMoney {
+        /// What it says.
+        chain_id: u64,
+    },
     /// It is of another chain: by the chain's id.
     #[error("it is of another chain: its chain id is {got}, not {expected}")]
     OtherChain {
@@ -67,6 +75,7 @@ impl Fault {
         match self {
             Self::OtherGenesis { .. }
             | Self::OtherChain { .. }
+            | Self::RealMoney { .. }
             | Self::Another { .. }
             | Self::Impossible(_) => true,
             Self::Http(_)
@@ -86,6 +95,7 @@ impl Fault {
             | Self::Status(_)
             | Self::OtherGenesis { .. }
             | Self::OtherChain { .. }
+            | Self::RealMoney { .. }
             | Self::Another { .. }
             | Self::Impossible(_)
             | Self::Ahead { .. }

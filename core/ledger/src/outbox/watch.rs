@@ -1,9 +1,14 @@
 //! A live transaction: sent, watched, sent again, until a final block holds it or can't any more.
 
+use core::time::Duration;
+
 use super::record::{IntentId, Record, Settled, Status, Validity};
 use super::{Entry, Outbox, Output, POLL, Progress, REBROADCAST, Stage, Watched};
 use crate::chain_client::{Answer, ClientError, Echoed, Fate, Place, Query, Receipt, Word};
 use crate::now::Now;
+
+/// How far one node behind a shared address may be behind another.
+const LAG_MAX: Duration = Duration::from_secs(600);
 
 /// What a look at the chain says of a live transaction.
 enum Verdict {
@@ -192,10 +197,24 @@ fn judge(record: &Record, fate: &Fate, now: Now) -> Verdict {
     };
     match &fate.place {
         Place::Solid(receipt) => Verdict::End(status_of(receipt)),
-        // Blocks after that final one are too late to hold it, whatever one node says of them.
-        Place::Head(_) | Place::Nowhere if is_over => Verdict::End(Status::Expired),
+        Place::Nowhere if is_over => Verdict::End(Status::Expired),
+        // Blocks after that final one are too late to hold it. But one address may be many nodes, of
+        // which one shows the newest block and another lags: a payment that somebody has seen in a
+        // block is not made anew before they all had their time.
+        Place::Head(_) if is_over && is_long_over(record, fate) => Verdict::End(Status::Expired),
         Place::Head(_) => Verdict::Wait,
         Place::Nowhere => Verdict::Absent,
+    }
+}
+
+/// Whether the chain has gone on for so long that nobody lags behind any more.
+fn is_long_over(record: &Record, fate: &Fate) -> bool {
+    let lag_ms = u64::try_from(LAG_MAX.as_millis()).unwrap_or(u64::MAX);
+    match record.validity {
+        Validity::Until { expiration_ms } => {
+            fate.solid.time_ms > expiration_ms.saturating_add(lag_ms)
+        }
+        Validity::Nonce(_) => true,
     }
 }
 

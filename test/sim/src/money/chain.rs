@@ -259,8 +259,8 @@ impl Chain {
             }
             Query::Fate { id, .. } => {
                 let place = self.place(id).map_or(Place::Nowhere, |happened| self.seen(happened));
-                let (voices, endpoints, solid) = (1, 1, self.solid());
-                Answer::Fate(Fate { solid, place, nonce: None, voices, endpoints })
+                let (voices, dissent, solid) = (1, 0, self.solid());
+                Answer::Fate(Fate { solid, place, nonce: None, voices, dissent })
             }
             Query::Balance { .. }
             | Query::Resources(_)
