@@ -108,7 +108,7 @@ fn hands_on_an_idle_chain_find_it_as_it_is() {
     runtime().block_on(async {
         let head = handle.handle(|chain, _now| chain.head().number()).await.unwrap();
         assert_eq!(head, 1);
-        handle.handle(|chain, now| chain.mine(now)).await.unwrap().unwrap();
+        handle.handle(Chain::mine).await.unwrap().unwrap();
         let head = handle.handle(|chain, _now| chain.rewind(1, false)).await.unwrap().unwrap();
         assert_eq!(head.number(), 1);
     });
