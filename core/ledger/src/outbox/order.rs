@@ -240,8 +240,11 @@ pub enum SendError {
         /// Whose it is, if anybody's.
         signer: Option<Address>,
     },
-    /// It could not be recorded, so it was not sent.
-    #[error("not sent, as it could not be recorded: {0}")]
+    /// Its record failed, so it was not sent. A database that fails while it syncs may have the record all
+    /// the same, and who resumes it sends it as long as it is valid.
+    #[error(
+        "not sent now, as its record failed; it may have been kept and be sent later, so see what became of it before it is asked for again: {0}"
+    )]
     NotStored(String),
     /// Too many at once.
     #[error("{0} transactions are under way")]
