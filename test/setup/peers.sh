@@ -139,7 +139,8 @@ main() {
     return "$complete"
   fi
 
-  if [ "${#packages[@]}" = 0 ] && [ "$(cat "$stamp" 2>/dev/null)" = "$digest" ] && [ -x "$venv/bin/python" ]; then
+  if [ "${#packages[@]}" = 0 ] && [ "$(cat "$stamp" 2>/dev/null)" = "$digest" ] && [ -x "$venv/bin/python" ] \
+    && has_npm npm "$NPM" && has_npm contracts "$CONTRACTS"; then
     say "everything is there"
     return
   fi

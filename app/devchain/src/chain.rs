@@ -34,6 +34,16 @@ pub const BLOCK_TRANSACTIONS_MAX: usize = 10_000;
 /// Bytes of the transactions of one block: 16 of the longest.
 pub const BLOCK_BYTES_MAX: usize = 8 * 1_024 * 1_024;
 
+/// Events of a block after which it takes no more transactions. With those of one more, which its
+/// energy bounds, their number stays below the 2^20 that a block has places for.
+const BLOCK_LOGS_MAX: usize = 1 << 19;
+
+/// Bytes of outputs, events and internal calls of a block after which it takes no more.
+const BLOCK_EFFECT_BYTES_MAX: usize = 32 * 1_024 * 1_024;
+
+/// How far a chain's clock may run ahead: 100 years.
+pub const SKIPPED_MS_MAX: u64 = 100 * 365 * 24 * 60 * 60 * 1_000;
+
 /// The most that a transaction may look ahead.
 const EXPIRATION_MS_MAX: u64 = 24 * 60 * 60 * 1_000;
 
@@ -96,6 +106,23 @@ struct Open {
     transactions: Vec<TransactionRow>,
     ids: HashSet<TxId>,
     bytes: usize,
+    /// Events of all of them.
+    logs: usize,
+    effect_bytes: usize,
+}
+
+impl Open {
+    fn new(surroundings: Surroundings) -> Self {
+        Self {
+            surroundings,
+            changes: Changes::default(),
+            transactions: Vec::new(),
+            ids: HashSet::new(),
+            bytes: 0,
+            logs: 0,
+            effect_bytes: 0,
+        }
+    }
 }
 
 impl Chain {
@@ -245,13 +272,9 @@ impl Chain {
     }
 
     fn include(&mut self, surroundings: Surroundings, received: Received, executed: Executed) {
-        let open = self.open.get_or_insert_with(|| Open {
-            surroundings,
-            changes: Changes::default(),
-            transactions: Vec::new(),
-            ids: HashSet::new(),
-            bytes: 0,
-        });
+        let open = self.open.get_or_insert_with(|| Open::new(surroundings));
+        open.logs += executed.receipt.logs.len();
+        open.effect_bytes += executed.receipt.effect_bytes();
         open.ids.insert(received.id);
         open.bytes += received.bytes.len();
         open.changes.absorb(executed.changes);
@@ -267,6 +290,8 @@ impl Chain {
         self.open.as_ref().is_none_or(|open| {
             open.transactions.len() < BLOCK_TRANSACTIONS_MAX
                 && open.bytes + received.bytes.len() <= BLOCK_BYTES_MAX
+                && open.logs < BLOCK_LOGS_MAX
+                && open.effect_bytes < BLOCK_EFFECT_BYTES_MAX
         })
     }
 
@@ -334,13 +359,7 @@ impl Chain {
     /// As [`Self::produce`].
     pub fn mine(&mut self, now_ms: u64) -> Result<BlockId, ChainError> {
         self.tick(now_ms);
-        let open = self.open.take().unwrap_or_else(|| Open {
-            surroundings: self.next_surroundings(),
-            changes: Changes::default(),
-            transactions: Vec::new(),
-            ids: HashSet::new(),
-            bytes: 0,
-        });
+        let open = self.open.take().unwrap_or_else(|| Open::new(self.next_surroundings()));
         match self.seal(&open) {
             Ok(block) => {
                 let id = block.id;
@@ -391,6 +410,11 @@ impl Chain {
         Ok(block)
     }
 
+    /// Forgets what waits for a block: who sent it was told that it failed.
+    pub(crate) fn forget_waiting(&mut self) {
+        self.open = None;
+    }
+
     /// Throws the newest `blocks` blocks away, as a reorganisation would; their transactions wait
     /// again if `put_back`. What waited before waits no more. Returns the new head.
     ///
@@ -403,12 +427,13 @@ impl Chain {
         }
         let to = self.head.number - blocks;
         let mut again = self.store.bytes_after(to)?;
+        let head = block_of(&self.store, to)?;
+        self.store.rewind(to)?;
         if let Some(open) = self.open.take() {
             again.extend(open.transactions.into_iter().map(|one| one.bytes));
         }
-        self.store.rewind(to)?;
         self.thrown_ms = self.thrown_ms.max(self.head.timestamp_ms);
-        self.head = block_of(&self.store, to)?;
+        self.head = head;
         if put_back {
             for bytes in again {
                 // Refused now: its reference block is gone, or somebody was faster.
@@ -421,9 +446,12 @@ impl Chain {
     /// Lets the chain's clock run ahead of the caller's by `ms` more from now on, for tests of delays.
     ///
     /// # Errors
-    /// The database failed.
+    /// The database failed, or it would be more than [`SKIPPED_MS_MAX`] in all.
     pub fn skip_time(&mut self, ms: u64) -> Result<(), ChainError> {
         let skipped_ms = self.skipped_ms.saturating_add(ms);
+        if skipped_ms > SKIPPED_MS_MAX {
+            return Err(ChainError::SkipTooFar { skipped_ms, skipped_ms_max: SKIPPED_MS_MAX });
+        }
         self.store.set_meta("skipped_ms", &skipped_ms.to_le_bytes())?;
         self.skipped_ms = skipped_ms;
         Ok(())
@@ -453,7 +481,7 @@ impl Chain {
         self.faucet_ms = clock_ms.max(self.faucet_ms + 1);
         let terms = Terms {
             ref_block: self.head.id,
-            expiration_ms: clock_ms + FAUCET_EXPIRATION_MS,
+            expiration_ms: clock_ms.saturating_add(FAUCET_EXPIRATION_MS),
             timestamp_ms: self.faucet_ms,
             fee_limit,
         };

@@ -289,6 +289,7 @@ impl Work<'_> {
             owner: inner(self.received.owner),
             value,
             energy_max: self.energy_max(value)?,
+            work_max: None,
             entry,
             transaction: word_of(self.received.id),
         };

@@ -86,7 +86,9 @@ impl Server {
         handle: Handle,
     ) -> Result<Self, StartError> {
         let parse = |origin: &String| {
-            let parsed = HeaderValue::from_str(origin).ok().filter(|_| origin.contains("://"));
+            // Browsers send it without the slash that their address line shows.
+            let plain = origin.strip_suffix('/').unwrap_or(origin);
+            let parsed = HeaderValue::from_str(plain).ok().filter(|_| plain.contains("://"));
             parsed.ok_or_else(|| StartError::Origin(origin.clone()))
         };
         let origins: Vec<HeaderValue> = origins.iter().map(parse).collect::<Result<_, _>>()?;

@@ -35,10 +35,12 @@ mod tvm;
 
 pub use crate::block::{Block, BlockRef, StoredTransaction};
 pub use crate::call::{CallFailure, CallOutcome, CallRequest, CallTarget};
-pub use crate::chain::{Chain, Genesis};
+pub use crate::chain::{Chain, Genesis, SKIPPED_MS_MAX};
 pub use crate::config::{BlockTime, Config};
 pub use crate::node::{Handle, Node};
-pub use crate::receipt::{ContractResult, InternalCall, Log, LogFilter, LogRecord, Receipt};
+pub use crate::receipt::{
+    ContractResult, InternalCall, Log, LogFilter, LogPage, LogRecord, Receipt,
+};
 pub use crate::received::Received;
 pub use crate::refusal::{ChainError, FaucetError, OpenError, Refused, ResponseCode};
 pub use crate::state::{Account, Contract, Resources, View};

@@ -33,6 +33,8 @@ const IDLE_MS_MAX: u64 = 30_000;
 enum Job {
     Broadcast(Box<Received>, Answer),
     Ask(Question),
+    /// The same of a chain as it is, however idle.
+    Handle(Question),
 }
 
 /// The running thread. Dropping it lets the thread finish what waits, and waits for it.
@@ -53,6 +55,7 @@ impl core::fmt::Debug for Job {
         match self {
             Self::Broadcast(received, _) => write!(f, "Broadcast {}", received.id()),
             Self::Ask(_) => f.write_str("Ask"),
+            Self::Handle(_) => f.write_str("Handle"),
         }
     }
 }
@@ -114,12 +117,32 @@ impl Handle {
         &self,
         question: impl FnOnce(&mut Chain, u64) -> T + Send + 'static,
     ) -> Result<T, ChainError> {
+        self.queue(question, Job::Ask).await
+    }
+
+    /// As [`Self::ask`], but no empty block is made first however old the newest is: for who has his
+    /// own hands on the chain's blocks and clock.
+    ///
+    /// # Errors
+    /// The chain has stopped.
+    pub async fn handle<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&mut Chain, u64) -> T + Send + 'static,
+    ) -> Result<T, ChainError> {
+        self.queue(question, Job::Handle).await
+    }
+
+    async fn queue<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&mut Chain, u64) -> T + Send + 'static,
+        job: fn(Question) -> Job,
+    ) -> Result<T, ChainError> {
         let (answer, answered) = oneshot::channel();
         let boxed: Question = Box::new(move |chain, now_ms| {
             // Who asked may have gone away.
             drop(answer.send(question(chain, now_ms)));
         });
-        self.jobs.send(Job::Ask(boxed)).await.map_err(|_closed| ChainError::Stopped)?;
+        self.jobs.send(job(boxed)).await.map_err(|_closed| ChainError::Stopped)?;
         answered.await.map_err(|_closed| ChainError::Stopped)
     }
 }
@@ -168,13 +191,19 @@ async fn serve(
                 due = until_block(block_time).map(|wait| tokio::time::Instant::now() + wait);
                 continue;
             }
-            count = waiting.recv_many(&mut jobs, BATCH_MAX) => if count == 0 { break },
+            count = waiting.recv_many(&mut jobs, BATCH_MAX) => if count == 0 {
+                drop(chain.produce(now_ms()));
+                break;
+            },
         }
         if jobs.is_empty() {
             // Told to stop: what was taken in is answered first.
             while waiting.recv_many(&mut jobs, BATCH_MAX).await > 0 {
                 work(&mut chain, &mut jobs, block_time);
             }
+            // What was taken for the next block is kept: nobody is left to wait for it. A failed
+            // database has nobody to be told to.
+            drop(chain.produce(now_ms()));
             break;
         }
         work(&mut chain, &mut jobs, block_time);
@@ -199,15 +228,17 @@ fn work(chain: &mut Chain, jobs: &mut Vec<Job>, block_time: BlockTime) {
                     outcome => drop(answer.send(outcome)),
                 }
             }
-            Job::Ask(question) => questions.push(question),
+            Job::Ask(question) => questions.push((question, true)),
+            Job::Handle(question) => questions.push((question, false)),
         }
     }
     settle(chain, accepted, block_time);
-    if block_time == BlockTime::OnDemand && !questions.is_empty() && chain.idle_ms() > IDLE_MS_MAX {
-        // A failed database is told to who asks.
-        drop(chain.mine(now_ms));
-    }
-    for question in questions {
+    for (question, wants_time_to_pass) in questions {
+        let on_demand = block_time == BlockTime::OnDemand;
+        if wants_time_to_pass && on_demand && chain.idle_ms() > IDLE_MS_MAX {
+            // A failed database is told to who asks.
+            drop(chain.mine(now_ms));
+        }
         question(chain, now_ms);
     }
     settle(chain, Vec::new(), block_time);
@@ -219,6 +250,10 @@ fn settle(chain: &mut Chain, accepted: Vec<(Answer, TxId)>, block_time: BlockTim
         return;
     }
     let made = chain.produce(now_ms());
+    if made.is_err() {
+        // They are told that it failed, and must not find it done later.
+        chain.forget_waiting();
+    }
     for (answer, id) in accepted {
         let outcome = match &made {
             Ok(_) => Ok(id),

@@ -180,6 +180,15 @@ pub struct Receipt {
     pub internal: Vec<InternalCall>,
 }
 
+impl Receipt {
+    /// About how many bytes it takes to keep.
+    pub(crate) fn effect_bytes(&self) -> usize {
+        let of_log = |log: &Log| 64 + 32 * log.topics.len() + log.data.len();
+        let logs: usize = self.logs.iter().map(of_log).sum();
+        self.output.len() + logs + 64 * self.internal.len()
+    }
+}
+
 /// An event with its place on the chain.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogRecord {
@@ -210,7 +219,7 @@ pub struct LogFilter {
     pub to_block: Option<u64>,
     /// By one of these contracts; empty: any.
     pub addresses: Vec<Address>,
-    /// For each place the topics allowed there; empty: any.
+    /// For each place the topics allowed there; empty: any, but there must be one.
     pub topics: Vec<Vec<[u8; 32]>>,
     /// Not before this block time.
     pub min_timestamp_ms: Option<u64>,
@@ -220,4 +229,16 @@ pub struct LogFilter {
     pub newest_first: bool,
     /// After this place in that order: (block, event's place in the block). For pages.
     pub after: Option<(u64, u32)>,
+    /// Of this transaction.
+    pub transaction: Option<TxId>,
+}
+
+/// Some of the events that a filter matches.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LogPage {
+    /// Those, in the filter's order.
+    pub records: Vec<LogRecord>,
+    /// The last place that was looked at, for the next page's [`LogFilter::after`]; none if nothing
+    /// is left to look at.
+    pub stopped_at: Option<(u64, u32)>,
 }

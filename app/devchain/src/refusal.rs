@@ -74,6 +74,14 @@ pub enum ChainError {
         /// What can be.
         unsolid: u64,
     },
+    /// The clock would run too far ahead.
+    #[error("cannot run the clock {skipped_ms} ms ahead in all: at most {skipped_ms_max}")]
+    SkipTooFar {
+        /// What it would be.
+        skipped_ms: u64,
+        /// What it may be.
+        skipped_ms_max: u64,
+    },
     /// The thread of the chain has ended.
     #[error("the chain has stopped")]
     Stopped,

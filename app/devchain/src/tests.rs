@@ -1,5 +1,6 @@
 //! The embedded chain by its public face.
 
+mod logs;
 mod model;
 mod node;
 mod persistence;

@@ -7,8 +7,9 @@
 //!
 //! Differs from the network: the instructions 0xd0 to 0xdf (TRC-10, staking, votes) do not exist
 //! here, nor the precompiled contracts for shielded transfers, votes and staking; no contract is
-//! popular enough to be made dearer (dynamic energy); there is no limit of CPU time, since fee
-//! limit and energy bound what runs.
+//! popular enough to be made dearer (dynamic energy); no clock limits CPU time. Transactions are
+//! bounded by what they pay. Calls that pay nothing have a budget of work ([`Run::work_max`]), the
+//! same on every machine, where the network has 80 ms.
 //!
 //! Invariant: a run that did not succeed changes nothing. One that did may change only what
 //! [`Ran::changes`] holds.
@@ -62,6 +63,9 @@ pub(crate) struct Run {
     /// Sun sent along.
     pub(crate) value: u64,
     pub(crate) energy_max: u64,
+    /// Bound of what energy is too cheap for: reading state, hashing, precompiled contracts. None: what
+    /// runs is paid for.
+    pub(crate) work_max: Option<u64>,
     pub(crate) entry: Entry,
     /// Id of the transaction, from which contracts made by contracts get their addresses.
     pub(crate) transaction: B256,

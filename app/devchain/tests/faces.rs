@@ -187,3 +187,64 @@ fn a_server_stops_while_others_keep_their_connections() {
     let mut rest = Vec::new();
     idle.read_to_end(&mut rest).unwrap();
 }
+
+#[test]
+fn questions_with_the_largest_numbers_are_answered() {
+    let chain = Running::start(0, &[]);
+    for fingerprint in ["7ffffffffff-fffff", "ffffffffffffffff-0", "80000000000-0", "0-ffffffff"] {
+        for order in ["block_timestamp,asc", "block_timestamp,desc"] {
+            for path in ["blocks/latest/events", &format!("accounts/{PAYEE}/transactions")] {
+                let (head, _) = chain.raw(
+                    &format!("GET /v1/{path}?fingerprint={fingerprint}&order_by={order}"),
+                    &[],
+                    b"",
+                );
+                assert!(head.starts_with("http/1.1 "), "{head}");
+            }
+        }
+    }
+    assert_eq!(chain.get("/dev/status")["pending"], 0, "it still answers");
+    let skipped = chain.post("/dev/skip-time", &json!({ "ms": i64::MAX }));
+    assert!(skipped["error"].as_str().unwrap().contains("at most"), "{skipped}");
+    chain.post("/dev/skip-time", &json!({ "ms": 0 }));
+    chain.post("/dev/faucet", &json!({ "address": PAYEE }));
+    chain.stop();
+}
+
+#[test]
+fn the_solid_face_of_ethereum_ends_at_the_newest_final_block() {
+    let chain = Running::start(2, &[]);
+    chain.post("/dev/mine", &json!({ "blocks": 3 }));
+    chain.post("/dev/faucet", &json!({ "address": PAYEE, "coin": "btt", "amount": "7" }));
+    let ask = |path: &str, method: &str, params: Value| {
+        let call = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
+        chain.post(path, &call)
+    };
+    let (head, solid) = ("/jsonrpc", "/walletsolidity/jsonrpc");
+    let newest = ask(solid, "eth_blockNumber", json!([]))["result"].clone();
+    let latest = ask(solid, "eth_getBlockByNumber", json!(["latest", false]));
+    assert_eq!(latest["result"]["number"], newest);
+    let last = ask(head, "eth_blockNumber", json!([]))["result"].clone();
+    assert_ne!(last, newest);
+    let seen =
+        |path: &str| ask(path, "eth_getBlockByNumber", json!([last, true]))["result"].clone();
+    assert_eq!(seen(head)["number"], last);
+    assert_eq!(seen(solid), Value::Null);
+    let logs = |path: &str| {
+        let filter = json!([{ "fromBlock": "0x2", "toBlock": "latest" }]);
+        ask(path, "eth_getLogs", filter)["result"].as_array().unwrap().len()
+    };
+    assert_eq!((logs(head), logs(solid)), (1, 0));
+    let backwards = json!([{ "fromBlock": "latest", "toBlock": "0x1" }]);
+    let refused = ask(head, "eth_getLogs", backwards);
+    assert_eq!(refused["error"]["message"], "please verify: fromBlock <= toBlock");
+    chain.stop();
+}
+
+#[test]
+fn an_origin_is_known_with_or_without_its_slash() {
+    let chain = Running::start(0, &["http://localhost:3000/"]);
+    let (head, _) = chain.raw("GET /dev/status", &["origin: http://localhost:3000"], b"");
+    assert!(head.starts_with("http/1.1 200"), "{head}");
+    chain.stop();
+}

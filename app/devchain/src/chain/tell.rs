@@ -12,7 +12,7 @@ use crate::call::{CallFailure, CallOutcome, CallRequest, CallTarget};
 use crate::execute::{FREE_NET_BYTES, code_of, log_of, net_used_at};
 use crate::header;
 use crate::layers::{Layers, inner};
-use crate::receipt::{ContractResult, LogFilter, LogRecord, Receipt};
+use crate::receipt::{ContractResult, LogFilter, LogPage, Receipt};
 use crate::refusal::ChainError;
 use crate::state::{Account, Contract, Resources, View};
 use crate::store::{At, BlockRow};
@@ -69,11 +69,22 @@ impl Chain {
         Sun(self.head.burned)
     }
 
-    /// Runs a call and undoes it, with at most [`CALL_ENERGY_MAX`].
+    /// Runs a call and undoes it, with at most [`CALL_ENERGY_MAX`]. One that reads, hashes or checks
+    /// far more than transactions do ends with [`ContractResult::OutOfTime`].
     ///
     /// # Errors
     /// See [`CallFailure`]; a revert is an outcome, no error.
     pub fn call(&mut self, request: &CallRequest, view: View) -> Result<CallOutcome, CallFailure> {
+        self.call_within(request, view, CALL_ENERGY_MAX)
+    }
+
+    /// The same with another bound, of energy as of work that costs little energy.
+    pub(crate) fn call_within(
+        &mut self,
+        request: &CallRequest,
+        view: View,
+        energy_max: u64,
+    ) -> Result<CallOutcome, CallFailure> {
         let layers = self.layers(view);
         let owner = request.owner;
         if request.call_value > Sun(0) {
@@ -104,7 +115,8 @@ impl Chain {
         let run = Run {
             owner: inner(owner),
             value: request.call_value.0,
-            energy_max: CALL_ENERGY_MAX,
+            energy_max,
+            work_max: Some(energy_max),
             entry,
             transaction: transaction.0.into(),
         };
@@ -196,6 +208,12 @@ impl Chain {
         Ok(found.filter(|receipt| receipt.block_number <= self.view_block(view)))
     }
 
+    /// How many transactions of its block come before this one, and what energy they used and events
+    /// they logged; none if it is in no block.
+    pub(crate) fn before_in_block(&self, id: TxId) -> Result<Option<(u32, u64, u64)>, ChainError> {
+        self.store.before_in_block(id)
+    }
+
     /// An account; none if it does not exist.
     ///
     /// # Errors
@@ -217,7 +235,15 @@ impl Chain {
     /// # Errors
     /// The database failed.
     pub fn contract(&self, address: Address) -> Result<Option<Contract>, ChainError> {
-        let layers = self.layers(View::Head);
+        self.contract_at(address, View::Head)
+    }
+
+    pub(crate) fn contract_at(
+        &self,
+        address: Address,
+        view: View,
+    ) -> Result<Option<Contract>, ChainError> {
+        let layers = self.layers(view);
         let (Some(contract), Some(row)) =
             (layers.contract(inner(address))?, layers.account(inner(address))?)
         else {
@@ -273,11 +299,11 @@ impl Chain {
     }
 
     /// At most `count_max` events, itself at most [`LOGS_MAX`]. A filter that matches little over
-    /// many blocks may end early: 100,000 events are looked at.
+    /// many blocks may end early: 100,000 events are looked at. [`LogPage::stopped_at`] tells.
     ///
     /// # Errors
-    /// The database failed.
-    pub fn logs(&self, filter: &LogFilter, count_max: usize) -> Result<Vec<LogRecord>, ChainError> {
+    /// The database failed, or no block can have the number in [`LogFilter::after`].
+    pub fn logs(&self, filter: &LogFilter, count_max: usize) -> Result<LogPage, ChainError> {
         self.store.logs(filter, self.head.number, count_max.min(LOGS_MAX))
     }
 

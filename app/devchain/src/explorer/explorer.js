@@ -402,7 +402,7 @@ async function transactionPage(id) {
 }
 
 async function addressPage(address) {
-  const [account] = (await get('/v1/accounts/' + address)).data;
+  const [account] = (await get('/v1/accounts/' + address + '?int64_as_string=true')).data;
   const contract = await wallet('getcontract', { value: address });
   if (!account && !contract.contract_address) {
     return missing('Nobody has used ' + address + ' yet.', 'It exists from the moment somebody sends something to it.');

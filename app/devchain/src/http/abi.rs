@@ -14,6 +14,13 @@ use crate::receipt::Log;
 /// Longest name of a type that is looked at; a chain of brackets nests as deep as it is long.
 const TYPE_BYTES_MAX: usize = 64;
 
+/// Most elements that the fixed arrays of a type have: alloy makes room for all of them before it looks
+/// at the data.
+const ELEMENTS_MAX: usize = 1_000;
+
+/// Most parameters of an event that is decoded; Solidity's compiler allows 17.
+const PARAMETERS_MAX: usize = 64;
+
 /// An event that a contract may log.
 #[derive(Clone, Debug)]
 pub(super) struct EventShape {
@@ -164,14 +171,11 @@ impl EventShape {
 
     /// The values that a log holds, in the order of the parameters; none if it is not of this event.
     fn values(&self, log: &Log) -> Option<Vec<DynSolValue>> {
-        let types: Option<Vec<DynSolType>> = self
-            .parameters
-            .iter()
-            .map(|parameter| {
-                let short = parameter.solidity.len() <= TYPE_BYTES_MAX;
-                short.then(|| DynSolType::parse(&parameter.solidity).ok()).flatten()
-            })
-            .collect();
+        if self.parameters.len() > PARAMETERS_MAX {
+            return None;
+        }
+        let types: Option<Vec<DynSolType>> =
+            self.parameters.iter().map(|parameter| parse(&parameter.solidity)).collect();
         let pick = |indexed: bool| {
             let types = types.as_ref()?.iter().zip(&self.parameters);
             Some(types.filter(move |(_, of)| of.indexed == indexed).map(|(of, _)| of.clone()))
@@ -185,6 +189,37 @@ impl EventShape {
             .iter()
             .map(|parameter| if parameter.indexed { indexed.next() } else { body.next() })
             .collect()
+    }
+}
+
+/// A type that is cheap to decode whatever the data.
+fn parse(solidity: &str) -> Option<DynSolType> {
+    if solidity.len() > TYPE_BYTES_MAX {
+        return None;
+    }
+    let parsed = DynSolType::parse(solidity).ok()?;
+    (elements(&parsed) <= ELEMENTS_MAX).then_some(parsed)
+}
+
+/// Values of which one value of a type consists, arrays without a length counted once. What consists
+/// of nothing has no end: no data has to be there for any number of it.
+fn elements(of: &DynSolType) -> usize {
+    match of {
+        DynSolType::FixedArray(_, 0) => usize::MAX,
+        DynSolType::FixedArray(inner, length) => elements(inner).saturating_mul(*length),
+        DynSolType::Array(inner) => elements(inner),
+        DynSolType::Tuple(parts) if parts.is_empty() => usize::MAX,
+        DynSolType::Tuple(parts) => {
+            parts.iter().fold(0, |sum, part| sum.saturating_add(elements(part)))
+        }
+        DynSolType::Bool
+        | DynSolType::Int(_)
+        | DynSolType::Uint(_)
+        | DynSolType::FixedBytes(_)
+        | DynSolType::Address
+        | DynSolType::Function
+        | DynSolType::Bytes
+        | DynSolType::String => 1,
     }
 }
 
@@ -326,5 +361,21 @@ mod tests {
         assert_eq!(revert_reason(&output).as_deref(), Some("no"));
         assert_eq!(revert_reason(&output[..40]), None);
         assert_eq!(revert_reason(b""), None);
+    }
+
+    #[test]
+    fn types_that_would_take_all_memory_are_not_decoded() {
+        for hostile in [
+            "uint256[100000000][]",
+            "uint256[1001]",
+            "uint8[40][40]",
+            "uint256[0][100000000][]",
+            "()[]",
+        ] {
+            assert_eq!(parse(hostile), None, "{hostile}");
+        }
+        for good in ["uint256[1000]", "bytes[]", "uint256[10][10][]"] {
+            assert!(parse(good).is_some(), "{good}");
+        }
     }
 }

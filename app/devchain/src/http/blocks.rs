@@ -14,6 +14,9 @@ use ledger::BlockId;
 /// Most blocks that one call shows, as on the real node.
 const BLOCKS_MAX: u64 = 100;
 
+/// Blocks of a list end after so many bytes; whoever wants the rest asks from there.
+const LIST_BYTES_MAX: u64 = 8 * 1_024 * 1_024;
+
 /// The newest block of a view.
 fn newest(view: View) -> BlockRef {
     match view {
@@ -114,8 +117,13 @@ pub(super) fn count(chain: &mut Chain, _now: u64, params: &Params) -> Result<Val
 
 fn list(chain: &Chain, numbers: std::ops::Range<u64>, params: &Params) -> Result<Value, Fault> {
     let mut blocks = Vec::new();
+    let mut bytes = 0_u64;
     for number in numbers {
         let Some(block) = find(chain, BlockRef::Number(number), params.view)? else { break };
+        bytes = bytes.saturating_add(block.size_bytes);
+        if bytes > LIST_BYTES_MAX && !blocks.is_empty() {
+            break;
+        }
         blocks.push(block_json(chain, &block, params.form, true)?);
     }
     Ok(json!({ "block": blocks }))

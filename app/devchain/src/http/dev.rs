@@ -17,7 +17,7 @@ const BTT_UNASKED: u128 = 1_000_000 * 1_000_000_000_000_000_000;
 const MINE_MAX: i64 = 1_000;
 
 /// `status`: what this chain is.
-pub(super) fn status(chain: &mut Chain, now: u64, _params: &Params) -> Result<Value, Fault> {
+pub(super) fn status(chain: &mut Chain, _now: u64, _params: &Params) -> Result<Value, Fault> {
     let genesis = chain.genesis();
     let config = chain.config();
     let block_time = match config.block_time {
@@ -37,7 +37,7 @@ pub(super) fn status(chain: &mut Chain, now: u64, _params: &Params) -> Result<Va
         "solid_after_blocks": config.solid_after_blocks,
         "pending": chain.pending().len(),
         "burned_sun": chain.burned().0.to_string(),
-        "now_ms": now,
+        "now_ms": chain.clock_ms(),
         "version": env!("CARGO_PKG_VERSION"),
     }))
 }
@@ -67,7 +67,10 @@ pub(super) fn faucet(chain: &mut Chain, now: u64, params: &Params) -> Result<Val
     let id = id.map_err(|error| Fault::argument(error.to_string()))?;
     if chain.config().block_time == BlockTime::OnDemand {
         // Who is told of it may rely on it.
-        chain.produce(now)?;
+        if let Err(error) = chain.produce(now) {
+            chain.forget_waiting();
+            return Err(error.into());
+        }
     }
     Ok(json!({ "txid": hex(&id.0), "amount": amount.to_string() }))
 }

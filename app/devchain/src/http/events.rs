@@ -26,6 +26,10 @@ const PAGE: usize = 20;
 /// Most entries of a page.
 const PAGE_MAX: usize = 200;
 
+/// Energy that a token has for saying what it is, or what somebody has: it may be anybody's contract,
+/// and a page asks hundreds of times.
+const TOKEN_ENERGY_MAX: u64 = 200_000;
+
 /// Whose history.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Of {
@@ -83,7 +87,7 @@ pub(super) fn answer(chain: &mut Chain, now: u64, of: Of, params: &Params) -> Re
     let page = Page::of(params)?;
     let (data, next) = match of {
         Of::Contract(address) => contract_events(chain, address, &page)?,
-        Of::Transaction(id) => (transaction_events(chain, id, &page)?, None),
+        Of::Transaction(id) => transaction_events(chain, id, &page)?,
         Of::Block(number) => {
             let number = number.unwrap_or_else(|| chain.head().number());
             let filter =
@@ -161,7 +165,12 @@ impl Page {
             max_timestamp_ms: number("max_block_timestamp")?.or(number("max_timestamp")?),
             only_confirmed: params.flag("only_confirmed"),
             only_unconfirmed: params.flag("only_unconfirmed"),
-            contract: address(params.text("contract_address")),
+            contract: match params.text("contract_address") {
+                "" => None,
+                text => {
+                    Some(address(text).ok_or_else(|| Fault::argument("Invalid contract_address"))?)
+                }
+            },
         })
     }
 
@@ -182,7 +191,7 @@ impl Page {
         if self.only_confirmed {
             filter.to_block = Some(filter.to_block.map_or(solid, |to| to.min(solid)));
         } else if self.only_unconfirmed {
-            filter.from_block = filter.from_block.max(solid + 1);
+            filter.from_block = filter.from_block.max(solid.saturating_add(1));
         }
         filter
     }
@@ -190,7 +199,10 @@ impl Page {
 
 fn place(text: &str) -> Option<Place> {
     let (block, index) = text.split_once('-')?;
-    Some((u64::from_str_radix(block, 16).ok()?, u32::from_str_radix(index, 16).ok()?))
+    let (block, index) =
+        (u64::from_str_radix(block, 16).ok()?, u32::from_str_radix(index, 16).ok()?);
+    // No block has a number, or an entry a place, beyond these.
+    (block < 1 << 43 && index < 1 << 20).then_some((block, index))
 }
 
 fn contract_events(
@@ -217,29 +229,26 @@ fn paged_events(
     page: &Page,
 ) -> Result<(Vec<Value>, Option<Place>), Fault> {
     let filter = page.narrowed(chain, filter);
-    let mut records = chain.logs(&filter, page.entries + 1)?;
-    let more = records.len() > page.entries;
-    records.truncate(page.entries);
-    let last = records.last().filter(|_| more);
-    let next = last.map(|record| (record.block_number, record.index_in_block));
+    let found = chain.logs(&filter, page.entries)?;
     let mut teller = Teller::new(chain);
     let data: Result<Vec<Value>, Fault> =
-        records.iter().map(|record| teller.tell(record)).collect();
-    Ok((data?, next))
+        found.records.iter().map(|record| teller.tell(record)).collect();
+    Ok((data?, found.stopped_at))
 }
 
-fn transaction_events(chain: &Chain, id: TxId, page: &Page) -> Result<Vec<Value>, Fault> {
-    let Some(receipt) = chain.receipt(id, View::Head)? else { return Ok(Vec::new()) };
-    let number = receipt.block_number;
-    let filter = LogFilter { from_block: number, to_block: Some(number), ..LogFilter::default() };
+/// All of them, however many a page has.
+fn transaction_events(
+    chain: &Chain,
+    id: TxId,
+    page: &Page,
+) -> Result<(Vec<Value>, Option<Place>), Fault> {
+    let filter = LogFilter { transaction: Some(id), ..LogFilter::default() };
     let filter = LogFilter { newest_first: false, ..page.narrowed(chain, filter) };
     let mut teller = Teller::new(chain);
-    let records = chain.logs(&filter, usize::MAX)?;
-    records
-        .iter()
-        .filter(|record| record.transaction == id)
-        .map(|record| teller.tell(record))
-        .collect()
+    let found = chain.logs(&filter, usize::MAX)?;
+    let told: Result<Vec<Value>, Fault> =
+        found.records.iter().map(|record| teller.tell(record)).collect();
+    Ok((told?, found.stopped_at))
 }
 
 /// Tells events, and remembers what it had to look up.
@@ -311,7 +320,8 @@ fn balance_of(chain: &mut Chain, token: Address, owner: Address, view: View) -> 
 fn constant(chain: &mut Chain, token: Address, data: Vec<u8>, view: View) -> Option<Vec<u8>> {
     let target = CallTarget::Contract(token, data);
     let owner = Address::new([0; 20]);
-    let outcome = chain.call(&CallRequest { owner, target, call_value: Sun(0) }, view).ok()?;
+    let request = CallRequest { owner, target, call_value: Sun(0) };
+    let outcome = chain.call_within(&request, view, TOKEN_ENERGY_MAX).ok()?;
     (!outcome.result.failed()).then_some(outcome.output)
 }
 
@@ -323,7 +333,8 @@ fn transactions(
 ) -> Result<(Vec<Value>, Option<Place>), Fault> {
     let solid = if page.only_confirmed { chain.solid().number() } else { u64::MAX };
     // TronGrid's pages begin at the newest, and so do these, whatever the order asked for.
-    let before = page.after.or((solid != u64::MAX).then_some((solid.saturating_add(1), 0)));
+    let final_end = page.only_confirmed.then(|| (solid.saturating_add(1), 0));
+    let before = page.after.into_iter().chain(final_end).min();
     let found = chain.transactions_of(address, before, page.entries)?;
     let next = found.last().filter(|_| found.len() == page.entries).and_then(|last| last.place);
     let form = Form { visible: false, ..params.form };
@@ -362,13 +373,21 @@ fn transfers(
     let mut word = [0; 32];
     word[12..].copy_from_slice(address.bytes());
     let mut found: BTreeMap<Place, LogRecord> = BTreeMap::new();
+    let mut stops: Vec<Place> = Vec::new();
     for topics in [vec![vec![transfer], vec![word]], vec![vec![transfer], Vec::new(), vec![word]]] {
         let addresses = page.contract.into_iter().collect();
         let filter = LogFilter { topics, addresses, ..LogFilter::default() };
         let filter = page.narrowed(chain, filter);
-        for record in chain.logs(&filter, page.entries + 1)? {
+        let some = chain.logs(&filter, page.entries)?;
+        stops.extend(some.stopped_at);
+        for record in some.records {
             found.insert((record.block_number, record.index_in_block), record);
         }
+    }
+    // Beyond where the first search stopped, the other knows only half.
+    let stop = if page.oldest_first { stops.into_iter().min() } else { stops.into_iter().max() };
+    if let Some(stop) = stop {
+        found.retain(|place, _| if page.oldest_first { *place <= stop } else { *place >= stop });
     }
     let mut records: Vec<(Place, LogRecord)> = found.into_iter().collect();
     if !page.oldest_first {
@@ -376,7 +395,7 @@ fn transfers(
     }
     let more = records.len() > page.entries;
     records.truncate(page.entries);
-    let next = records.last().filter(|_| more).map(|(place, _)| *place);
+    let next = records.last().filter(|_| more).map(|(place, _)| *place).or(stop);
     let mut tokens = BTreeMap::new();
     let told = records.iter().filter_map(|(_, record)| transfer_json(chain, &mut tokens, record));
     Ok((told.collect(), next))

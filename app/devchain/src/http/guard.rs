@@ -10,6 +10,9 @@ use axum::http::header::{self, HeaderMap, HeaderValue};
 use axum::http::uri::Authority;
 use axum::http::{Method, Uri};
 
+/// The explorer's files, which anybody may be shown.
+const PAGES: [&str; 4] = ["/", "/explorer.css", "/explorer.js", "/favicon.svg"];
+
 /// Why a request is not answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stranger {
@@ -68,8 +71,10 @@ pub(super) fn judge(
         return if ours { Ok(()) } else { Err(Stranger::Origin) };
     }
     let site = headers.get("sec-fetch-site").and_then(|site| site.to_str().ok());
-    // A link to the page may be followed from anywhere; that only shows it.
+    // A link to the explorer may be followed from anywhere; that only shows it. Anything else that a
+    // link can ask for may be work, or a broadcast.
     let is_visit = *method == Method::GET
+        && PAGES.contains(&uri.path())
         && headers.get("sec-fetch-mode").is_some_and(|mode| mode == "navigate");
     match site {
         Some("cross-site" | "same-site") if !is_visit => Err(Stranger::Origin),
@@ -97,12 +102,20 @@ mod tests {
     use super::*;
 
     fn judged(lines: &[(&'static str, &'static str)], method: &Method) -> Result<(), Stranger> {
+        judged_at("/wallet/getnowblock", lines, method)
+    }
+
+    fn judged_at(
+        path: &'static str,
+        lines: &[(&'static str, &'static str)],
+        method: &Method,
+    ) -> Result<(), Stranger> {
         let mut headers = HeaderMap::new();
         for (name, value) in lines {
             headers.insert(*name, HeaderValue::from_static(value));
         }
         let named = [HeaderValue::from_static("http://localhost:3000")];
-        judge(method, &Uri::from_static("/wallet/getnowblock"), &headers, &named)
+        judge(method, &Uri::from_static(path), &headers, &named)
     }
 
     #[test]
@@ -138,12 +151,18 @@ mod tests {
     }
 
     #[test]
-    fn pages_that_hide_their_origin_are_refused_and_links_are_not() {
+    fn pages_that_hide_their_origin_are_refused_and_links_to_the_explorer_are_not() {
         let host = ("host", "127.0.0.1:9090");
         let site = ("sec-fetch-site", "cross-site");
         let visit = ("sec-fetch-mode", "navigate");
         assert_eq!(judged(&[host, site], &Method::GET), Err(Stranger::Origin));
-        assert_eq!(judged(&[host, site, visit], &Method::GET), Ok(()));
+        for path in PAGES {
+            assert_eq!(judged_at(path, &[host, site, visit], &Method::GET), Ok(()), "{path}");
+        }
+        for path in ["/wallet/broadcasthex?transaction=00", "/v1/blocks/latest/events", "//"] {
+            let judged = judged_at(path, &[host, site, visit], &Method::GET);
+            assert_eq!(judged, Err(Stranger::Origin), "{path}");
+        }
         assert_eq!(judged(&[host, site, visit], &Method::POST), Err(Stranger::Origin));
         assert_eq!(judged(&[host, ("sec-fetch-site", "same-origin")], &Method::GET), Ok(()));
     }

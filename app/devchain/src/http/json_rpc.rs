@@ -65,14 +65,10 @@ impl From<crate::refusal::ChainError> for RpcError {
 
 type Answer = Result<Value, RpcError>;
 
-/// Answers a request or a batch of them.
-pub(super) fn answer(chain: &mut Chain, request: &Value, view: View) -> Value {
-    let Some(batch) = request.as_array() else { return one(chain, request, view) };
-    if batch.is_empty() || batch.len() > BATCH_MAX {
-        let error = RpcError::request(format!("1 to {BATCH_MAX} calls in a batch"));
-        return failed(&Value::Null, &error);
-    }
-    batch.iter().map(|request| one(chain, request, view)).collect()
+/// The answer to a batch of none or too many calls.
+pub(super) fn batch_of_wrong_size() -> Value {
+    let error = RpcError::request(format!("1 to {BATCH_MAX} calls in a batch"));
+    failed(&Value::Null, &error)
 }
 
 /// The answer to a body that is no JSON.
@@ -86,7 +82,8 @@ fn failed(id: &Value, error: &RpcError) -> Value {
     json!({ "jsonrpc": "2.0", "id": id, "error": error })
 }
 
-fn one(chain: &mut Chain, request: &Value, view: View) -> Value {
+/// Answers one call.
+pub(super) fn one(chain: &mut Chain, request: &Value, view: View) -> Value {
     let id = request.get("id").cloned().unwrap_or_default();
     let Some(method) = request.get("method").and_then(Value::as_str) else {
         return failed(&id, &RpcError::request("invalid request"));
@@ -122,7 +119,7 @@ fn answered(chain: &mut Chain, method: &str, params: &[Value], view: View) -> An
         "eth_coinbase" => Ok(data(chain.genesis().witness.bytes())),
         "eth_call" => call(chain, params, view),
         "eth_estimateGas" => estimate(chain, at(0), view),
-        "eth_getLogs" => logs(chain, at(0)),
+        "eth_getLogs" => logs(chain, at(0), view),
         "eth_getTransactionReceipt" => receipt(chain, TxId(hash(at(0))?), view),
         "eth_getBalance" | "eth_getCode" | "eth_getStorageAt" => state(chain, method, params, view),
         other => chain_data(chain, other, params, view),
@@ -140,7 +137,7 @@ fn state(chain: &Chain, method: &str, params: &[Value], view: View) -> Answer {
             Ok(quantity(account.map_or(0, |account| account.balance.0)))
         }
         "eth_getCode" => {
-            let contract = chain.contract(address)?;
+            let contract = chain.contract_at(address, view)?;
             Ok(data(&contract.map(|contract| contract.runtime).unwrap_or_default()))
         }
         _storage => {
@@ -163,19 +160,20 @@ fn chain_data(chain: &Chain, method: &str, params: &[Value], view: View) -> Answ
             let head = chain.block(BlockRef::Head)?;
             Ok(head.map_or(Value::Null, |head| quantity(head.version.into())))
         }
-        "eth_blockNumber" => Ok(quantity(match view {
-            View::Head => chain.head().number(),
-            View::Solid => chain.solid().number(),
-        })),
-        "eth_getBlockByNumber" => block(chain, tag(chain, at(0))?, full),
-        "eth_getBlockByHash" => block(chain, by_hash()?, full),
-        "eth_getBlockTransactionCountByNumber" => Ok(count(chain.block(tag(chain, at(0))?)?)),
-        "eth_getBlockTransactionCountByHash" => Ok(count(chain.block(by_hash()?)?)),
+        "eth_blockNumber" => Ok(quantity(newest(chain, view))),
+        "eth_getBlockByNumber" => block(chain, seen(chain, tag(chain, at(0), view)?, view)?, full),
+        "eth_getBlockByHash" => block(chain, seen(chain, by_hash()?, view)?, full),
+        "eth_getBlockTransactionCountByNumber" => {
+            Ok(count(seen(chain, tag(chain, at(0), view)?, view)?))
+        }
+        "eth_getBlockTransactionCountByHash" => Ok(count(seen(chain, by_hash()?, view)?)),
         "eth_getTransactionByHash" => transaction_by_id(chain, TxId(hash(at(0))?), view),
         "eth_getTransactionByBlockNumberAndIndex" => {
-            transaction_in(chain, tag(chain, at(0))?, at(1))
+            transaction_in(chain, seen(chain, tag(chain, at(0), view)?, view)?, at(1))
         }
-        "eth_getTransactionByBlockHashAndIndex" => transaction_in(chain, by_hash()?, at(1)),
+        "eth_getTransactionByBlockHashAndIndex" => {
+            transaction_in(chain, seen(chain, by_hash()?, view)?, at(1))
+        }
         other => Err(RpcError::no_method(other)),
     }
 }
@@ -242,10 +240,27 @@ fn only_latest(tag: &Value) -> Result<(), RpcError> {
     }
 }
 
+/// The number of a view's newest block.
+fn newest(chain: &Chain, view: View) -> u64 {
+    match view {
+        View::Head => chain.head().number(),
+        View::Solid => chain.solid().number(),
+    }
+}
+
+/// A block, if the view has it.
+fn seen(chain: &Chain, which: BlockRef, view: View) -> Result<Option<Block>, RpcError> {
+    let last = newest(chain, view);
+    Ok(chain.block(which)?.filter(|block| block.number <= last))
+}
+
 /// The block that a number or tag names.
-fn tag(chain: &Chain, value: &Value) -> Result<BlockRef, RpcError> {
+fn tag(chain: &Chain, value: &Value, view: View) -> Result<BlockRef, RpcError> {
     match value.as_str() {
-        Some("latest") => Ok(BlockRef::Head),
+        Some("latest") => Ok(match view {
+            View::Head => BlockRef::Head,
+            View::Solid => BlockRef::Solid,
+        }),
         Some("earliest") => Ok(BlockRef::Number(0)),
         Some("finalized") => Ok(BlockRef::Number(chain.solid().number())),
         Some("pending") => Err(RpcError::params("TAG pending not supported")),
@@ -301,11 +316,11 @@ fn call(chain: &mut Chain, params: &[Value], view: View) -> Answer {
     if which.is_object() {
         // By EIP-1898: a block that exists, though only the newest state is known.
         let found = match (which.get("blockNumber"), which.get("blockHash")) {
-            (Some(number), _) => tag(chain, number)?,
+            (Some(number), _) => tag(chain, number, view)?,
             (None, Some(id)) => BlockRef::Id(BlockId(hash(id)?)),
             (None, None) => return Err(RpcError::request("invalid json request")),
         };
-        if chain.block(found)?.is_none() {
+        if seen(chain, found, view)?.is_none() {
             return Err(RpcError::internal("header not found"));
         }
     } else {
@@ -318,7 +333,7 @@ fn call(chain: &mut Chain, params: &[Value], view: View) -> Answer {
 fn estimate(chain: &mut Chain, arguments: &Value, view: View) -> Answer {
     let request = request(arguments)?;
     if let CallTarget::Contract(to, _) = &request.target
-        && chain.contract(*to)?.is_none()
+        && chain.contract_at(*to, view)?.is_none()
     {
         // A transfer takes no energy.
         return Ok("0x0".into());
@@ -326,13 +341,13 @@ fn estimate(chain: &mut Chain, arguments: &Value, view: View) -> Answer {
     Ok(quantity(execute(chain, &request, view)?.1))
 }
 
-fn block(chain: &Chain, which: BlockRef, full: bool) -> Answer {
-    let Some(block) = chain.block(which)? else { return Ok(Value::Null) };
-    let mut limit = 0;
+fn block(chain: &Chain, block: Option<Block>, full: bool) -> Answer {
+    let Some(block) = block else { return Ok(Value::Null) };
+    let mut limit = 0_u64;
     let mut transactions = Vec::with_capacity(block.transactions.len());
     for (index, id) in block.transactions.iter().enumerate() {
         let Some(told) = transaction(chain, *id, Some((&block, index as u64)))? else { continue };
-        limit += told.fee_limit;
+        limit = limit.saturating_add(told.fee_limit);
         transactions.push(if full { told.value } else { data(&id.0) });
     }
     let zeros = |count: usize| data(&vec![0; count]);
@@ -450,9 +465,9 @@ fn transaction_by_id(chain: &Chain, id: TxId, view: View) -> Answer {
     Ok(transaction(chain, id, place)?.map_or(Value::Null, |told| told.value))
 }
 
-fn transaction_in(chain: &Chain, which: BlockRef, index: &Value) -> Answer {
+fn transaction_in(chain: &Chain, block: Option<Block>, index: &Value) -> Answer {
     let index = number(index).map_err(|_number| RpcError::params("invalid index value"))?;
-    let Some(block) = chain.block(which)? else { return Ok(Value::Null) };
+    let Some(block) = block else { return Ok(Value::Null) };
     let id = usize::try_from(index).ok().and_then(|index| block.transactions.get(index).copied());
     let Some(id) = id else { return Ok(Value::Null) };
     Ok(transaction(chain, id, Some((&block, index)))?.map_or(Value::Null, |told| told.value))
@@ -463,25 +478,15 @@ fn receipt(chain: &Chain, id: TxId, view: View) -> Answer {
     let Some(block) = chain.block(BlockRef::Number(receipt.block_number))? else {
         return Ok(Value::Null);
     };
-    let (mut cumulative, mut logs_before, mut index) = (0, 0, 0);
-    for (at, other) in block.transactions.iter().enumerate() {
-        if *other == id {
-            index = at as u64;
-            break;
-        }
-        if let Some(before) = chain.receipt(*other, View::Head)? {
-            cumulative += before.energy_usage_total;
-            logs_before += before.logs.len() as u64;
-        }
-    }
-    cumulative += receipt.energy_usage_total;
+    let (index, energy_before, logs_before) = chain.before_in_block(id)?.unwrap_or_default();
+    let cumulative = energy_before.saturating_add(receipt.energy_usage_total);
     let parts = chain.transaction(id, View::Head)?.map(|stored| parts(&stored.bytes));
     let parts = parts.unwrap_or_default();
     let place = Map::from_iter([
         ("blockHash".to_owned(), data(&block.id.0)),
         ("blockNumber".to_owned(), quantity(block.number)),
         ("transactionHash".to_owned(), data(&id.0)),
-        ("transactionIndex".to_owned(), quantity(index)),
+        ("transactionIndex".to_owned(), quantity(index.into())),
     ]);
     let logs = receipt.logs.iter().zip(logs_before..).map(|(log, index)| {
         let mut entry = place.clone();
@@ -515,25 +520,29 @@ fn receipt_parts(receipt: &Receipt, cumulative: u64) -> [(String, Value); 6] {
     ]
 }
 
-fn logs(chain: &Chain, filter: &Value) -> Answer {
-    let filter = log_filter(chain, filter)?;
-    let records = chain.logs(&filter, LOGS_MAX)?;
-    if records.len() >= LOGS_MAX {
-        let message = format!("query returned more than {LOGS_MAX} results");
+fn logs(chain: &Chain, filter: &Value, view: View) -> Answer {
+    let filter = log_filter(chain, filter, view)?;
+    let found = chain.logs(&filter, LOGS_MAX)?;
+    if found.stopped_at.is_some() {
+        let message = if found.records.len() >= LOGS_MAX {
+            format!("query returned more than {LOGS_MAX} results")
+        } else {
+            "too many events in these blocks to look through: ask for fewer blocks".to_owned()
+        };
         return Err(RpcError::new(-32005, message));
     }
-    Ok(records.iter().map(log_json).collect())
+    Ok(found.records.iter().map(log_json).collect())
 }
 
-fn log_filter(chain: &Chain, filter: &Value) -> Result<LogFilter, RpcError> {
-    let head = chain.head().number();
+fn log_filter(chain: &Chain, filter: &Value, view: View) -> Result<LogFilter, RpcError> {
+    let head = newest(chain, view);
     let given = |name: &str| filter.get(name).filter(|value| !value.is_null());
     let end = |name: &str| -> Result<Option<u64>, RpcError> {
         match given(name) {
             None => Ok(None),
-            Some(value) => match tag(chain, value)? {
+            Some(value) => match tag(chain, value, view)? {
                 BlockRef::Number(number) => Ok(Some(number)),
-                BlockRef::Head | BlockRef::Solid | BlockRef::Id(_) => Ok(None),
+                BlockRef::Head | BlockRef::Solid | BlockRef::Id(_) => Ok(Some(head)),
             },
         }
     };
@@ -543,16 +552,17 @@ fn log_filter(chain: &Chain, filter: &Value) -> Result<LogFilter, RpcError> {
                 "cannot specify both BlockHash and FromBlock/ToBlock, choose one or the other",
             ));
         }
-        let block = chain.block(BlockRef::Id(BlockId(hash(id)?)))?;
+        let block = seen(chain, BlockRef::Id(BlockId(hash(id)?)), view)?;
         let block = block.ok_or_else(|| RpcError::params("invalid blockHash"))?;
         (block.number, Some(block.number))
     } else {
         let (from, to) = (end("fromBlock")?, end("toBlock")?);
         let from = from.unwrap_or_else(|| to.map_or(head, |to| to.min(head)));
-        if to.is_some_and(|to| from > to) {
+        let to_is_newest = given("toBlock").is_some_and(|to| to == "latest");
+        if !to_is_newest && to.is_some_and(|to| from > to) {
             return Err(RpcError::params("please verify: fromBlock <= toBlock"));
         }
-        (from, to)
+        (from, Some(to.map_or(head, |to| to.min(head))))
     };
     if to_block.unwrap_or(head).min(head).saturating_sub(from_block) > BLOCKS_MAX {
         return Err(RpcError::params(format!("exceed max block range: {BLOCKS_MAX}")));

@@ -13,9 +13,13 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, Sleep};
 
 /// Most connections at once: more than a machine's programs open, far fewer than it has descriptors.
 const CONNECTIONS_MAX: usize = 256;
+/// A connection over which nothing went for so long is closed: it takes room that another waits for.
+/// Longer than any answer takes.
+const IDLE_MAX: Duration = Duration::from_secs(120);
 /// How long to wait when the system has no descriptor for one more.
 const RETRY: Duration = Duration::from_millis(100);
 
@@ -43,7 +47,7 @@ impl axum::serve::Listener for Bounded {
                 Ok((stream, from)) => {
                     // It works without, slower.
                     stream.set_nodelay(true).ok();
-                    return (Connection { stream, _room: room }, from);
+                    return (Connection::new(stream, room), from);
                 }
                 Err(_gone_or_no_descriptor) => tokio::time::sleep(RETRY).await,
             }
@@ -59,7 +63,27 @@ impl axum::serve::Listener for Bounded {
 #[derive(Debug)]
 pub(super) struct Connection {
     stream: TcpStream,
+    idle: Pin<Box<Sleep>>,
     _room: OwnedSemaphorePermit,
+}
+
+impl Connection {
+    fn new(stream: TcpStream, room: OwnedSemaphorePermit) -> Self {
+        Self { stream, idle: Box::pin(tokio::time::sleep(IDLE_MAX)), _room: room }
+    }
+
+    /// `progress`, which puts the end off if there was some, or that it has come.
+    fn watched<T>(
+        &mut self,
+        context: &mut Context<'_>,
+        progress: Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        if progress.is_ready() {
+            self.idle.as_mut().reset(Instant::now() + IDLE_MAX);
+            return progress;
+        }
+        self.idle.as_mut().poll(context).map(|()| Err(io::ErrorKind::TimedOut.into()))
+    }
 }
 
 impl AsyncRead for Connection {
@@ -68,7 +92,8 @@ impl AsyncRead for Connection {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(context, buffer)
+        let progress = Pin::new(&mut self.stream).poll_read(context, buffer);
+        self.watched(context, progress)
     }
 }
 
@@ -78,7 +103,8 @@ impl AsyncWrite for Connection {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(context, bytes)
+        let progress = Pin::new(&mut self.stream).poll_write(context, bytes);
+        self.watched(context, progress)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -94,7 +120,8 @@ impl AsyncWrite for Connection {
         context: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(context, slices)
+        let progress = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
+        self.watched(context, progress)
     }
 
     fn is_write_vectored(&self) -> bool {

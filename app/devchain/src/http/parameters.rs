@@ -40,7 +40,7 @@ const PARAMETERS: [(&str, i64); 38] = [
     ("getFreeNetLimit", 600),
     ("getTotalNetLimit", 43_200_000_000),
     ("getAllowHigherLimitForMaxCpuTimeOfOneTx", 1),
-    ("getMemoFee", 0),
+    ("getMemoFee", 1_000_000),
     ("getUnfreezeDelayDays", 0),
     ("getAllowOptimizedReturnValueOfChainId", 1),
     ("getAllowDynamicEnergy", 0),
@@ -74,7 +74,7 @@ pub(super) fn bandwidth_prices(_: &mut Chain, _now: u64, _: &Params) -> Result<V
 
 /// `getmemofee`.
 pub(super) fn memo_prices(_: &mut Chain, _now: u64, _params: &Params) -> Result<Value, Fault> {
-    Ok(json!({ "prices": "0:0" }))
+    Ok(json!({ "prices": "0:1000000" }))
 }
 
 /// `getburntrx`.

@@ -284,7 +284,24 @@ async fn rpc(State(shared): State<Arc<Shared>>, uri: Uri, body: Bytes) -> Respon
     let Ok(request) = serde_json::from_slice::<Value>(&body) else {
         return answer(StatusCode::OK, &json_rpc::not_json());
     };
-    let ask = move |chain: &mut Chain, _now| Ok(json_rpc::answer(chain, &request, view));
+    let Value::Array(batch) = request else { return rpc_one(&shared, request, view).await };
+    if batch.is_empty() || batch.len() > json_rpc::BATCH_MAX {
+        return answer(StatusCode::OK, &json_rpc::batch_of_wrong_size());
+    }
+    // One by one: others may ask in between.
+    let mut answers = Vec::with_capacity(batch.len());
+    for request in batch {
+        let ask = move |chain: &mut Chain, _now| json_rpc::one(chain, &request, view);
+        match shared.handle.ask(ask).await {
+            Ok(value) => answers.push(value),
+            Err(stopped) => return answered(Err(stopped.into())),
+        }
+    }
+    answer(StatusCode::OK, &answers.into())
+}
+
+async fn rpc_one(shared: &Shared, request: Value, view: View) -> Response {
+    let ask = move |chain: &mut Chain, _now| Ok(json_rpc::one(chain, &request, view));
     asked_of_chain(&shared.handle, ask).await
 }
 
@@ -309,7 +326,7 @@ async fn developer(
         Ok(params) => params,
         Err(fault) => return failed(&fault),
     };
-    match shared.handle.ask(move |chain, now| question(chain, now, &params)).await {
+    match shared.handle.handle(move |chain, now| question(chain, now, &params)).await {
         Ok(Ok(value)) => answer(StatusCode::OK, &value),
         Ok(Err(fault)) => failed(&fault),
         Err(stopped) => failed(&stopped.into()),

@@ -9,7 +9,8 @@ use super::proto_json::{Form, hex, to_bytes};
 use super::schema::TRANSACTION;
 use super::transactions::{raw_of, transaction};
 use crate::node::Handle;
-use crate::refusal::Refused;
+use crate::refusal::{Refused, ResponseCode};
+use wire::tron::TRANSACTION_BYTES_MAX;
 
 /// `broadcasttransaction`: a transaction in JSON. As on the real node its `raw_data` counts, whatever
 /// `raw_data_hex` and `txID` say.
@@ -31,6 +32,14 @@ pub(super) async fn json(handle: &Handle, params: &Params) -> Result<Value, Faul
 
 /// `broadcasthex`: the bytes of a transaction as they are.
 pub(super) async fn hexadecimal(handle: &Handle, params: &Params) -> Result<Value, Fault> {
+    let digits = params.text("transaction").len();
+    if digits > 2 * TRANSACTION_BYTES_MAX + 2 {
+        return Ok(json!({
+            "result": false,
+            "code": ResponseCode::TooBigTransactionError.name(),
+            "message": format!("{digits} digits, at most {}", 2 * TRANSACTION_BYTES_MAX),
+        }));
+    }
     let bytes = params.bytes("transaction")?;
     let form = Form { visible: true, ..Form::default() };
     let shown = transaction(&bytes, form)?;

@@ -6,12 +6,15 @@ use rusqlite::{OptionalExtension as _, Row, params, params_from_iter};
 
 use super::{Store, account, digest, signed, unsigned};
 use crate::block::StoredTransaction;
-use crate::receipt::{ContractResult, InternalCall, Log, LogFilter, LogRecord, Receipt};
+use crate::receipt::{ContractResult, InternalCall, Log, LogFilter, LogPage, LogRecord, Receipt};
 use crate::refusal::ChainError;
 use crate::rows::Changes;
 
 /// Bits of a place that count within the block.
 const PLACE_BITS: u32 = 20;
+
+/// Blocks that have places.
+const BLOCKS_MAX: u64 = 1 << (63 - PLACE_BITS);
 
 /// Events looked at for one page: a filter that matches little must not hold the chain up.
 const LOGS_SCANNED_MAX: usize = 100_000;
@@ -43,6 +46,9 @@ pub(crate) struct TransactionRow {
 
 fn place(block: u64, index: usize) -> Result<i64, ChainError> {
     let index = u64::try_from(index).map_err(|_large| ChainError::Damaged("place"))?;
+    if block >= BLOCKS_MAX {
+        return Err(ChainError::Damaged("block number above 43 bits"));
+    }
     if index >> PLACE_BITS != 0 {
         return Err(ChainError::Damaged("too many in a block"));
     }
@@ -275,36 +281,27 @@ impl Store {
         filter: &LogFilter,
         last_block: u64,
         count_max: usize,
-    ) -> Result<Vec<LogRecord>, ChainError> {
-        let last = filter.to_block.unwrap_or(last_block).min(last_block);
-        if filter.from_block > last {
-            return Ok(Vec::new());
-        }
-        let mut from = place(filter.from_block, 0)?;
-        let mut to = place(last + 1, 0)? - 1;
-        if let Some((block, index)) = filter.after {
-            let after = place(block, index as usize)?;
-            if filter.newest_first { to = to.min(after - 1) } else { from = from.max(after + 1) }
-        }
+    ) -> Result<LogPage, ChainError> {
+        let mut page = LogPage::default();
+        let Some((from, to)) = self.log_places(filter, last_block)? else { return Ok(page) };
         let (sql, values) = select_logs(filter, from, to);
         let mut statement = self.connection.prepare_cached(&sql)?;
         let mut rows = statement.query(params_from_iter(values))?;
-        let mut records = Vec::new();
-        let mut scanned = 0;
+        let (mut scanned, mut last) = (0, None);
         while let Some(row) = rows.next()? {
-            scanned += 1;
-            if records.len() >= count_max || scanned > LOGS_SCANNED_MAX {
+            if page.records.len() >= count_max || scanned >= LOGS_SCANNED_MAX {
+                page.stopped_at = last;
                 break;
             }
+            scanned += 1;
+            let place: i64 = row.get(0)?;
+            last = Some((block_of(place)?, index_of(place)?));
             let log = read_log(row, 3)?;
-            let timestamp_ms = unsigned(row.get(7)?)?;
-            let in_time = filter.min_timestamp_ms.is_none_or(|min| timestamp_ms >= min)
-                && filter.max_timestamp_ms.is_none_or(|max| timestamp_ms <= max);
-            if !in_time || !topics_match(&filter.topics, &log.topics) {
+            if !topics_match(&filter.topics, &log.topics) {
                 continue;
             }
-            let place: i64 = row.get(0)?;
-            records.push(LogRecord {
+            let timestamp_ms = unsigned(row.get(7)?)?;
+            page.records.push(LogRecord {
                 block_number: block_of(place)?,
                 block_id: BlockId(digest(&row.get::<_, Vec<u8>>(6)?)?),
                 block_timestamp_ms: timestamp_ms,
@@ -315,7 +312,87 @@ impl Store {
                 log,
             });
         }
-        Ok(records)
+        Ok(page)
+    }
+
+    /// The first and the last place at which an event by `filter` can be; none if there is none.
+    fn log_places(
+        &self,
+        filter: &LogFilter,
+        last_block: u64,
+    ) -> Result<Option<(i64, i64)>, ChainError> {
+        let mut last = filter.to_block.unwrap_or(last_block).min(last_block);
+        let mut first = filter.from_block;
+        if let Some(min_ms) = filter.min_timestamp_ms {
+            first = first.max(self.first_block_at(min_ms, last_block)?);
+        }
+        if let Some(after_ms) = filter.max_timestamp_ms.and_then(|max_ms| max_ms.checked_add(1)) {
+            let Some(before) = self.first_block_at(after_ms, last_block)?.checked_sub(1) else {
+                return Ok(None);
+            };
+            last = last.min(before);
+        }
+        if first > last {
+            return Ok(None);
+        }
+        let mut from = place(first, 0)?;
+        let mut to = place(last + 1, 0)? - 1;
+        if let Some(id) = filter.transaction {
+            let Some((first, end)) = self.log_places_of(id)? else { return Ok(None) };
+            (from, to) = (from.max(first), to.min(end - 1));
+        }
+        if let Some((block, index)) = filter.after {
+            let after = place(block, index as usize)?;
+            if filter.newest_first {
+                to = to.min(after.saturating_sub(1));
+            } else {
+                from = from.max(after.saturating_add(1));
+            }
+        }
+        Ok((from <= to).then_some((from, to)))
+    }
+
+    /// The first place of a transaction's events, and the place after the last.
+    fn log_places_of(&self, id: TxId) -> Result<Option<(i64, i64)>, ChainError> {
+        let found: Option<(i64, i64, i64)> = self
+            .connection
+            .prepare_cached("SELECT place, log_first, log_count FROM tx WHERE id = ?1")?
+            .query_row([&id.0[..]], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+            .optional()?;
+        let Some((at, first, count)) = found else { return Ok(None) };
+        let first = usize::try_from(first).map_err(|_large| ChainError::Damaged("log place"))?;
+        let first = place(block_of(at)?, first)?;
+        Ok(Some((first, first.saturating_add(count))))
+    }
+
+    /// The number of the first block that is not older than `time_ms`; the number after `last` if all
+    /// are. Each block is later than the one before it.
+    fn first_block_at(&self, time_ms: u64, last: u64) -> Result<u64, ChainError> {
+        let (mut from, mut to) = (0, last.saturating_add(1));
+        while from < to {
+            let middle = from.midpoint(to);
+            let block = self.block(middle)?.ok_or(ChainError::Damaged("block is missing"))?;
+            if block.timestamp_ms < time_ms { from = middle + 1 } else { to = middle }
+        }
+        Ok(from)
+    }
+
+    /// How many transactions of its block come before this one, and what energy they used and events
+    /// they logged.
+    pub(crate) fn before_in_block(&self, id: TxId) -> Result<Option<(u32, u64, u64)>, ChainError> {
+        let found: Option<(i64, i64)> = self
+            .connection
+            .prepare_cached("SELECT place, log_first FROM tx WHERE id = ?1")?
+            .query_row([&id.0[..]], |row| Ok((row.get(0)?, row.get(1)?)))
+            .optional()?;
+        let Some((at, logs)) = found else { return Ok(None) };
+        let energy: i64 = self
+            .connection
+            .prepare_cached(
+                "SELECT coalesce(sum(energy), 0) FROM tx WHERE place >= ?1 AND place < ?2",
+            )?
+            .query_row((place(block_of(at)?, 0)?, at), |row| row.get(0))?;
+        Ok(Some((index_of(at)?, unsigned(energy)?, unsigned(logs)?)))
     }
 
     /// Transactions in which `address` takes part, newest first.
@@ -373,7 +450,7 @@ fn select_logs(filter: &LogFilter, from: i64, to: i64) -> (String, Vec<Value>) {
 
 fn topics_match(wanted: &[Vec<[u8; 32]>], topics: &[[u8; 32]]) -> bool {
     wanted.iter().enumerate().all(|(index, any_of)| {
-        any_of.is_empty() || topics.get(index).is_some_and(|topic| any_of.contains(topic))
+        topics.get(index).is_some_and(|topic| any_of.is_empty() || any_of.contains(topic))
     })
 }
 

@@ -48,7 +48,9 @@ impl Store {
         let bytes = self.value(&account_key(address), at)?;
         let row = bytes.map(|bytes| AccountRow::decode(&bytes)).transpose()?;
         if at == At::Head {
-            self.cache.borrow_mut().accounts.insert(address, row);
+            let mut cache = self.cache.borrow_mut();
+            cache.accounts.insert(address, row);
+            cache.bound();
         }
         Ok(row)
     }
@@ -62,7 +64,9 @@ impl Store {
         let bytes = self.value(&storage_key(address, slot), at)?;
         let value = bytes.map_or(Ok(U256::ZERO), |bytes| decoded(&bytes))?;
         if at == At::Head {
-            self.cache.borrow_mut().storage.insert((address, slot), value);
+            let mut cache = self.cache.borrow_mut();
+            cache.storage.insert((address, slot), value);
+            cache.bound();
         }
         Ok(value)
     }
@@ -78,7 +82,9 @@ impl Store {
             .optional()?;
         let bytes = bytes.ok_or(ChainError::Damaged("code is missing"))?;
         let code = Bytecode::new_legacy(Bytes::from(bytes));
-        self.cache.borrow_mut().codes.insert(hash, code.clone());
+        let mut cache = self.cache.borrow_mut();
+        cache.codes.insert(hash, code.clone());
+        cache.bound();
         Ok(code)
     }
 

@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use super::world::{Folder, START_MS, TRX, World, address, signed, transfer};
+use super::world::{Folder, START_MS, TRX, World, address, deploy, signed, transfer};
 use crate::{BlockTime, Chain, Config, Node, ResponseCode, View};
 
 fn runtime() -> tokio::runtime::Runtime {
@@ -96,6 +96,60 @@ fn time_passes_for_who_looks_at_an_idle_chain() {
             assert_eq!(block.number, 2);
             assert!(clock_ms - block.timestamp_ms < 30_000);
         }
+    });
+}
+
+#[test]
+fn hands_on_an_idle_chain_find_it_as_it_is() {
+    let long_ago_ms = 1_000_000_000_000;
+    let config = Config { solid_after_blocks: 5, ..Config::default() };
+    let chain = Chain::open(None, config, [7; 32], long_ago_ms).unwrap();
+    let (_node, handle) = Node::start(chain).unwrap();
+    runtime().block_on(async {
+        let head = handle.handle(|chain, _now| chain.head().number()).await.unwrap();
+        assert_eq!(head, 1);
+        handle.handle(Chain::mine).await.unwrap().unwrap();
+        let head = handle.handle(|chain, _now| chain.rewind(1, false)).await.unwrap().unwrap();
+        assert_eq!(head.number(), 1);
+    });
+}
+
+#[test]
+fn what_waits_when_the_chain_stops_is_kept() {
+    let folder = Folder::new();
+    let config =
+        Config { block_time: BlockTime::Every(Duration::from_hours(1)), solid_after_blocks: 0 };
+    let mut world = World::new();
+    world.chain = Chain::open(Some(&folder.file()), config, [7; 32], START_MS).unwrap();
+    world.fund(address(1), 100 * TRX);
+    world.now_ms += 3 * 60 * 60 * 1_000; // Blocks bear the time of the next whole hour.
+    let bytes = world.signed(1, &transfer(address(2), 5));
+    let (node, handle) = Node::start(world.chain).unwrap();
+    let id = runtime().block_on(handle.broadcast(bytes)).unwrap();
+    node.stop();
+    let again = Chain::open(Some(&folder.file()), config, [7; 32], START_MS).unwrap();
+    assert!(again.receipt(id, View::Head).unwrap().is_some());
+}
+
+#[test]
+fn what_was_answered_with_an_error_is_not_done_later() {
+    let folder = Folder::new();
+    let mut world = World::new();
+    world.chain = Chain::open(Some(&folder.file()), Config::default(), [7; 32], START_MS).unwrap();
+    world.fund(address(1), 2_000 * TRX);
+    let long = world.signed(1, &deploy(&[0xfe; 100_000]));
+    let (_node, handle) = Node::start(world.chain).unwrap();
+    runtime().block_on(async {
+        handle.ask(|chain, _now| chain.limit_pages(Some(1))).await.unwrap();
+        let refused = handle.broadcast(long).await.unwrap_err();
+        assert_eq!(refused.code, ResponseCode::OtherError);
+        let waiting = handle.ask(|chain, now| {
+            chain.limit_pages(None);
+            let waiting = chain.pending();
+            chain.produce(now).unwrap();
+            waiting
+        });
+        assert_eq!(waiting.await.unwrap(), []);
     });
 }
 

@@ -401,3 +401,31 @@ proptest! {
         prop_assert_eq!(sum + world.chain.burned().0, crate::genesis::SUPPLY_SUN);
     }
 }
+
+#[test]
+fn a_block_takes_no_more_than_can_be_kept() {
+    let mut world = World::new();
+    world.fund(address(1), 100_000 * TRX);
+    // 16 events of a MiB each.
+    let loud = world.deploy(1, &[0x62, 0x10, 0, 0, 0x5f, 0xa0].repeat(16));
+    for expected in [Ok(()), Ok(()), Err(ResponseCode::ServerBusy)] {
+        let terms = Terms { fee_limit: Sun(15_000 * TRX), ..world.terms() };
+        let sent = world.send(&signed(1, &trigger(loud, Vec::new()), &terms));
+        assert_eq!(sent.map(|_id| ()).map_err(|refused| refused.code), expected);
+    }
+    world.chain.produce(world.now_ms).unwrap();
+    let bytes = world.signed(1, &transfer(address(2), 5));
+    world.send(&bytes).unwrap();
+}
+
+#[test]
+fn the_clock_runs_ahead_a_hundred_years_and_no_more() {
+    let mut world = World::new();
+    world.chain.skip_time(crate::SKIPPED_MS_MAX - 1).unwrap();
+    for ms in [2, u64::MAX] {
+        let refused = world.chain.skip_time(ms).unwrap_err();
+        assert!(matches!(refused, crate::ChainError::SkipTooFar { .. }), "{refused}");
+    }
+    world.fund(address(1), TRX);
+    assert_eq!(world.balance(address(1)), TRX);
+}

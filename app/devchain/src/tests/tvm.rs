@@ -295,3 +295,47 @@ fn more_than_3_mib_of_memory_is_too_much() {
     let outcome = world.try_code(vec![0x62, 0x30, 0x00, 0x00, 0x51]);
     assert_eq!(outcome.result, ContractResult::OutOfMemory);
 }
+
+/// Code that does something again and again.
+fn again(body: &[u8]) -> Vec<u8> {
+    [&[0x5b][..], body, &[0x5f, 0x56]].concat()
+}
+
+#[test]
+fn calls_that_pay_nothing_may_not_work_for_ever() {
+    let mut world = World::new();
+    let verify = |at| [&[0x5f, 0x5f, 0x5f, 0x5f, 0x60, at, 0x5a, 0xfa, 0x50][..]].concat();
+    for (name, body) in [
+        ("BALANCE", vec![0x5a, 0x31, 0x50]),
+        ("SLOAD", vec![0x5a, 0x54, 0x50]),
+        ("SHA3", vec![0x62, 0x10, 0, 0, 0x5f, 0x20, 0x50]),
+        ("STATICCALL", verify(1)),
+        ("STATICCALL", verify(9)),
+        ("STATICCALL", verify(10)),
+    ] {
+        let outcome = world.try_code(again(&body));
+        assert_eq!(outcome.result, ContractResult::OutOfTime, "{name}");
+        assert_eq!(outcome.message, format!("CPU timeout for '{name}' operation executing"));
+    }
+    let outcome = world.try_code(again(&[]));
+    assert_eq!(outcome.result, ContractResult::OutOfEnergy);
+}
+
+#[test]
+fn a_signature_costs_what_it_costs_under_the_bound_of_work() {
+    let mut world = World::new();
+    // ECRECOVER with 5,000 energy, and what is left of the rest after it.
+    let code =
+        [
+            &[
+                0x5a, 0x5f, 0x5f, 0x5f, 0x5f, 0x60, 1, 0x61, 0x13, 0x88, 0xfa, 0x50, 0x5a, 0x90,
+                0x03,
+            ][..],
+            &[0x5f, 0x52, 0x60, 0x20, 0x5f, 0xf3],
+        ]
+        .concat();
+    let spent = word(&mut world, &code);
+    assert_eq!(spent[..30], [0; 30]);
+    let spent = u16::from_be_bytes([spent[30], spent[31]]);
+    assert!((3_000..3_100).contains(&spent), "{spent}");
+}

@@ -94,6 +94,11 @@ pub(super) fn words(
     }
 }
 
+/// The words for a run that took too long.
+pub(super) fn out_of_time(opcode: u8) -> String {
+    format!("CPU timeout for '{}' operation executing", name_of(opcode))
+}
+
 /// The words for a deployment that could run but not pay for the code it made.
 pub(super) fn unpaid_code(code_bytes: usize, energy_left: u64) -> String {
     let needed = code_bytes.saturating_mul(CODE_BYTE_ENERGY);

@@ -19,11 +19,12 @@ use revm::interpreter::{
     FrameInput, Gas, InstructionResult, InterpreterAction, InterpreterResult, SharedMemory,
 };
 use revm::primitives::{Address, B256, Bytes, U256};
+use revm::state::EvmState;
 
 use super::addresses::{created_address, salted_address};
-use super::failure::{Stop, unpaid_code, words};
+use super::failure::{Stop, out_of_time, unpaid_code, words};
 use super::instructions::{Host, SPEC, Written, dynamic_costs, fixed_energy, instructions};
-use super::precompiles::{TronPrecompiles, is_precompiled};
+use super::precompiles::{TronPrecompiles, is_precompiled, signatures_max};
 use super::{ENERGY_PRICE_SUN, Entry, NONCE_PERSON, Ran, Run, Surroundings, word};
 use crate::receipt::{ContractResult, InternalCall};
 use crate::refusal::ChainError;
@@ -34,6 +35,18 @@ const DEPTH_MAX: usize = 64;
 
 /// Memory of one frame.
 const MEMORY_BYTES_MAX: usize = 3 * 1024 * 1024;
+
+/// Work of an instruction that may read the database, in units of the work of one energy elsewhere.
+const LOOKUP_WORK: u64 = 2_000;
+
+/// Work of one energy of a precompiled contract.
+const PRECOMPILED_WORK: u64 = 9;
+
+/// Work of one energy of hashing.
+const HASHING_WORK: u64 = 4;
+
+/// Work of checking a signature.
+const SIGNATURE_WORK: u64 = 27_000;
 
 type Error = ContextError<ChainError>;
 type Frame = EthFrame<EthInterpreter>;
@@ -48,6 +61,7 @@ struct Machine<DB: Database<Error = ChainError>> {
     created: Vec<(Address, Address)>,
     marks: Vec<Mark>,
     stop: Stop,
+    work_left: Option<u64>,
 }
 
 /// What to go back to if a frame fails.
@@ -58,13 +72,26 @@ struct Mark {
     created: usize,
 }
 
+/// A precompiled contract's energy, and what it was not given of the caller's.
+struct Precompiled {
+    limit: u64,
+    kept_back: u64,
+}
+
+/// How the outermost frame ended.
+enum Ended {
+    Result(FrameResult),
+    /// It was broken off, by this instruction.
+    OutOfWork(u8),
+}
+
 /// Executes one run over `db`, which it does not change.
 pub(crate) fn run<DB: Database<Error = ChainError>>(
     db: DB,
     surroundings: &Surroundings,
     run: Run,
 ) -> Result<Ran, ChainError> {
-    let energy_max = run.energy_max;
+    let (energy_max, work_left) = (run.energy_max, run.work_max);
     let mut machine = Machine {
         evm: Evm::new(host(db, surroundings, &run), instructions(), TronPrecompiles::new()),
         transaction: run.transaction,
@@ -73,10 +100,30 @@ pub(crate) fn run<DB: Database<Error = ChainError>>(
         created: Vec::new(),
         marks: Vec::new(),
         stop: Stop::default(),
+        work_left,
     };
     let first = machine.first(run)?;
-    let result = machine.execute(first).map_err(plain)?;
-    Ok(machine.finish(&result, energy_max))
+    let ended = machine.execute(first).map_err(plain)?;
+    // A frame that the database failed under ends like one that failed by itself.
+    core::mem::replace(&mut machine.evm.ctx.error, Ok(())).map_err(plain)?;
+    Ok(match ended {
+        Ended::Result(result) => machine.finish(&result, energy_max),
+        Ended::OutOfWork(opcode) => timed_out(opcode, energy_max),
+    })
+}
+
+/// A run that was broken off.
+fn timed_out(opcode: u8, energy_max: u64) -> Ran {
+    Ran {
+        result: ContractResult::OutOfTime,
+        message: out_of_time(opcode),
+        energy_used: energy_max,
+        output: Bytes::new(),
+        logs: Vec::new(),
+        internal: Vec::new(),
+        created: Vec::new(),
+        changes: EvmState::default(),
+    }
 }
 
 fn host<DB: Database<Error = ChainError>>(
@@ -162,20 +209,25 @@ impl<DB: Database<Error = ChainError>> Machine<DB> {
         Ok(FrameInit { depth: 0, memory, frame_input })
     }
 
-    fn execute(&mut self, first: FrameInit) -> Result<FrameResult, Error> {
+    fn execute(&mut self, first: FrameInit) -> Result<Ended, Error> {
         if let Some(result) = self.enter(first)? {
-            return Ok(result);
+            return Ok(Ended::Result(result));
         }
         loop {
-            let result = match self.step()? {
+            let (opcode, next) = self.step()?;
+            if self.work_left == Some(0) {
+                return Ok(Ended::OutOfWork(opcode));
+            }
+            let result = match next {
                 ItemOrResult::Item(next) => match self.enter(next)? {
+                    _ if self.work_left == Some(0) => return Ok(Ended::OutOfWork(opcode)),
                     Some(result) => result,
                     None => continue,
                 },
                 ItemOrResult::Result(result) => result,
             };
             if let Some(last) = self.leave(result)? {
-                return Ok(last);
+                return Ok(Ended::Result(last));
             }
         }
     }
@@ -199,10 +251,41 @@ impl<DB: Database<Error = ChainError>> Machine<DB> {
             FrameInput::Create(inputs) => self.address_creation(next.depth, inputs)?,
             FrameInput::Empty => {}
         }
+        let kept_back = self.bound_precompiled(&mut next.frame_input);
         Ok(match self.evm.frame_init(next)? {
             ItemOrResult::Item(_) => None,
-            ItemOrResult::Result(result) => Some(result),
+            ItemOrResult::Result(mut result) => {
+                if let Some(Precompiled { limit, kept_back }) = kept_back {
+                    self.count_precompiled(&mut result, limit, kept_back);
+                }
+                Some(result)
+            }
         })
+    }
+
+    /// Lets a precompiled contract have no more energy than there is work left for.
+    fn bound_precompiled(&mut self, input: &mut FrameInput) -> Option<Precompiled> {
+        let work_left = self.work_left.as_mut()?;
+        let FrameInput::Call(inputs) = input else { return None };
+        if !is_precompiled(inputs.bytecode_address) {
+            return None;
+        }
+        let signatures = signatures_max(inputs.bytecode_address) as u64;
+        *work_left = work_left.saturating_sub(signatures * SIGNATURE_WORK);
+        let limit = inputs.gas_limit.min(*work_left / PRECOMPILED_WORK);
+        let kept_back = inputs.gas_limit - limit;
+        inputs.gas_limit = limit;
+        Some(Precompiled { limit, kept_back })
+    }
+
+    fn count_precompiled(&mut self, result: &mut FrameResult, limit: u64, kept_back: u64) {
+        let ran_dry = kept_back > 0 && !result.instruction_result().is_ok_or_revert();
+        let used = limit.saturating_sub(result.gas().remaining());
+        if let Some(work_left) = &mut self.work_left {
+            let work = used.saturating_mul(PRECOMPILED_WORK);
+            *work_left = if ran_dry { 0 } else { work_left.saturating_sub(work) };
+        }
+        result.gas_mut().erase_cost(kept_back);
     }
 
     fn note_call(&mut self, inputs: &CallInputs) -> Result<(), Error> {
@@ -259,15 +342,26 @@ impl<DB: Database<Error = ChainError>> Machine<DB> {
         });
     }
 
-    /// Runs the newest frame until it calls, creates or ends.
-    fn step(&mut self) -> Result<FrameInitOrResult<Frame>, Error> {
+    /// Runs the newest frame until it calls, creates or ends, or no work is left. Tells the last
+    /// instruction too.
+    fn step(&mut self) -> Result<(u8, FrameInitOrResult<Frame>), Error> {
         let frame = self.evm.frame_stack.get();
         let instructions = self.evm.instruction.instruction_table();
         let costs = self.evm.instruction.gas_table();
         let mut energy_left;
+        let mut last;
         let end = loop {
             energy_left = frame.interpreter.gas.remaining();
-            if let Err(end) = frame.interpreter.step(instructions, costs, &mut self.evm.ctx) {
+            last = frame.interpreter.bytecode.opcode();
+            let stepped = frame.interpreter.step(instructions, costs, &mut self.evm.ctx);
+            if let Some(work_left) = &mut self.work_left {
+                let energy = energy_left.saturating_sub(frame.interpreter.gas.remaining());
+                *work_left = work_left.saturating_sub(work_of(last, energy));
+                if *work_left == 0 && stepped.is_ok() {
+                    break InstructionResult::OutOfGas;
+                }
+            }
+            if let Err(end) = stepped {
                 break end;
             }
         };
@@ -297,11 +391,11 @@ impl<DB: Database<Error = ChainError>> Machine<DB> {
                 },
             };
         }
-        frame.process_next_action::<_, Error>(&mut self.evm.ctx, action).inspect(|next| {
-            if next.is_result() {
-                frame.set_finished(true);
-            }
-        })
+        let next = frame.process_next_action::<_, Error>(&mut self.evm.ctx, action)?;
+        if next.is_result() {
+            frame.set_finished(true);
+        }
+        Ok((last, next))
     }
 
     /// Gives a frame's result to the one that waits for it; the result if there is none.
@@ -354,6 +448,29 @@ impl<DB: Database<Error = ChainError>> Machine<DB> {
             }
         }
         ran
+    }
+}
+
+/// The work of an instruction that used so much energy.
+fn work_of(opcode: u8, energy: u64) -> u64 {
+    match opcode {
+        op::BALANCE
+        | op::SELFBALANCE
+        | op::EXTCODESIZE
+        | op::EXTCODECOPY
+        | op::EXTCODEHASH
+        | op::BLOCKHASH
+        | op::SLOAD
+        | op::SSTORE
+        | op::CREATE
+        | op::CREATE2
+        | op::CALL
+        | op::CALLCODE
+        | op::DELEGATECALL
+        | op::STATICCALL
+        | op::SELFDESTRUCT => LOOKUP_WORK,
+        op::KECCAK256 => energy.saturating_mul(HASHING_WORK),
+        _cheap => 0,
     }
 }
 

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use devchain::{Chain, Config, OpenError};
 
-use super::run::{not_opened, now_ms};
+use super::run::{entropy, not_opened, now_ms};
 use super::{database, folder};
 use crate::args::chain::ResetArgs;
 use crate::failure::{Exit, Failure, reason, shown};
@@ -21,11 +21,13 @@ pub(super) fn reset(args: &ResetArgs, out: &Out) -> Result<Exit, Failure> {
     if !path.exists() {
         return Err(Failure::new(format!("there is no chain at {}", shown(&path))));
     }
-    // Only a chain that can be opened has somebody's accounts; one that is damaged may go, too.
-    match Chain::open(Some(&path), Config::default(), [0; 32], now_ms()) {
+    // Nobody else may begin to use it before it is gone. One that is damaged may go, too. A file
+    // without a chain gets one, which must be like any other if it is then left.
+    let held = match Chain::open(Some(&path), Config::default(), entropy()?, now_ms()) {
         Err(error @ OpenError::InUse { .. }) => return Err(not_opened(&error)),
-        Ok(_) | Err(OpenError::Format { .. } | OpenError::Chain(_)) => {}
-    }
+        Ok(chain) => Some(chain),
+        Err(OpenError::Format { .. } | OpenError::Chain(_)) => None,
+    };
     if !args.yes && !is_meant(&path, out)? {
         return Err(Failure::new("the chain is left as it is"));
     }
@@ -40,6 +42,7 @@ pub(super) fn reset(args: &ResetArgs, out: &Out) -> Result<Exit, Failure> {
             Ok(()) | Err(_) => {}
         }
     }
+    drop(held);
     out.note(&format!("removed {}; the next `shoal chain` begins anew", shown(&path)));
     Ok(Exit::Done)
 }

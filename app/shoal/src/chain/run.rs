@@ -53,12 +53,17 @@ fn prepared(args: &RunArgs) -> Result<PathBuf, Failure> {
 }
 
 fn open(folder: Option<&Path>, config: Config) -> Result<Chain, Failure> {
+    let path = folder.map(database);
+    Chain::open(path.as_deref(), config, entropy()?, now_ms()).map_err(|error| not_opened(&error))
+}
+
+/// What a new chain is made from.
+pub(super) fn entropy() -> Result<[u8; 32], Failure> {
     let mut entropy = [0; 32];
     File::open("/dev/urandom")
         .and_then(|mut source| source.read_exact(&mut entropy))
         .map_err(|error| Failure::new(format!("cannot get random bytes: {}", reason(&error))))?;
-    let path = folder.map(database);
-    Chain::open(path.as_deref(), config, entropy, now_ms()).map_err(|error| not_opened(&error))
+    Ok(entropy)
 }
 
 pub(super) fn now_ms() -> u64 {
