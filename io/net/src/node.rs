@@ -348,26 +348,57 @@ impl Node {
     }
 }
 
+/// How often the system is asked for another port, if somebody else has the one that it gave in a
+/// second family.
+const PORTS_TRIED_MAX: u32 = 16;
+
 fn listen(
     factory: &SocketFactory,
     addrs: &[SocketAddr],
     poll: &mut Poll,
 ) -> Result<(Vec<TcpListener>, Vec<SocketAddr>), StartError> {
-    let (mut listeners, mut listening): (Vec<TcpListener>, Vec<SocketAddr>) =
-        (Vec::new(), Vec::new());
-    for (index, &wanted) in addrs.iter().enumerate() {
-        // A second family takes the port that the system chose for the first.
-        let port = listening.first().map_or(0, SocketAddr::port);
-        let addr = if wanted.port() == 0 { SocketAddr::new(wanted.ip(), port) } else { wanted };
-        let listener = factory
-            .tcp_listener(Purpose::Peer, addr, BACKLOG)
-            .map_err(|source| StartError::Listen { addr, source })?;
+    let is_ours_to_choose = addrs.first().is_some_and(|addr| addr.port() == 0);
+    let mut tried = 1;
+    let bound = loop {
+        match bind(factory, addrs) {
+            Err(StartError::Listen { source, .. })
+                if is_ours_to_choose
+                    && source.kind() == io::ErrorKind::AddrInUse
+                    && tried < PORTS_TRIED_MAX =>
+            {
+                tried += 1;
+            }
+            bound => break bound?,
+        }
+    };
+    let (mut listeners, mut listening) = (Vec::new(), Vec::new());
+    for (index, listener) in bound.into_iter().enumerate() {
         let mut listener = TcpListener::from_std(listener);
         listening.push(listener.local_addr()?);
         poll.registry().register(&mut listener, Token(index), Interest::READABLE)?;
         listeners.push(listener);
     }
     Ok((listeners, listening))
+}
+
+/// A listener for each address. A second family takes the port that the system chose for the first.
+fn bind(
+    factory: &SocketFactory,
+    addrs: &[SocketAddr],
+) -> Result<Vec<std::net::TcpListener>, StartError> {
+    let mut listeners: Vec<std::net::TcpListener> = Vec::new();
+    let mut chosen = 0;
+    for &wanted in addrs {
+        let addr = if wanted.port() == 0 { SocketAddr::new(wanted.ip(), chosen) } else { wanted };
+        let listener = factory
+            .tcp_listener(Purpose::Peer, addr, BACKLOG)
+            .map_err(|source| StartError::Listen { addr, source })?;
+        if listeners.is_empty() {
+            chosen = listener.local_addr()?.port();
+        }
+        listeners.push(listener);
+    }
+    Ok(listeners)
 }
 
 fn families(listening: &[SocketAddr]) -> Families {
