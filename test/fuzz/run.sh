@@ -11,7 +11,7 @@ set -euo pipefail
 cd "$(dirname "$0")"
 repo=$(cd ../.. && pwd)
 cargo_fuzz_version=0.13.2
-targets="abi bencode json_rpc keystore_json krpc lsd magnet metainfo nat_pmp pcp peer_messages pex piece_layers tracker_http tracker_udp tron_http tron_transaction typed_data_json upnp"
+targets="abi bencode json_rpc keystore_json krpc lsd magnet metainfo nat_pmp pcp peer_messages pex piece_layers tracker_http tracker_udp tron_http tron_transaction typed_data_json upnp voucher"
 
 mode=${1:-}
 case "$mode" in
