@@ -37,10 +37,7 @@ pub(crate) fn identity(body: &[u8], exchange: u64) -> Result<(NetworkId, u64), F
     let number = json_rpc::decode_number(body, exchange)?;
     let chain_id =
         u64::try_from(number).map_err(|_large| Fault::Impossible("a chain id above 64 bits"))?;
-    let mut id = [0; 32];
-    let (_, low) = id.split_at_mut(24);
-    low.copy_from_slice(&chain_id.to_be_bytes());
-    Ok((NetworkId(id), chain_id))
+    Ok((NetworkId::of_chain_id(chain_id), chain_id))
 }
 
 fn probe(request: Evm, spread: Spread, what: &'static str) -> Step {

@@ -3,7 +3,7 @@
 use ledger::amount::Amount;
 use ledger::book::{CSV_HEADER, CoinName, csv_rows};
 use ledger::network::{Coin, Profile};
-use ledger::outbox::{Action, Record, Status};
+use ledger::outbox::{Action, NetworkId, Record, Status};
 use serde_json::json;
 use wire::abi::Decoder;
 
@@ -21,19 +21,28 @@ use crate::wallet::Desk;
 pub(super) fn history(desk: &Desk<'_>, args: &HistoryArgs) -> Result<Exit, Failure> {
     let wallet = desk.look()?;
     let mut teller = Teller::open(&args.network)?;
-    let chain = teller.network()?;
     let db = database(desk)?;
-    let scope = known_vaults::scope(&db, (&teller.profile, &chain.id), &wallet)?;
-    settle(desk.out, &mut teller, &db, (chain.id, &scope), ask::somebody())?;
+    let id = match (teller.network(), NetworkId::of_profile(&teller.profile)) {
+        (Ok(chain), _) => {
+            let scope = known_vaults::scope(&db, (&teller.profile, &chain.id), &wallet)?;
+            settle(desk.out, &mut teller, &db, (chain.id, &scope), ask::somebody())?;
+            chain.id
+        }
+        (Err(Failure::Told { message, .. }), Some(id)) => {
+            desk.out.warn(&format!("{message}; this is what was known before"));
+            id
+        }
+        (Err(failure), _) => return Err(failure),
+    };
     if args.csv {
         let mut text = CSV_HEADER.to_owned();
-        for entry in db.entries(chain.id).map_err(|error| failed(&error))? {
+        for entry in db.entries(id).map_err(|error| failed(&error))? {
             text.push_str(&csv_rows(&entry, |coin| name(&teller.profile, coin)));
         }
         desk.out.document(text.trim_end())?;
         return Ok(Exit::Done);
     }
-    let records = db.history(chain.id, args.last).map_err(|error| failed(&error))?;
+    let records = db.history(id, args.last).map_err(|error| failed(&error))?;
     for record in &records {
         say(desk, &mut teller, record)?;
     }

@@ -111,3 +111,15 @@ fn with_json_too_one_sees_what_one_is_asked_to_sign() {
     assert!(output.stdout.is_empty(), "{}", text(&output.stdout));
     assert!(text(&seen).contains("text (string): hello"), "{}", text(&seen));
 }
+
+#[test]
+fn what_was_recorded_of_a_known_network_is_told_without_a_node() {
+    let folder = two_accounts();
+    // Nobody listens on port 1.
+    let asked = ["history", "--network", "mainnet", "--node", "http://127.0.0.1:1"];
+    let told = folder.run(&asked);
+    let said = text(&told.stderr);
+    assert!(told.status.success(), "{said}");
+    assert!(said.contains("this is what was known before"), "{said}");
+    assert!(said.contains("nothing was sent on mainnet yet"), "{said}");
+}

@@ -9,6 +9,7 @@
 
 use crate::address::Address;
 use crate::amount::Amount;
+use crate::network::{Kind, Profile};
 use crate::transaction::TxId;
 
 /// First byte of a record.
@@ -40,6 +41,27 @@ impl core::fmt::Debug for IntentId {
 /// Which chain: the id of its first block on TRON; elsewhere the chain id, big-endian, after zeros.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NetworkId(pub [u8; 32]);
+
+impl NetworkId {
+    /// A chain like Ethereum's.
+    #[must_use]
+    pub fn of_chain_id(chain_id: u64) -> Self {
+        let mut id = [0; 32];
+        let (_, low) = id.split_at_mut(24);
+        low.copy_from_slice(&chain_id.to_be_bytes());
+        Self(id)
+    }
+
+    /// The chain that a profile names, if it can be no other: what was recorded of it can be told
+    /// without a node.
+    #[must_use]
+    pub fn of_profile(profile: &Profile) -> Option<Self> {
+        match profile.kind {
+            Kind::Tron => profile.genesis.map(|genesis| Self(genesis.0)),
+            Kind::Evm => profile.chain_id.map(Self::of_chain_id),
+        }
+    }
+}
 
 impl core::fmt::Display for NetworkId {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
