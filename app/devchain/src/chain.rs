@@ -13,7 +13,7 @@ pub use self::tell::{CALL_ENERGY_MAX, LOGS_MAX, TRANSACTIONS_OF_MAX};
 use std::collections::HashSet;
 use std::path::Path;
 
-use ledger::transaction::{Action, Terms, Unsigned};
+use ledger::transaction::{Action, EXPIRATION_MS_MAX, Terms, Unsigned};
 use ledger::{Address, BlockId, Sun, TxId};
 use wire::abi;
 
@@ -43,9 +43,6 @@ const BLOCK_EFFECT_BYTES_MAX: usize = 32 * 1_024 * 1_024;
 
 /// How far a chain's clock may run ahead: 100 years.
 pub const SKIPPED_MS_MAX: u64 = 100 * 365 * 24 * 60 * 60 * 1_000;
-
-/// The most that a transaction may look ahead.
-const EXPIRATION_MS_MAX: u64 = 24 * 60 * 60 * 1_000;
 
 /// How long the faucet's own transactions are good for.
 const FAUCET_EXPIRATION_MS: u64 = 60_000;

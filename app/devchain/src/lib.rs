@@ -44,5 +44,4 @@ pub use crate::receipt::{
 pub use crate::received::Received;
 pub use crate::refusal::{ChainError, FaucetError, OpenError, Refused, ResponseCode};
 pub use crate::state::{Account, Contract, Resources, View};
-pub use ledger::Sun;
-pub use ledger::{Address, TxId};
+pub use ledger::{Address, Sun, TxId};

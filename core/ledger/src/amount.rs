@@ -210,12 +210,6 @@ impl Sun {
         i64::try_from(self.0).ok()
     }
 
-    /// From a protobuf field or a node's number. `None`: negative.
-    #[must_use]
-    pub fn from_field(field: i64) -> Option<Self> {
-        u64::try_from(field).ok().map(Self)
-    }
-
     /// From an amount. `None`: above [`Sun::MAX`].
     #[must_use]
     pub fn from_amount(amount: Amount) -> Option<Self> {
