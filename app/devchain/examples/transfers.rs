@@ -67,7 +67,7 @@ fn main() -> Result<(), Failure> {
         f64::from(count) / took.as_secs_f64(),
         head.number() - first_block
     )?;
-    node.stop();
+    node.stop()?;
     Ok(())
 }
 

@@ -40,7 +40,7 @@ enum Job {
 /// The running thread. Dropping it lets the thread finish what waits, and waits for it.
 #[derive(Debug)]
 pub struct Node {
-    thread: Option<std::thread::JoinHandle<()>>,
+    thread: Option<std::thread::JoinHandle<Result<(), ChainError>>>,
     stop: Option<oneshot::Sender<()>>,
 }
 
@@ -69,15 +69,24 @@ impl Node {
         let (jobs, waiting) = mpsc::channel(QUEUE_MAX);
         let (stop, stopped) = oneshot::channel();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
-        let thread = std::thread::Builder::new().name("chain".to_owned()).spawn(move || {
-            runtime.block_on(serve(chain, waiting, stopped));
-        })?;
+        let thread = std::thread::Builder::new()
+            .name("chain".to_owned())
+            .spawn(move || runtime.block_on(serve(chain, waiting, stopped)))?;
         Ok((Self { thread: Some(thread), stop: Some(stop) }, Handle { jobs }))
     }
 
     /// Ends the thread after what waits, and closes the database.
-    pub fn stop(self) {
-        drop(self);
+    ///
+    /// # Errors
+    /// What was taken for the next block could not be kept, or the thread has panicked.
+    pub fn stop(mut self) -> Result<(), ChainError> {
+        drop(self.stop.take());
+        match self.thread.take().map(std::thread::JoinHandle::join) {
+            Some(Ok(kept)) => kept,
+            // A panic there has been reported by its hook.
+            Some(Err(_)) => Err(ChainError::Stopped),
+            None => Ok(()),
+        }
     }
 }
 
@@ -171,7 +180,7 @@ async fn serve(
     mut chain: Chain,
     mut waiting: mpsc::Receiver<Job>,
     mut stopped: oneshot::Receiver<()>,
-) {
+) -> Result<(), ChainError> {
     let block_time = chain.config().block_time;
     let mut due = until_block(block_time).map(|wait| tokio::time::Instant::now() + wait);
     let mut jobs = Vec::new();
@@ -192,8 +201,7 @@ async fn serve(
                 continue;
             }
             count = waiting.recv_many(&mut jobs, BATCH_MAX) => if count == 0 {
-                drop(chain.produce(now_ms()));
-                break;
+                return chain.produce(now_ms()).map(drop);
             },
         }
         if jobs.is_empty() {
@@ -201,10 +209,8 @@ async fn serve(
             while waiting.recv_many(&mut jobs, BATCH_MAX).await > 0 {
                 work(&mut chain, &mut jobs, block_time);
             }
-            // What was taken for the next block is kept: nobody is left to wait for it. A failed
-            // database has nobody to be told to.
-            drop(chain.produce(now_ms()));
-            break;
+            // What was taken for the next block is kept: nobody is left to wait for it.
+            return chain.produce(now_ms()).map(drop);
         }
         work(&mut chain, &mut jobs, block_time);
     }

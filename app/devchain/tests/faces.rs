@@ -60,7 +60,7 @@ impl Running {
 
     fn stop(self) {
         self.server.stop();
-        self.node.stop();
+        self.node.stop().unwrap();
     }
 }
 
@@ -91,7 +91,7 @@ fn an_origin_that_no_page_has_is_no_way_to_start() {
     let listen = SocketAddr::from(([127, 0, 0, 1], 0));
     let refused = Server::start(listen, &["localhost".to_owned()], handle);
     assert!(matches!(refused, Err(StartError::Origin(_))));
-    node.stop();
+    node.stop().unwrap();
 }
 
 #[test]

@@ -35,7 +35,7 @@ fn who_is_answered_finds_his_transaction_on_the_disk() {
         }
         ids
     });
-    node.stop();
+    node.stop().unwrap();
     let again = Chain::open(Some(&folder.file()), Config::default(), [7; 32], START_MS).unwrap();
     for id in ids {
         assert!(again.receipt(id, View::Head).unwrap().is_some());
@@ -126,7 +126,7 @@ fn what_waits_when_the_chain_stops_is_kept() {
     let bytes = world.signed(1, &transfer(address(2), 5));
     let (node, handle) = Node::start(world.chain).unwrap();
     let id = runtime().block_on(handle.broadcast(bytes)).unwrap();
-    node.stop();
+    node.stop().unwrap();
     let again = Chain::open(Some(&folder.file()), config, [7; 32], START_MS).unwrap();
     assert!(again.receipt(id, View::Head).unwrap().is_some());
 }
@@ -157,7 +157,7 @@ fn what_was_answered_with_an_error_is_not_done_later() {
 fn a_chain_that_has_stopped_says_so() {
     let world = World::new();
     let (node, handle) = Node::start(world.chain).unwrap();
-    node.stop();
+    node.stop().unwrap();
     runtime().block_on(async {
         let asked = handle.ask(|chain, _now| chain.head()).await;
         assert_eq!(asked, Err(crate::ChainError::Stopped));

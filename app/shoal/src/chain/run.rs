@@ -33,7 +33,10 @@ pub(super) fn run(args: &RunArgs, out: &Out) -> Result<Exit, Failure> {
     // The sender lives as long as the program.
     interrupt.wishes().recv().ok();
     server.stop();
-    node.stop();
+    node.stop().map_err(|error| {
+        let why = words(&error.to_string());
+        Failure::new(format!("what waited for the next block was not kept: {why}"))
+    })?;
     out.note(if place.is_some() {
         "stopped; everything is kept"
     } else {
